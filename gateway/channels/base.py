@@ -1,0 +1,146 @@
+"""What a channel is: four pure functions, one that sends, and a capability table a surface.
+
+``verify``, ``parse`` and ``render`` are pure: bytes, time and secrets are arguments, and the same input gives the same
+answer anywhere.  ``send`` performs one call through the client that it is handed.  A channel never decides: whether a
+reply leaves in the response or later is the pipeline's business, told by :class:`Capabilities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from gateway.domain.capabilities import Capabilities
+from gateway.domain.deadline import Deadline
+from gateway.domain.errors import TryLater
+from gateway.domain.http import Request, Response
+from gateway.domain.message import Address, Inbound, Surface
+from gateway.domain.outcome import Outcome
+from gateway.domain.reply import Reply
+from gateway.settings.accounts import Account
+
+__all__ = ["Channel", "Immediate", "Messages", "Parsed", "PlatformAnswer", "PlatformClient", "Receipt", "Rendered"]
+
+A = TypeVar("A", bound=Account, contravariant=True)
+
+
+class Immediate(msgspec.Struct, frozen=True):
+    """The delivery carries no message and is answered on the spot: a handshake, a probe."""
+
+    response: Response
+
+
+class Messages(msgspec.Struct, frozen=True):
+    """The delivery's messages, in order.  None means: understood, nothing for us (our own echo, an edit ...)."""
+
+    inbound: tuple[Inbound, ...]
+
+
+Parsed = Immediate | Messages
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """A reply in the platform's own form.
+
+    ``payloads``: one value a message to be sent, in order, in the words that ``respond`` and ``send`` understand; plain
+    JSON, because it is kept in the outbox.  ``degraded``: one line for each thing that could not be shown as meant.
+    """
+
+    payloads: tuple[dict[str, Any], ...]
+    degraded: tuple[str, ...] = ()
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What intake did with one message: for channels that tell their caller."""
+
+    turn_id: int
+    seq: int
+    duplicate: bool
+
+
+class PlatformAnswer(msgspec.Struct, frozen=True):
+    """A platform's HTTP answer to a send."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class PlatformClient(Protocol):
+    """The HTTP client that ``send`` is handed: bounded, with a breaker, never retrying by itself."""
+
+    def post(
+        self, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> PlatformAnswer:
+        """POST *body* to *url*.
+
+        :raises gateway.domain.errors.CallFailed: no answer; its ``sent`` says whether anything was written.
+        :raises gateway.domain.errors.TryLater: refused before anything was written (breaker open, pool full).
+        """
+        ...
+
+
+class Channel(Protocol[A]):
+    """A platform as an adapter.  Implementations hold no state."""
+
+    @property
+    def name(self) -> str:
+        """The word in ``/hooks/<channel>/<account>``."""
+        ...
+
+    @property
+    def surfaces(self) -> Mapping[Surface, Capabilities]:
+        """What can be shown and how it is answered, for every surface that ``parse`` may name."""
+        ...
+
+    def verify(self, request: Request, account: A, now_s: float) -> None:
+        """Return if the platform sent exactly these bytes now; *now_s* is Unix time in seconds.
+
+        :raises gateway.domain.errors.Unauthentic: it did not, or nothing is configured to prove it.
+        """
+        ...
+
+    def parse(self, request: Request, account: A, now_s: float) -> Parsed:
+        """Return what the delivery says.  Texts are cleaned (:mod:`gateway.domain.text`).
+
+        :raises gateway.domain.errors.NotUnderstood: authentic, but not a payload of this platform.
+        """
+        ...
+
+    def render(self, reply: Reply, surface: Surface, address: Address, account: A) -> Rendered:
+        """Return *reply* in the platform's own form, degraded to the best equivalent where it must be."""
+        ...
+
+    def accepted(self, receipts: Sequence[Receipt]) -> Response:
+        """Return the 2xx that accepts a delivery whose reply comes later."""
+        ...
+
+    def respond(self, payload: dict[str, Any]) -> Response:
+        """Return a rendered message as the HTTP response of its delivery (surfaces that answer in the response)."""
+        ...
+
+    def late(self, surface: Surface, account: A) -> Response:
+        """Return the HTTP response for a delivery whose answer was not ready by ``answer_by``."""
+        ...
+
+    def refuse(self, surface: Surface | None, account: A, error: TryLater) -> Response:
+        """Return the refusal of a message that was not accepted: 503 with Retry-After, or a polite reply.
+
+        *surface* is None when the refusal came before the body was read.
+        """
+        ...
+
+    def send(
+        self,
+        client: PlatformClient,
+        account: A,
+        payload: dict[str, Any],
+        *,
+        idempotency_key: str,
+        deadline: Deadline,
+        now_s: float,
+    ) -> Outcome:
+        """Deliver one rendered message through the platform's API and say honestly what became of it."""
+        ...

@@ -1,0 +1,47 @@
+"""One HTTP call as plain values: what every webhook handler takes and returns.
+
+Handlers of hot routes are functions ``Request -> Response``.  The same function is reached through Flask and through
+the express table ahead of it, so neither value knows of WSGI.  Header names are lower case; a header that came twice
+is joined with ``", "`` by the server (RFC 9110, section 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+__all__ = ["Request", "Response", "json_response", "text_response"]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What arrived.  ``path`` is decoded, ``query`` is the raw string after the question mark."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """Return the header *name* (lower case), or an empty string."""
+        return self.headers.get(name, "")
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What leaves.  ``headers`` are pairs, because ``Set-Cookie`` may stand twice."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def json_response(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """Return *value* as a JSON body."""
+    return Response(status, msgspec.json.encode(value), "application/json", headers)
+
+
+def text_response(text: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """Return *text* as a plain body."""
+    return Response(status, text.encode(), headers=headers)

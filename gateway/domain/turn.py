@@ -1,0 +1,76 @@
+"""A turn: one message and what became of it.
+
+``accepted -> running -> answered | failed``.  At rest the ledger knows three of them; *running* is what an accepted
+turn is called while it is the head of a lane that a live process owns.  That is why a crash needs no clean-up of turn
+states: the lane's owner dies, and the turn is simply accepted again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.domain.message import Address, Message, Sender, Surface
+from gateway.domain.reply import Reply
+
+__all__ = ["LaneKey", "OutboxDraft", "Settlement", "Turn", "TurnState"]
+
+TurnState = Literal["accepted", "answered", "failed"]
+
+
+class LaneKey(msgspec.Struct, frozen=True):
+    """The right to write to a conversation: void as soon as the ledger holds a higher fence."""
+
+    conversation_id: int
+    fence: int
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lane needs to run one turn.  ``state`` and ``memory`` are as they stood before it."""
+
+    turn_id: int
+    seq: int
+    channel: str
+    account: str
+    conversation_key: str
+    surface: Surface
+    address: Address
+    sender: Sender
+    user_id: int
+    message: Message
+    state: dict[str, Any] | None
+    memory: dict[str, Any] | None
+    #: How often a process died while it ran this turn.
+    deaths: int
+    #: Seconds since its message was committed, on the database's clock, when the turn was read.
+    age_s: float
+    #: W3C trace id that every log line, call and ledger row of the turn carries.
+    trace_id: str
+
+
+class OutboxDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to be sent, ready in the platform's own form.
+
+    ``response``: it is meant to leave in the HTTP response of its own delivery, and is pushed only if that did not
+    happen by *due_s* seconds from now.  ``push``: a worker sends it through the platform's API.
+    """
+
+    kind: Literal["response", "push"]
+    payload: dict[str, Any]
+    due_s: float = 0.0
+    #: The response is being written by this very process: nobody else may send the row while the process lives.
+    claimed: bool = False
+    resend_unknown: bool = False
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a turn: all that one settle writes."""
+
+    turn: Turn
+    state: Literal["answered", "failed"]
+    reply: Reply
+    reason: str = ""
+    detail: str = ""
+    degraded: tuple[str, ...] = ()
+    outbox: tuple[OutboxDraft, ...] = ()
