@@ -19,6 +19,7 @@ __all__ = [
     "NotUnderstood",
     "Overloaded",
     "PeerFailed",
+    "Reached",
     "StoreUnavailable",
     "SwitchboardError",
     "TooLarge",
@@ -27,6 +28,9 @@ __all__ = [
     "TurnExpired",
     "Unauthentic",
 ]
+
+#: What the other side may have seen of a call that failed.
+Reached = Literal["never", "maybe", "answered"]
 
 
 class SwitchboardError(Exception):
@@ -79,15 +83,15 @@ class PeerFailed(SwitchboardError):
 
 
 class CallFailed(PeerFailed):
-    """A call over HTTP got no answer.  ``sent`` says what the other side may have seen of it.
+    """A call over HTTP got no usable answer.  ``sent`` says what the other side may have seen of it.
 
     ``never``: no byte of the request was written, so the same call may be made again anywhere.  ``maybe``: it may have
-    been received and acted on.
+    been received and acted on.  ``answered``: the head of an answer came, so it was received, but the rest was unusable.
     """
 
-    def __init__(self, message: str, *, reason: str, sent: Literal["never", "maybe"]) -> None:
+    def __init__(self, message: str, *, reason: str, sent: Reached) -> None:
         super().__init__(message, reason=reason)
-        self.sent: Literal["never", "maybe"] = sent
+        self.sent: Reached = sent
 
 
 class AssistantFailed(PeerFailed):
