@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gateway.settings.quantities import Days
 from gateway.settings.secret import Secret
 
 __all__ = ["ACCOUNT_TYPES", "Account", "SlackAccount", "WebchatAccount"]
@@ -18,7 +19,7 @@ DEFAULT_BUSY = "I am still busy with your earlier messages. Please try again in 
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """What every channel's account has."""
+    """What every channel's account has.  ``channel`` and ``name`` are the keys of its table."""
 
     channel: str
     name: str
@@ -35,8 +36,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class SlackAccount(Account, frozen=True, kw_only=True):
     """A Slack app.  https://docs.slack.dev/authentication/verifying-requests-from-slack"""
 
+    #: Signing secrets of the app, newest first; any of them proves a delivery.
     signing_secrets: tuple[Secret, ...] = ()
+    #: Bot token (``xoxb-``) with which replies are posted.
     bot_token: Secret = Secret("")
+    #: Root of Slack's Web API.
     api_base_url: str = "https://slack.com/api"
     #: Hosts that a ``response_url`` may name; anything else is refused, whatever the payload says.
     response_url_hosts: tuple[str, ...] = ("hooks.slack.com",)
@@ -45,11 +49,14 @@ class SlackAccount(Account, frozen=True, kw_only=True):
 class WebchatAccount(Account, frozen=True, kw_only=True):
     """A chat page at ``/chat/<name>``."""
 
+    #: Keys that sign the visitor's cookie, newest first; any of them proves a visitor.
     cookie_secrets: tuple[Secret, ...] = ()
+    #: Title of the page; empty: the account's name.
     title: str = ""
+    #: What the page says before the first message.
     greeting: str = ""
     #: Days a visitor is remembered.
-    cookie_days: float = 180.0
+    cookie_days: Days = 180.0
     #: Set the Secure attribute.  Off only because the working default speaks plain HTTP to this machine.
     cookie_secure: bool = False
 

@@ -1,0 +1,30 @@
+"""The outbox: how replies are pushed to the platforms."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.settings.quantities import Count, Seconds
+
+__all__ = ["OutboxSettings"]
+
+
+class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """``[outbox]``"""
+
+    #: Unsent replies of one account; above it the account's new messages are refused.
+    outbox_rows_per_account_max: Count = 10_000
+    #: Tries of one reply before it is a dead letter.
+    attempts_max: Count = 12
+    #: Seconds of the first pause between two tries; it doubles with each, with full jitter.
+    backoff_base_s: Seconds = 1.0
+    #: Seconds of the longest pause between two tries.
+    backoff_max_s: Seconds = 300.0
+    #: Seconds between two looks for due replies when none was found.
+    poll_s: Seconds = 0.5
+    #: Replies claimed from the ledger at once.
+    claim_rows_max: Count = 64
+    #: Replies that one worker sends at once.
+    sends_in_flight_max: Count = 64
+    #: Seconds for one send, from the first byte to the platform's answer.
+    send_timeout_s: Seconds = 10.0
