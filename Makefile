@@ -1,0 +1,65 @@
+# One command per intention; CI runs the same ones (.ci/run).
+# Targets with a `##` comment are listed by `make help`.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --require-hashes --no-build-isolation
+export PYTHONUNBUFFERED := 1
+
+# The browser tests go first, in a process of their own that gevent has not patched (tests/conftest.py says why), so
+# that the run's last line is the closing line of the large part.  Both run, whatever the first one says.
+pytest = browser=0; $(BIN)/pytest $(1) tests/browser || browser=$$?; $(BIN)/pytest $(1) && exit $$browser
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all check bench fmt lock clean chromium
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/runtime.stamp ## Start everything on PORT (8080), state in SWITCHBOARD_HOME (.switchboard).
+	@exec $(BIN)/switchboard up --stop-with-parent
+
+test: $(VENV)/dev.stamp chromium ## Run the tests that take less than five minutes.
+	@$(call pytest,)
+
+test-all: $(VENV)/dev.stamp chromium ## Run every test: kills, soak and fuzzing too.
+	@$(call pytest,-m "slow or not slow")
+
+check: $(VENV)/dev.stamp ## Lint, check types, and check that imports point down.
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+bench: $(VENV)/dev.stamp ## Run every benchmark and write one report.
+	@exec $(BIN)/python -m bench
+
+fmt: $(VENV)/dev.stamp ## Sort imports and fix what Ruff can fix.
+	$(BIN)/ruff check --fix .
+
+lock: ## Write requirements*.txt again from setup.cfg's ranges.
+	@PYTHON=$(PYTHON) .ci/lock
+
+clean: ## Remove the environment and caches; state in SWITCHBOARD_HOME stays.
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is touched only when a requirements file or the packaging changed.  setuptools goes first,
+# by its own hash, because psycogreen has no wheel and must be built without fetching anything unhashed.
+$(VENV)/runtime.stamp: requirements.txt setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Switchboard needs Python 3.11 or newer; set PYTHON=")'
+	@echo "Building $(VENV) from requirements.txt"
+	@$(PYTHON) -m venv $(VENV)
+	@sed -n '/^setuptools==/,/[^\\]$$/p' requirements.txt > $(VENV)/setuptools.txt
+	$(PIP) -r $(VENV)/setuptools.txt
+	$(PIP) -r requirements.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# The browser tests drive Debian's chromium.  As root it is installed; otherwise the run names what it skipped.
+chromium:
+	@.ci/chromium

@@ -1,0 +1,43 @@
+"""The command ``switchboard``: one file per command group, each loaded only when its command is called.
+
+A group file has one ``click`` command whose function bears the name of the file (``up.py`` has ``up``).  To add a
+command, write its file and name it in ``COMMANDS`` with its one line of help.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+__all__ = ["COMMANDS", "main"]
+
+#: Command, file and help in the order in which a newcomer meets them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
+}
+
+
+class _Commands(click.Group):
+    """Loads a command's file when the command is called: ``up`` must start without gevent, and fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=_Commands)
+@click.version_option(package_name="switchboard")
+def main() -> None:
+    """Switchboard: the front door of a conversational platform."""

@@ -1,0 +1,43 @@
+"""Fixtures for every test, and the one place where the test process is patched.
+
+All tests run in a process that gevent has patched, as the gateway's and the worker's are, except tests/browser:
+Playwright's sync API runs greenlets on asyncio, which does not survive patching.  `make test` therefore runs pytest
+twice; `pytest tests/browser` on its own is recognised here by its argument.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+BROWSER_TESTS = Path(__file__).parent / "browser"
+UNPATCHED = any(Path(argument.partition("::")[0]).resolve().is_relative_to(BROWSER_TESTS) for argument in sys.argv[1:])
+
+if not UNPATCHED:
+    from gevent import monkey
+
+    monkey.patch_all()
+
+    from psycogreen.gevent import patch_psycopg
+
+    patch_psycopg()
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # `tests.support` by its full name, whichever way pytest began
+
+pytest_plugins = ["tests.support.stores"]
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what belongs in the other process."""
+    if collection_path.is_relative_to(BROWSER_TESTS) and not UNPATCHED:
+        return True
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mixed run, in which patched code would be tested unpatched."""
+    strangers = [item for item in items if not item.path.is_relative_to(BROWSER_TESTS)]
+    if UNPATCHED and strangers:
+        raise pytest.UsageError("run tests/browser in a pytest of its own")

@@ -1,0 +1,1 @@
+"""What tests share: real stores, ports, local stand-ins for platforms."""
