@@ -3,8 +3,8 @@
 A turn receives one budget at the door, and every wait on its path spends from it: mailbox, connection pool,
 assistant, reply.  Timeouts set per step add up; a deadline cannot.
 
-Pure: ``now`` (monotonic seconds) is passed in.  Between processes send ``left_s``, never ``expires_at``: two machines
-do not share a monotonic clock.
+Pure:  ``now`` (monotonic seconds) is passed in.  Between processes send ``left_s``, never ``expires_at``:
+two machines do not share a monotonic clock.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Deadline(msgspec.Struct, frozen=True):
         return cls(now + budget_s)
 
     def left_s(self, now: float) -> float:
-        """Return what is left, never below zero: for telling it to others, who must not be sent a negative time."""
-        return max(0.0, self.expires_at - now)
+        """Return what is left, never below zero: for telling it to others, who must not be sent a negative
+        time.""" return max(0.0, self.expires_at - now)
 
     def remaining_s(self, now: float, *, step_max_s: float) -> float:
         """Return how long the next wait may last, or raise :exc:`TurnExpired`."""
@@ -40,8 +40,8 @@ class Deadline(msgspec.Struct, frozen=True):
         return min(left_s, step_max_s)
 
     def less(self, margin_s: float) -> Deadline:
-        """Return this deadline drawn in by *margin_s*: what a step gets whose result somebody must still handle."""
-        return Deadline(self.expires_at - margin_s)
+        """Return this deadline drawn in by *margin_s*: what a step gets whose result somebody must still
+        handle.""" return Deadline(self.expires_at - margin_s)
 
     def or_sooner(self, other: Deadline) -> Deadline:
         """Return whichever of the two comes first."""
@@ -54,4 +54,4 @@ def retry_delay_s(attempt: int, *, base_s: float, max_s: float, jitter: float) -
     *jitter* is the caller's draw from [0, 1): a test fixes it, and a herd cannot form.
     """
     # The exponent is capped because ``0.1 * 2**1024`` raises, and a stuck job does get there.
-    return jitter * min(max_s, base_s * 2 ** min(attempt - 1, 32))
+    return jitter * min(max_s, base_s * 2.0 ** min(attempt - 1, 32))
