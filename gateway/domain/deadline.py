@@ -28,8 +28,8 @@ class Deadline(msgspec.Struct, frozen=True):
         return cls(now + budget_s)
 
     def left_s(self, now: float) -> float:
-        """Return what is left, never below zero: for telling it to others, who must not be sent a negative
-        time.""" return max(0.0, self.expires_at - now)
+        """Return what is left, never below zero: others must not be told a negative time."""
+        return max(0.0, self.expires_at - now)
 
     def remaining_s(self, now: float, *, step_max_s: float) -> float:
         """Return how long the next wait may last, or raise :exc:`TurnExpired`."""
@@ -40,8 +40,8 @@ class Deadline(msgspec.Struct, frozen=True):
         return min(left_s, step_max_s)
 
     def less(self, margin_s: float) -> Deadline:
-        """Return this deadline drawn in by *margin_s*: what a step gets whose result somebody must still
-        handle.""" return Deadline(self.expires_at - margin_s)
+        """Return this deadline drawn in by *margin_s*: for a step whose result must still be handled."""
+        return Deadline(self.expires_at - margin_s)
 
     def or_sooner(self, other: Deadline) -> Deadline:
         """Return whichever of the two comes first."""
