@@ -1,8 +1,8 @@
 """Accounts: one bot or installation on a channel, with its secrets, tenant label and assistant.
 
 ``[accounts.<channel>.<name>]`` in the TOML file becomes one of these; the address of an account is
-``/hooks/<channel>/<name>``.  Secrets are lists, newest first, because a rotation needs two live ones at once; an empty
-list means that nothing can be proved, so everything is refused.
+``/hooks/<channel>/<name>``.  Secrets are lists, newest first, because a rotation needs two live ones at once;
+an empty list means that nothing can be proved, so everything is refused.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     turns_in_flight_max: Count = 2_000
     #: Turns of one account that one process runs at once, so that a busy account cannot take all.
     account_turns_in_flight_max: Count = 1_000
-    #: Turns after which an owner offers its lane to the other processes: without it one process ends with most of the work.
+    #: Turns after which an owner offers its lane to the other processes: without it one process ends with
+    #: most of the work.
     lane_turns_max: Count = 20
     #: Seconds between two beats of a process in the ledger.
     beat_s: Seconds = 1.0

@@ -8,7 +8,7 @@ __all__ = ["Secret"]
 
 
 class Secret:
-    """Holds a secret's text.  ``reveal()`` is the only way to it; ``repr``, ``str`` and comparisons never show it.
+    """Holds a secret's text; ``reveal()`` is the only way to it, and ``repr`` and ``str`` never show it.
 
     An empty secret is false: nothing is configured, so nothing can be proved.
     """

@@ -16,7 +16,8 @@ class WebchatSettings(msgspec.Struct, frozen=True, kw_only=True):
     streams_max: Count = 5_000
     #: Open streams of one visitor in one process: tabs, not a way to use up the process.
     visitor_streams_max: Count = 8
-    #: Events that wait for one slow stream; above it the stream is closed and the page reads on from the ledger.
+    #: Events that wait for one slow stream; above it the stream is closed and the page reads on from the
+    #: ledger.
     stream_events_max: Count = 256
     #: Seconds between two comments on an idle stream, which keep proxies from closing it.
     heartbeat_s: Seconds = 15.0

@@ -1,0 +1,113 @@
+"""The catalogue: every event that Switchboard emits, with its fields and their units.
+
+This table is the only place where an event is declared; a test compares it with the call sites in both
+directions. ``level`` is the log level.  Units are in the names (``_s`` seconds, ``_bytes``); what has none is
+a count or a word. An event that reports a span ends with ``duration_s`` and ``outcome``.
+
+Words used again and again: ``channel``, ``account``, ``assistant`` and ``endpoint`` are names from the
+configuration, ``reason`` is the short stable word of the error, ``kind`` says which of several things of one
+sort.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["CATALOGUE", "COMMON_FIELDS", "Event", "Level"]
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event: what it means, and the fields that every emission of it carries."""
+
+    name: str
+    level: Level
+    meaning: str
+    fields: tuple[str, ...] = ()
+
+
+#: Fields that any event may carry, for the log alone: they say which turn, row or failure is meant.
+COMMON_FIELDS = frozenset(
+    {
+        "turn_id",
+        "trace_id",
+        "conversation_id",
+        "outbox_id",
+        "process_id",
+        "delivery_id",
+        "detail",
+        "attempt",
+        "seq",
+    }
+)
+
+_SPAN = ("duration_s", "outcome")
+
+_EVENTS = (
+    # The door
+    Event("delivery.received", "info", "a platform's call was answered", ("channel", "account", "outcome")),
+    Event(
+        "delivery.refused",
+        "warning",
+        "a platform's call was refused at the door",
+        ("channel", "account", "reason"),
+    ),
+    # Turns
+    Event("turn.accepted", "debug", "a message is committed in the ledger", ("channel", "account")),
+    Event("turn.duplicate", "info", "a message was already there", ("channel", "account")),
+    Event("turn.refused", "warning", "a message was refused by a bound", ("channel", "account", "reason")),
+    Event(
+        "turn.settled",
+        "info",
+        "a turn ended: state is answered or failed",
+        ("channel", "account", "state", "reason", "duration_s"),
+    ),
+    # Lanes and processes
+    Event(
+        "lane.lost",
+        "warning",
+        "the ledger holds a higher fence: our answer was dropped",
+        ("channel", "account"),
+    ),
+    Event("lane.taken_over", "info", "lanes without an owner are ours now", ("lanes",)),
+    Event("process.registered", "info", "this process has a row and an epoch in the ledger", ("epoch",)),
+    Event("process.declared_dead", "warning", "a process stopped beating; its lanes are free", ("lanes",)),
+    # The ledger
+    Event("batch.committed", "debug", "rows were written in one commit", ("kind", "rows", "duration_s")),
+    Event(
+        "batch.split",
+        "warning",
+        "one row's data failed a batch, which was halved",
+        ("kind", "rows", "reason"),
+    ),
+    Event("store.unavailable", "error", "PostgreSQL does not answer", ("reason",)),
+    Event("redis.unavailable", "warning", "Redis does not answer; work goes on without it", ("reason",)),
+    # Calls
+    Event("assistant.call", "info", "an assistant was asked for a reply", ("assistant", *_SPAN)),
+    Event(
+        "breaker.changed",
+        "warning",
+        "a circuit breaker went from one state to another",
+        ("endpoint", "before", "after", "reason"),
+    ),
+    # The outbox
+    Event("outbox.claimed", "debug", "a worker took due replies", ("rows",)),
+    Event(
+        "outbox.finished",
+        "info",
+        "a reply's send ended: outcome is sent, not_sent, retry or unknown",
+        ("channel", "account", "outcome", "reason"),
+    ),
+    # Streams
+    Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
+    Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),
+    # The process itself
+    Event(
+        "supervisor.restarted", "error", "a long-lived part failed and was started again", ("child", "reason")
+    ),
+)
+
+CATALOGUE: dict[str, Event] = {event.name: event for event in _EVENTS}

@@ -1,0 +1,206 @@
+"""The Prometheus sink: which events are counted and measured, in one table.
+
+Labels are names of the configuration and short stable words, so their number is bounded by the configuration;
+should a field turn out not to be, ``SERIES_MAX`` holds and what is above it is counted under the label
+``other``.
+
+With several web processes ``PROMETHEUS_MULTIPROC_DIR`` must name an empty folder that all of them share
+before this module is imported (prometheus-client decides at import); one scrape then shows the sum of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.values import MutexValue, ValueClass
+
+from gateway.telemetry.catalogue import Event
+from gateway.telemetry.emit import Writer
+
+__all__ = ["METRICS", "SERIES_MAX", "Counted", "Held", "Measured", "Metrics"]
+
+#: Label combinations of one family.
+SERIES_MAX = 2_000
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A counter: each *event* adds one, or what its field *amount* says."""
+
+    name: str
+    meaning: str
+    event: str
+    labels: tuple[str, ...] = ()
+    amount: str = ""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A histogram of the field *value* of *event*."""
+
+    name: str
+    meaning: str
+    event: str
+    value: str
+    buckets: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A gauge: how many things that *up* has begun *down* has not ended yet."""
+
+    name: str
+    meaning: str
+    up: str
+    down: str
+    labels: tuple[str, ...] = ()
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+_BOT = ("channel", "account")
+
+METRICS: tuple[Counted | Measured | Held, ...] = (
+    Counted("switchboard_deliveries", "Calls by platforms", "delivery.received", (*_BOT, "outcome")),
+    Counted(
+        "switchboard_deliveries_refused", "Calls refused at the door", "delivery.refused", (*_BOT, "reason")
+    ),
+    Counted("switchboard_turns_accepted", "Messages committed", "turn.accepted", _BOT),
+    Counted("switchboard_turns_duplicate", "Messages that were already there", "turn.duplicate", _BOT),
+    Counted("switchboard_turns_refused", "Messages refused by a bound", "turn.refused", (*_BOT, "reason")),
+    Counted("switchboard_turns_settled", "Turns ended", "turn.settled", (*_BOT, "state", "reason")),
+    Measured(
+        "switchboard_turn_seconds",
+        "Time from commit to settle",
+        "turn.settled",
+        "duration_s",
+        _SECONDS,
+        (*_BOT, "state"),
+    ),
+    Counted("switchboard_lanes_lost", "Answers dropped because of a higher fence", "lane.lost", _BOT),
+    Counted("switchboard_lanes_taken_over", "Lanes taken over", "lane.taken_over", (), "lanes"),
+    Counted("switchboard_processes_declared_dead", "Processes without a beat", "process.declared_dead"),
+    Measured(
+        "switchboard_batch_seconds", "Time of a batch", "batch.committed", "duration_s", _SECONDS, ("kind",)
+    ),
+    Measured("switchboard_batch_rows", "Rows of a batch", "batch.committed", "rows", _ROWS, ("kind",)),
+    Counted("switchboard_batches_split", "Batches halved by bad data", "batch.split", ("kind", "reason")),
+    Counted(
+        "switchboard_store_unavailable", "Times PostgreSQL did not answer", "store.unavailable", ("reason",)
+    ),
+    Counted("switchboard_redis_unavailable", "Times Redis did not answer", "redis.unavailable", ("reason",)),
+    Measured(
+        "switchboard_assistant_seconds",
+        "Time of a call to an assistant",
+        "assistant.call",
+        "duration_s",
+        _SECONDS,
+        ("assistant", "outcome"),
+    ),
+    Counted(
+        "switchboard_breaker_changes",
+        "Changes of breakers",
+        "breaker.changed",
+        ("endpoint", "after", "reason"),
+    ),
+    Counted("switchboard_outbox_claimed", "Due replies taken by workers", "outbox.claimed", (), "rows"),
+    Counted("switchboard_outbox_finished", "Sends ended", "outbox.finished", (*_BOT, "outcome", "reason")),
+    Held("switchboard_streams_open", "Open streams of pages", "stream.opened", "stream.closed", _BOT),
+    Counted("switchboard_restarts", "Long-lived parts started again", "supervisor.restarted", ("child",)),
+)
+
+_Change = Callable[[Any, dict[str, Any]], None]
+
+
+class Metrics:
+    """The sink, and the page that Prometheus reads."""
+
+    def __init__(self) -> None:
+        self._several_processes = ValueClass is not MutexValue
+        self._registry = CollectorRegistry()
+        self._writers: dict[str, list[Writer]] = {}
+        for metric in METRICS:
+            self._declare(metric)
+        if not self._several_processes:
+            for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+                self._registry.register(collector)
+
+    def writer(self, event: Event) -> Writer | None:
+        """Return what updates every family that *event* feeds."""
+        writers = self._writers.get(event.name, [])
+        if len(writers) < 2:
+            return writers[0] if writers else None
+
+        def write_all(fields: dict[str, Any]) -> None:
+            for write in writers:
+                write(fields)
+
+        return write_all
+
+    def scrape(self) -> bytes:
+        """Return all families in Prometheus' text form: of this process, or of all that share the folder."""
+        registry = self._registry
+        if self._several_processes:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+    def _declare(self, metric: Counted | Measured | Held) -> None:
+        common: dict[str, Any] = {"labelnames": metric.labels, "registry": self._registry}
+        match metric:
+            case Counted():
+                counter = Counter(metric.name, metric.meaning, **common)
+                self._feed(metric.event, _writer(counter, metric.labels, _adding(metric.amount)))
+            case Measured():
+                histogram = Histogram(metric.name, metric.meaning, buckets=metric.buckets, **common)
+                self._feed(metric.event, _writer(histogram, metric.labels, _observing(metric.value)))
+            case Held():
+                # "livesum": a process that died holds nothing any more.
+                gauge = Gauge(metric.name, metric.meaning, multiprocess_mode="livesum", **common)
+                self._feed(metric.up, _writer(gauge, metric.labels, lambda child, _: child.inc()))
+                self._feed(metric.down, _writer(gauge, metric.labels, lambda child, _: child.dec()))
+
+    def _feed(self, event_name: str, writer: Writer) -> None:
+        self._writers.setdefault(event_name, []).append(writer)
+
+
+def _adding(amount: str) -> _Change:
+    if not amount:
+        return lambda child, _: child.inc()
+    return lambda child, fields: child.inc(fields[amount])
+
+
+def _observing(value: str) -> _Change:
+    return lambda child, fields: child.observe(fields[value])
+
+
+def _writer(family: Any, labels: tuple[str, ...], change: _Change) -> Writer:
+    if not labels:
+        return lambda fields: change(family, fields)
+    pick = itemgetter(*labels)
+    # Children are kept here because Metric.labels() takes a lock and builds a tuple of strings on each call.
+    children: dict[Any, Any] = {}
+
+    def write(fields: dict[str, Any]) -> None:
+        key = pick(fields)
+        child = children.get(key)
+        if child is None:
+            if len(children) < SERIES_MAX:
+                child = children[key] = family.labels(*(fields[label] for label in labels))
+            else:
+                child = family.labels(*("other" for _ in labels))
+        change(child, fields)
+
+    return write

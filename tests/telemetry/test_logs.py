@@ -1,0 +1,125 @@
+"""The log sink: the two forms of a line, levels, and what no line may do."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import telemetry
+from gateway.settings.logs import LoggingSettings
+from gateway.settings.secret import Secret
+from gateway.telemetry import logs
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextmanager
+def logging_to(stream: io.StringIO, settings: LoggingSettings) -> Iterator[None]:
+    """Configure logging as at boot; afterwards the root logger is as pytest left it."""
+    root, own = logging.getLogger(), logging.getLogger(logs.LOGGER)
+    handlers, levels = list(root.handlers), (root.level, own.level)
+    sink = logs.configure(settings, stream)
+    telemetry.attach(sink)
+    try:
+        yield
+    finally:
+        telemetry.detach(sink)
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        own.setLevel(levels[1])
+
+
+def test_an_event_is_one_json_object() -> None:
+    stream = io.StringIO()
+    with logging_to(stream, LoggingSettings(format="json")):
+        telemetry.event("delivery.refused", channel="slack", account="bartender", reason="stale")
+
+    line = json.loads(stream.getvalue())
+    assert list(line)[:3] == ["ts", "level", "event"]
+    assert line.pop("ts").endswith("Z")
+    assert line == {
+        "level": "warning",
+        "event": "delivery.refused",
+        "channel": "slack",
+        "account": "bartender",
+        "reason": "stale",
+    }
+
+
+def test_a_terminal_gets_lines_for_a_person() -> None:
+    stream = Terminal()
+    with logging_to(stream, LoggingSettings(format="auto")):
+        telemetry.event(
+            "turn.settled",
+            channel="slack",
+            account="bartender",
+            state="answered",
+            reason="",
+            duration_s=0.01234,
+        )
+
+    assert stream.getvalue()[13:] == (
+        "info    turn.settled           channel=slack account=bartender state=answered duration_s=0.01234\n"
+    )
+
+
+@pytest.mark.parametrize(("level", "lines"), [("debug", 3), ("info", 2), ("warning", 1), ("error", 0)])
+def test_the_level_decides_which_events_are_written(
+    level: Literal["debug", "info", "warning", "error"], lines: int
+) -> None:
+    stream = io.StringIO()
+    with logging_to(stream, LoggingSettings(level=level, format="json")):
+        telemetry.event("turn.accepted", channel="slack", account="bartender")
+        telemetry.event("turn.duplicate", channel="slack", account="bartender")
+        telemetry.event("turn.refused", channel="slack", account="bartender", reason="lane_full")
+
+    assert len(stream.getvalue().splitlines()) == lines
+
+
+def test_a_librarys_warning_is_json_too_with_its_traceback() -> None:
+    stream = io.StringIO()
+    with logging_to(stream, LoggingSettings(format="json")):
+        logging.getLogger("gunicorn.error").info("noise")
+        try:
+            raise RuntimeError("boom")
+        except RuntimeError:
+            logging.getLogger("gunicorn.error").exception("worker %s failed", 3)
+
+    line = json.loads(stream.getvalue())
+    assert (line["logger"], line["message"]) == ("gunicorn.error", "worker 3 failed")
+    assert "RuntimeError: boom" in line["traceback"]
+
+
+@given(st.text(st.characters(codec=None), max_size=2_000))
+def test_no_value_breaks_a_line_or_floods_it(text: str) -> None:
+    """Line feeds, NUL, lone surrogates, ``=``: one event stays one line that can be written, and a bounded
+    one.
+    """
+    for form in ("json", "text"):
+        stream = io.StringIO()
+        with logging_to(stream, LoggingSettings(format=form)):
+            telemetry.event("store.unavailable", reason=text)
+
+        line, rest = stream.getvalue().split("\n", 1)
+        assert rest == ""
+        assert len(line.encode()) < 12 * logs.VALUE_CHARS_MAX
+
+
+def test_a_secret_given_by_mistake_is_not_shown() -> None:
+    for form in ("json", "text"):
+        stream = io.StringIO()
+        with logging_to(stream, LoggingSettings(format=form)):
+            telemetry.event("store.unavailable", reason=Secret("hunter2"))
+
+        assert "hunter2" not in stream.getvalue()
