@@ -1,8 +1,8 @@
 """Assistants: the services that answer turns.
 
-``[assistants.<name>]`` in the TOML file becomes one :class:`AssistantSettings`.  Every bound here protects the gateway
-from a service that is not part of it and may be slow, broken or lying; the reason that a turn fails with names the
-bound (``gateway/assistants/README.md`` has the table).
+``[assistants.<name>]`` in the TOML file becomes one :class:`AssistantSettings`.  Every bound here protects
+the gateway from a service that is not part of it and may be slow, broken or lying; the reason that a turn
+fails with names the bound (``gateway/assistants/README.md`` has the table).
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.settings.quantities import Bytes, Count, Seconds
 from gateway.settings.secret import Secret
 
 __all__ = ["AssistantKind", "AssistantSettings", "ScriptRule"]
 
 AssistantKind = Literal["http", "scripted"]
 
-Seconds = Annotated[float, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=1)]
+#: A pause that may be none.
+Pause = Annotated[float, Meta(ge=0, le=3_600)]
 
 
 class ScriptRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class ScriptRule(msgspec.Struct, frozen=True, kw_only=True):
     #: What it says; ``{text}`` stands for what the user said.
     text: str = ""
     #: Seconds it takes.
-    delay_s: Annotated[float, Meta(ge=0)] = 0.0
+    delay_s: Pause = 0.0
     #: Reason to fail with instead of answering; empty: it answers.
     fails_with: str = ""
 
@@ -38,38 +39,41 @@ class ScriptRule(msgspec.Struct, frozen=True, kw_only=True):
 class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How one assistant is called, and how much of it is borne."""
 
-    #: ``http``: a service that is POSTed to.  ``scripted``: answers by ``script`` inside the gateway, for trials.
+    #: ``http``: a service that is POSTed to.  ``scripted``: answers by ``script`` inside the gateway, for
+    #: trials.
     kind: AssistantKind = "http"
     #: Where turns are POSTed (``http``): http, https, or http+unix with the socket's path percent-encoded.
     url: str = ""
-    #: ``whsec_`` and base64 of 24 to 64 bytes, newest first; each live one signs, so that the assistant can rotate.
-    #: None: calls carry no signature, and the assistant cannot tell the gateway from anybody else.
+    #: ``whsec_`` and base64 of 24 to 64 bytes, newest first; each live one signs, so that the assistant can
+    #: rotate.  None: calls carry no signature, and the assistant cannot tell the gateway from anybody else.
     signing_secrets: tuple[Secret, ...] = ()
-    #: The assistant gives the same answer again for an Idempotency-Key that it has seen.  Only then may a call that it
-    #: may have received be repeated.
+    #: The assistant gives the same answer again for an Idempotency-Key that it has seen.  Only then may a
+    #: call that it may have received be repeated.
     honours_idempotency_key: bool = False
 
     #: Seconds for a connection to be made.
     connect_timeout_s: Seconds = 1.0
-    #: Seconds from the request's last byte to the response's head.  An assistant that thinks for longer streams.
+    #: Seconds from the request's last byte to the response's head.  An assistant that thinks for longer
+    #: streams.
     first_byte_timeout_s: Seconds = 30.0
     #: Seconds between two pieces of a response; a comment line (``:``) keeps a stream alive.
     idle_timeout_s: Seconds = 15.0
-    #: Seconds for a whole call; the turn's own deadline may be sooner.
-    call_timeout_s: Seconds = 120.0
-    #: Seconds kept back from the deadline that the assistant is told, for its answer to travel and be settled.
-    deadline_margin_s: Annotated[float, Meta(ge=0)] = 0.25
+    #: Seconds for a whole call, its stream included; the turn's own deadline may be sooner.
+    total_timeout_s: Seconds = 120.0
+    #: Seconds kept back from the deadline that the assistant is told, for its answer to travel and be
+    #: settled.
+    deadline_margin_s: Pause = 0.25
 
     #: Bytes of a reply: of a JSON body, or of one event of a stream.
-    reply_bytes_max: Count = 256 * 1024
+    reply_bytes_max: Bytes = 256 * 1024
     #: Bytes of a whole stream, comments included.
-    stream_bytes_max: Count = 1024 * 1024
+    stream_bytes_max: Bytes = 1024 * 1024
     #: Events of a stream, unknown ones included.
     events_max: Count = 10_000
     #: Bytes of the conversation state that a reply brings, as JSON.
-    state_bytes_max: Count = 64 * 1024
+    state_bytes_max: Bytes = 64 * 1024
     #: Bytes of the user memory that a reply brings, as JSON.
-    memory_bytes_max: Count = 64 * 1024
+    memory_bytes_max: Bytes = 64 * 1024
     #: Levels of objects and arrays inside state and memory.
     nesting_max: Annotated[int, Meta(ge=1, le=200)] = 32
 
