@@ -1,8 +1,8 @@
 """Fixtures for every test, and the one place where the test process is patched.
 
-All tests run in a process that gevent has patched, as the gateway's and the worker's are, except tests/browser:
-Playwright's sync API runs greenlets on asyncio, which does not survive patching.  `make test` therefore runs pytest
-twice; `pytest tests/browser` on its own is recognised here by its argument.
+All tests run in a process that gevent has patched, as the gateway's and the worker's are, except
+tests/browser: Playwright's sync API runs greenlets on asyncio, which does not survive patching.  `make test`
+therefore runs pytest twice; `pytest tests/browser` on its own is recognised here by its argument.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
-UNPATCHED = any(Path(argument.partition("::")[0]).resolve().is_relative_to(BROWSER_TESTS) for argument in sys.argv[1:])
+UNPATCHED = any(
+    Path(argument.partition("::")[0]).resolve().is_relative_to(BROWSER_TESTS) for argument in sys.argv[1:]
+)
 
 if not UNPATCHED:
     from gevent import monkey
@@ -24,7 +26,8 @@ if not UNPATCHED:
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # `tests.support` by its full name, whichever way pytest began
+# `tests.support` by its full name, whichever way pytest was started.
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 pytest_plugins = ["tests.support.stores"]
 

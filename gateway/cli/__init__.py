@@ -1,7 +1,7 @@
 """The command ``switchboard``: one file per command group, each loaded only when its command is called.
 
-A group file has one ``click`` command whose function bears the name of the file (``up.py`` has ``up``).  To add a
-command, write its file and name it in ``COMMANDS`` with its one line of help.
+A group file has one ``click`` command whose function bears the name of the file (``up.py`` has ``up``).  To
+add a command, write its file and name it in ``COMMANDS`` with its one line of help.
 """
 
 from __future__ import annotations

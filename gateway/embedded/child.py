@@ -1,22 +1,23 @@
 """Become a child that dies with its parent, perhaps under another identity, then become the program.
 
-Run as a script, ``python -I -S child.py PARENT_PID DEATH_SIGNAL IDENTITY argv...``, and not as a ``preexec_fn``, which
-is unsafe in a process with threads and would import us into every child.  Standard library only.
+Run as a script, ``python -I -S child.py PARENT_PID DEATH_SIGNAL IDENTITY argv...``, and not as a
+``preexec_fn``, which is unsafe in a process with threads.  Standard library only.
 
 IDENTITY is one of
 
 - ``same``            nothing changes;
-- ``userns:UID:GID``  a user namespace in which our uid is called UID.  PostgreSQL, which refuses root, sees an ordinary
-  user; towards the file system the process is still root, so it may read a checkout inside a 0700 folder of root's and
-  owns what root owns;
-- ``setuid:UID:GID``  really another user, for containers that forbid namespaces.  CAP_DAC_OVERRIDE is kept, and nothing
-  else, for the same 0700 folders: opening parent folders to others is not ours to do.
+- ``userns:UID:GID``  a user namespace in which our uid is called UID.  PostgreSQL, which refuses root,
+  sees an ordinary user; towards the file system the process is still root, so it may read a checkout
+  inside a 0700 folder of root's, and owns what root owns;
+- ``setuid:UID:GID``  really another user, for containers that forbid namespaces.  CAP_DAC_OVERRIDE is
+  kept, and nothing else, for the same 0700 folders: opening parent folders to others is not ours to do.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -33,17 +34,21 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 def main() -> None:
     parent, death_signal, identity, *argv = sys.argv[1:]
-    libc = ctypes.CDLL(None, use_errno=True)
     try:
-        _become(libc, identity)
+        _become(ctypes.CDLL(None, use_errno=True), identity)
     except OSError as error:
         sys.stderr.write(f"cannot become {identity}: {error}\n")
         sys.exit(EXIT_NO_IDENTITY)
     # After the change of identity, which clears it; it survives exec.
-    _check(libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0))
+    set_death_signal(signal.Signals(int(death_signal)))
     if os.getppid() != int(parent):  # died before we had asked for its signal
         sys.exit(1)
     os.execv(argv[0], argv)
+
+
+def set_death_signal(number: signal.Signals) -> None:
+    """Have the kernel send us *number* when our parent is gone."""
+    _check(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0))
 
 
 def _become(libc: ctypes.CDLL, identity: str) -> None:

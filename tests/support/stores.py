@@ -1,7 +1,7 @@
 """Real stores for tests: one PostgreSQL and one Redis per run, in a temporary folder, on unix sockets.
 
-Two runs side by side do not meet.  Both servers die with the test process, however that ends.  fsync is off: a test
-that kills PostgreSQL or measures it starts a durable one of its own with ``own_stores``.
+Two runs side by side do not meet.  Both servers die with the test process, however that ends.  fsync is off:
+a test that kills PostgreSQL or measures it starts a durable one of its own with ``own_stores``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def own_stores(*, durable: bool = True) -> Iterator[Stores]:
             identity=identity(),
             durable=durable,
         )
-        redis_server = EmbeddedRedis(data=home.data / "redis", sockets=home.sockets, log=home.log / "redis.log")
+        redis_server = EmbeddedRedis(
+            data=home.data / "redis", sockets=home.sockets, log=home.log / "redis.log"
+        )
         processes = [Process(server.prepare()) for server in (postgres, redis_server)]
         try:
             for process in processes:

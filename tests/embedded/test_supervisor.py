@@ -1,0 +1,77 @@
+"""The supervisor: order, restarts and their limit, stop within a deadline, and nothing left behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.embedded.running import starter, wait_gone
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_children_stop_in_the_reverse_of_the_start_order(tmp_path: Path, number: signal.Signals) -> None:
+    """Any of the three signals stops the last group first, passes on last words, and ends with status 0."""
+    with starter(tmp_path, "obedient-store", "obedient-assistant", "obedient-gateway") as it:
+        it.wait_for("everything is ready")
+        started = [line for line in it.lines if line.endswith("runs")]
+        children = it.descendants()
+        it.signal(number)
+        assert it.wait_end() == 0
+
+    names = ["obedient-store", "obedient-assistant", "obedient-gateway"]
+    assert [line.partition("|")[0].strip() for line in started] == names
+    assert (tmp_path / "stopped").read_text().split() == names[::-1]
+    assert [line for line in it.lines if line.endswith("obedient-store says goodbye")]
+    wait_gone(children)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_child_that_ignores_its_signal_is_killed_in_time(tmp_path: Path) -> None:
+    """SIGKILL follows after the program's stop_max_s, here 0.5 s, and the others still stop in order."""
+    with starter(tmp_path, "obedient-store", "stubborn-gateway") as it:
+        it.wait_for("everything is ready")
+        children = it.descendants()
+        begin = time.monotonic()
+        it.signal(signal.SIGTERM)
+        assert it.wait_end() == 0
+
+    assert time.monotonic() - begin < 5
+    assert (tmp_path / "stopped").read_text().split() == ["obedient-store"]
+    wait_gone(children)
+
+
+def test_a_crashed_child_is_restarted(tmp_path: Path) -> None:
+    """One crash is an incident: it is reported, and the child runs again while the others never stopped."""
+    with starter(tmp_path, "obedient-store", "fragile-gateway") as it:
+        it.wait_for("fragile-gateway ended with status 1; restarting it")
+        it.wait_for("fragile-gateway runs")
+        it.signal(signal.SIGTERM)
+        assert it.wait_end() == 0
+
+    assert (tmp_path / "stopped").read_text().split() == ["fragile-gateway", "obedient-store"]
+
+
+def test_a_crash_loop_stops_everything(tmp_path: Path) -> None:
+    """Above the intensity limit the starter says which child it was, stops the rest, and ends with status 1."""
+    with starter(tmp_path, "obedient-store", "crashing-gateway") as it:
+        assert it.wait_end() == 1
+
+    restarts = [line for line in it.lines if line.endswith("restarting it")]
+    assert len(restarts) == 5
+    assert "crashing-gateway ended 6 times within 60 s" in it.lines[-1]
+    assert (tmp_path / "stopped").read_text().split() == ["obedient-store"]
+
+
+def test_a_program_that_ends_before_it_is_ready_ends_the_start(tmp_path: Path) -> None:
+    """During the start nothing is tried twice: the reason is said, and what had started is stopped."""
+    (tmp_path / "log").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "postgres").write_text("in the way")
+    with starter(tmp_path, "--stores", "obedient-gateway") as it:
+        assert it.wait_end() == 1
+
+    assert not (tmp_path / "stopped").exists()
+    assert not (tmp_path / "run").exists()
