@@ -12,7 +12,9 @@ __all__ = ["ServerSettings"]
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[server]``"""
 
-    #: Port of the gateway.
+    #: Address of this machine on which the gateway listens; ``0.0.0.0`` is all of them.
+    host: str = "127.0.0.1"
+    #: Port on which the gateway listens.
     port: Port = 8080
     #: Web processes.  One core each.
     workers: Count = 1

@@ -1,0 +1,149 @@
+"""From one TOML file and the environment to one frozen value, or to all that is wrong with them.
+
+``load`` is for processes that do the work; ``load_store`` for commands that touch the ledger alone, because a
+release phase that migrates has no platform's secrets and needs none.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gateway.settings.accounts import ACCOUNT_TYPES, Account
+from gateway.settings.assistants import AssistantSettings
+from gateway.settings.build import Builder
+from gateway.settings.environment import overlay
+from gateway.settings.problems import Problems, SettingsError, did_you_mean
+from gateway.settings.settings import SECTIONS, Settings
+from gateway.settings.store import StoreSettings
+
+__all__ = ["SettingsError", "load", "load_store"]
+
+#: The working default of a checkout.
+DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
+#: A name is part of addresses, metrics' labels and variables, where "__" separates.
+_NAME = re.compile(r"(?!.*__)[a-z0-9][a-z0-9_-]{0,63}")
+_NAME_RULE = "a name has 1 to 64 of a-z, 0-9, - and _, no two _ together, and begins with a letter or digit"
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of the file *path*, or of the one that SWITCHBOARD_CONFIG names, under *environ*.
+
+    :raises SettingsError: with every problem that was found.
+    """
+    problems = Problems()
+    table = _read(path, environ, problems)
+    home = _home(environ)
+    builder = Builder(environ, home, problems)
+    known = (*SECTIONS, "accounts", "assistants")
+    for name in table:
+        if name not in known:
+            builder.unknown((name,), table[name], known)
+    sections = {name: builder.struct(kind, table.get(name, {}), (name,)) for name, kind in SECTIONS.items()}
+    assistants = _assistants(builder, table, problems)
+    accounts = _accounts(builder, table, problems)
+    _check(accounts, assistants, sections["store"], problems)
+    problems.raise_if_any()
+    return Settings(
+        home=home,
+        accounts=MappingProxyType({key: account for key, account in accounts.items() if account}),
+        assistants=MappingProxyType({name: one for name, one in assistants.items() if one}),
+        **sections,  # type: ignore[arg-type]  # none is None: that would have been a problem
+    )
+
+
+def load_store(path: Path | None, environ: Mapping[str, str]) -> StoreSettings:
+    """Return only the ``[store]`` section; ``database_url`` may be empty.
+
+    :raises SettingsError: with every problem of that section.
+    """
+    problems = Problems()
+    table = _read(path, environ, problems)
+    store = Builder(environ, _home(environ), problems).struct(
+        StoreSettings, table.get("store", {}), ("store",)
+    )
+    problems.raise_if_any()
+    assert store is not None
+    return store
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("SWITCHBOARD_HOME") or ".switchboard").absolute()
+
+
+def _read(path: Path | None, environ: Mapping[str, str], problems: Problems) -> dict[str, Any]:
+    path = path or Path(environ.get("SWITCHBOARD_CONFIG") or DEFAULT_FILE)
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        problems.add(str(path), f"cannot be read: {error.strerror} (SWITCHBOARD_CONFIG)")
+    except UnicodeDecodeError:
+        problems.add(str(path), "is not UTF-8 text")
+    except tomllib.TOMLDecodeError as error:
+        problems.add(str(path), f"is not TOML: {error}")
+    # Without the file every other problem would be an echo of this one.
+    problems.raise_if_any()
+    overlay(table, environ, problems)
+    return table
+
+
+def _assistants(
+    builder: Builder, table: dict[str, Any], problems: Problems
+) -> dict[str, AssistantSettings | None]:
+    found = {}
+    for name, fields in _tables(table.get("assistants", {}), "assistants", problems).items():
+        found[name] = builder.struct(AssistantSettings, fields, ("assistants", name))
+    return found
+
+
+def _accounts(
+    builder: Builder, table: dict[str, Any], problems: Problems
+) -> dict[tuple[str, str], Account | None]:
+    found: dict[tuple[str, str], Account | None] = {}
+    for channel, accounts in _tables(table.get("accounts", {}), "accounts", problems).items():
+        kind = ACCOUNT_TYPES.get(channel)
+        if kind is None:
+            hint = did_you_mean(channel, ACCOUNT_TYPES, "accounts.")
+            problems.add(f"accounts.{channel}", f"unknown channel{hint}")
+            continue
+        for name, fields in _tables(accounts, f"accounts.{channel}", problems).items():
+            path = ("accounts", channel, name)
+            found[channel, name] = builder.struct(kind, fields, path, channel=channel, name=name)
+    return found
+
+
+def _tables(value: Any, where: str, problems: Problems) -> dict[str, Any]:
+    """Return the named tables of *value*, noting names that cannot be one."""
+    if not isinstance(value, dict):
+        problems.add(where, "expected tables by name")
+        return {}
+    for name in value:
+        if not _NAME.fullmatch(name):
+            problems.add(f"{where}.{name[:64]!r}", _NAME_RULE)
+    return value
+
+
+def _check(
+    accounts: Mapping[tuple[str, str], Account | None],
+    assistants: Mapping[str, AssistantSettings | None],
+    store: Any,
+    problems: Problems,
+) -> None:
+    """Note what no section can know by itself."""
+    if not accounts:
+        problems.add("accounts", "none is configured: there is nobody to answer")
+    if not assistants:
+        problems.add("assistants", "none is configured: there is nothing that could answer")
+    for (channel, name), account in accounts.items():
+        if account and assistants and account.assistant not in assistants:
+            hint = did_you_mean(account.assistant, assistants)
+            problems.add(
+                f"accounts.{channel}.{name}.assistant", f"no assistant is named {account.assistant!r}{hint}"
+            )
+    for field in ("database_url", "redis_url"):
+        if store and not getattr(store, field):
+            problems.add(f"store.{field}", f"required: set {field.upper()}, or run `switchboard up`")

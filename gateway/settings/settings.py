@@ -1,0 +1,50 @@
+"""All settings as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from gateway.settings.accounts import Account
+from gateway.settings.assistants import AssistantSettings
+from gateway.settings.lanes import LaneSettings
+from gateway.settings.logs import LoggingSettings
+from gateway.settings.outbox import OutboxSettings
+from gateway.settings.rpc import RpcSettings
+from gateway.settings.server import ServerSettings
+from gateway.settings.store import StoreSettings
+from gateway.settings.webchat import WebchatSettings
+
+__all__ = ["SECTIONS", "Settings"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process was told when it was started.  It does not change while the process lives."""
+
+    #: SWITCHBOARD_HOME: the folder of this copy's state and secrets.
+    home: Path
+    #: By channel and name.
+    accounts: Mapping[tuple[str, str], Account]
+    #: By name.
+    assistants: Mapping[str, AssistantSettings]
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    lanes: LaneSettings = LaneSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    webchat: WebchatSettings = WebchatSettings()
+    rpc: RpcSettings = RpcSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+
+#: Tables of the TOML file that are one struct each, by name.
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "server": ServerSettings,
+    "store": StoreSettings,
+    "lanes": LaneSettings,
+    "outbox": OutboxSettings,
+    "webchat": WebchatSettings,
+    "rpc": RpcSettings,
+    "logging": LoggingSettings,
+}
