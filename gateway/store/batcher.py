@@ -1,0 +1,180 @@
+"""Many greenlets, one statement: group commit.
+
+Items that arrive while a batch is under way wait and go together in the next one.  An idle system adds no delay, a
+busy one shares each round trip and each flush to disk among up to ``rows_max`` items.  The promises:
+
+- One item's bad data fails that item alone: the batch is split in two, and again, until it stands by itself.
+- A batch whose answer was lost is run again, so what it does must be safe to repeat.
+- With ``exclusive``, items of equal key are never in two batches under way at once, and keep their order.
+- What waits is bounded; above the bound ``submit`` refuses at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+import gevent
+import psycopg2
+from gevent.hub import Waiter, get_hub
+from psycopg2.extensions import cursor as Cursor
+
+from gateway import telemetry
+from gateway.domain.errors import Overloaded, StoreUnavailable
+from gateway.store.postgres import Database
+
+__all__ = ["Batcher"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: SQLSTATE classes of bad data: data exception, integrity constraint violation.
+_BAD_DATA = ("22", "23")
+#: deadlock_detected, serialization_failure, lock_not_available: the same batch may succeed now.
+_REPEATABLE = ("40P01", "40001", "55P03")
+#: Tries of one batch before its items are refused.
+_TRIES_MAX = 4
+#: Pause before another try, times its number.
+_PAUSE_S = 0.02
+
+
+class _Entry(Generic[Item, Result]):
+    """An item, and the greenlet that waits for its result."""
+
+    __slots__ = ("item", "waiter")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.waiter: Waiter[Result] = Waiter()
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs ``work`` on batches of submitted items, at most ``batches_max`` at once."""
+
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        work: Callable[[Cursor, Sequence[Item]], Sequence[Result]],
+        *,
+        rows_max: int,
+        batches_max: int,
+        waiting_max: int,
+        exclusive: Callable[[Item], Hashable] | None = None,
+    ) -> None:
+        self._name = name
+        self._database = database
+        self._work = work
+        self._rows_max = rows_max
+        self._batches_max = batches_max
+        self._waiting_max = waiting_max
+        self._exclusive = exclusive
+        self._waiting: deque[_Entry[Item, Result]] = deque()
+        self._keys_under_way: set[Hashable] = set()
+        self._batches = 0
+
+    def __repr__(self) -> str:
+        return f"<Batcher {self._name}: {len(self._waiting)} waiting, {self._batches} under way>"
+
+    def submit(self, item: Item) -> Result:
+        """Return the item's result once its batch has committed.
+
+        :raises Overloaded: ``store.batch_waiting_max`` items wait already.
+        :raises StoreUnavailable: PostgreSQL did not take the batch; it may have been written all the same.
+        :raises psycopg2.Error: the item itself cannot be written.
+        """
+        if len(self._waiting) >= self._waiting_max:
+            raise Overloaded(
+                f"{self._waiting_max} rows wait for the ledger already (store.batch_waiting_max)",
+                reason="ledger_busy",
+                retry_after_s=1,
+            )
+        entry: _Entry[Item, Result] = _Entry(item)
+        self._waiting.append(entry)
+        self._start()
+        return entry.waiter.get()
+
+    def _start(self) -> None:
+        if self._waiting and self._batches < self._batches_max:
+            self._batches += 1
+            gevent.spawn(self._drain)
+
+    def _drain(self) -> None:
+        try:
+            while batch := self._take():
+                keys = set() if self._exclusive is None else {self._exclusive(entry.item) for entry in batch}
+                self._keys_under_way |= keys
+                try:
+                    self._run(batch)
+                finally:
+                    self._keys_under_way -= keys
+        finally:
+            self._batches -= 1
+
+    def _take(self) -> list[_Entry[Item, Result]]:
+        """Return the next batch, in order of arrival; what must not go now stays in its place."""
+        if self._exclusive is None or not self._keys_under_way:
+            return [self._waiting.popleft() for _ in range(min(self._rows_max, len(self._waiting)))]
+        batch: list[_Entry[Item, Result]] = []
+        held: deque[_Entry[Item, Result]] = deque()
+        while self._waiting and len(batch) < self._rows_max:
+            entry = self._waiting.popleft()
+            (held if self._exclusive(entry.item) in self._keys_under_way else batch).append(entry)
+        self._waiting.extendleft(reversed(held))
+        return batch
+
+    def _run(self, batch: list[_Entry[Item, Result]]) -> None:
+        items = [entry.item for entry in batch]
+        try:
+            results = self._try(items)
+        except psycopg2.Error as error:
+            if len(batch) == 1 or (error.pgcode or "")[:2] not in _BAD_DATA:
+                _fail(batch, error)
+                return
+            telemetry.event("batch.split", kind=self._name, rows=len(batch))
+            half = len(batch) // 2
+            self._run(batch[:half])
+            self._run(batch[half:])
+        except BaseException as error:
+            _fail(batch, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            run_callback = get_hub().loop.run_callback
+            for entry, result in zip(batch, results, strict=True):
+                run_callback(entry.waiter.switch, result)
+
+    def _try(self, items: list[Item]) -> Sequence[Result]:
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                with telemetry.span("batch.committed", kind=self._name, rows=len(items)):
+                    return self._database.run(lambda cursor: self._work(cursor, items))
+            except StoreUnavailable:
+                if tries >= _TRIES_MAX:
+                    raise
+            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+                # No code: the connection is gone, and nobody knows whether the batch was committed.
+                if error.pgcode not in (None, *_REPEATABLE) and not _shutting_down(error):
+                    raise _unavailable(error) from error
+                if tries >= _TRIES_MAX:
+                    raise _unavailable(error) from error
+            gevent.sleep(_PAUSE_S * tries)
+
+
+def _shutting_down(error: psycopg2.Error) -> bool:
+    """Whether PostgreSQL is on its way down or up: class 57P."""
+    return (error.pgcode or "").startswith("57P")
+
+
+def _unavailable(error: psycopg2.Error) -> StoreUnavailable:
+    telemetry.event("store.unavailable", store="postgres", reason=error.pgcode or type(error).__name__)
+    return StoreUnavailable("PostgreSQL does not take writes now", reason="postgres_unavailable", retry_after_s=2)
+
+
+def _fail(batch: Sequence[_Entry[Item, Result]], error: BaseException) -> None:
+    run_callback = get_hub().loop.run_callback
+    for entry in batch:
+        run_callback(entry.waiter.throw, error)

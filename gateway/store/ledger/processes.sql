@@ -1,0 +1,124 @@
+-- Processes: who may own lanes.  All time is the database's clock; a process judges its own lease by its own monotonic
+-- clock, counted from before its beat was sent.
+
+CREATE OR REPLACE FUNCTION process_register(kind text, label text) RETURNS TABLE (id bigint, epoch bigint)
+LANGUAGE sql AS $$
+    INSERT INTO processes (kind, label) VALUES (kind, label) RETURNING id, epoch
+$$;
+
+-- Says "I am alive".  No row: this (process, epoch) was declared dead; nothing it owns is its own any more.
+-- gateways: how many gateways live, this one included: with one alone nobody else needs a hint.
+CREATE OR REPLACE FUNCTION process_beat(me bigint, my_epoch bigint, dead_after interval)
+RETURNS TABLE (gateways bigint)
+LANGUAGE sql AS $$
+    WITH mine AS (
+        UPDATE processes SET beat = clock_timestamp()
+        WHERE id = me AND epoch = my_epoch AND beat IS NOT NULL RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM processes WHERE kind = 'gateway' AND beat > clock_timestamp() - dead_after) FROM mine
+$$;
+
+-- One that was declared dead comes back under a new epoch.
+CREATE OR REPLACE FUNCTION process_return(me bigint) RETURNS TABLE (epoch bigint)
+LANGUAGE sql AS $$
+    UPDATE processes SET epoch = epoch + 1, beat = clock_timestamp() WHERE id = me RETURNING epoch
+$$;
+
+-- What is left of processes that are gone: every lane of theirs becomes an orphan under a higher fence, the
+-- turn that was running counts a death, and what they had on the wire is unknown.
+-- It needs the process rows' locks, so no accept can be granting a lane to one of them meanwhile.
+CREATE OR REPLACE FUNCTION ledger_orphan(dead_ids bigint[], dead_epochs bigint[], crashed boolean)
+RETURNS TABLE (lanes bigint, sends bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    theirs bigint[];
+    boxes  bigint[];
+    buried bigint;
+    lost   bigint := 0;
+BEGIN
+    theirs := ARRAY(
+        SELECT c.id FROM conversations c
+        JOIN unnest(dead_ids, dead_epochs) AS d(id, epoch) ON c.owner_process = d.id AND c.owner_epoch = d.epoch
+        WHERE c.id IN (SELECT conversation_id FROM turns WHERE state = 'accepted')
+        ORDER BY c.id FOR UPDATE OF c
+    );
+    IF crashed THEN
+        UPDATE turns AS t SET deaths = t.deaths + 1
+        FROM conversations AS c WHERE c.id = ANY (theirs) AND t.conversation_id = c.id AND t.seq = c.done_seq + 1;
+    END IF;
+    UPDATE conversations AS c SET
+        owner_process = NULL, owner_epoch = NULL, fence = c.fence + 1, orphaned = c.last_seq > c.done_seq
+    WHERE c.id = ANY (theirs);
+
+    FOREACH buried IN ARRAY dead_ids LOOP
+        boxes := ARRAY(SELECT o.id FROM outbox o WHERE o.state = 'sending' AND o.claimed_process = buried);
+        lost := lost + cardinality(boxes);
+        PERFORM outbox_finish(
+            buried, dead_epochs[array_position(dead_ids, buried)], boxes,
+            array_fill('unknown'::text, ARRAY[cardinality(boxes)]),
+            array_fill('sender_died'::text, ARRAY[cardinality(boxes)]),
+            array_fill('the process died while it was sending'::text, ARRAY[cardinality(boxes)]),
+            array_fill(NULL::text, ARRAY[cardinality(boxes)]), array_fill(0::float8, ARRAY[cardinality(boxes)])
+        );
+    END LOOP;
+    RETURN QUERY SELECT cardinality(theirs)::bigint, lost;
+END $$;
+
+-- Declares dead whoever has not beaten for dead_after.  Any live process may do this, any number of them at once.
+CREATE OR REPLACE FUNCTION process_bury(dead_after interval)
+RETURNS TABLE (processes_dead bigint, lanes bigint, sends bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    ids    bigint[];
+    epochs bigint[];
+BEGIN
+    SELECT array_agg(d.id), array_agg(d.epoch) INTO ids, epochs FROM (
+        SELECT p.id, p.epoch FROM processes p WHERE p.beat < clock_timestamp() - dead_after
+        ORDER BY p.id FOR UPDATE SKIP LOCKED
+    ) AS d;
+    IF ids IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE processes SET epoch = epoch + 1, beat = NULL WHERE id = ANY (ids);
+    RETURN QUERY SELECT cardinality(ids)::bigint, o.lanes, o.sends FROM ledger_orphan(ids, epochs, true) AS o;
+END $$;
+
+-- Ends in good order: whatever the process still owns becomes an orphan at once, and no turn counts a death.
+CREATE OR REPLACE FUNCTION process_leave(me bigint, my_epoch bigint) RETURNS TABLE (lanes bigint, sends bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    UPDATE processes p SET epoch = p.epoch + 1, beat = NULL WHERE p.id = me;
+    RETURN QUERY SELECT * FROM ledger_orphan(ARRAY[me], ARRAY[my_epoch], false);
+END $$;
+
+-- Takes up to lanes_max orphans for this process.  Many may call it at once: each gets others.
+CREATE OR REPLACE FUNCTION ledger_adopt(me bigint, my_epoch bigint, lanes_max integer) RETURNS SETOF bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    UPDATE conversations AS c SET
+        owner_process = me, owner_epoch = my_epoch, fence = c.fence + 1, orphaned = false
+    WHERE c.id IN (
+        SELECT w.id FROM conversations w WHERE w.orphaned ORDER BY w.id LIMIT lanes_max FOR UPDATE SKIP LOCKED
+    )
+    RETURNING c.id;
+END $$;
+
+-- Lanes with work that the ledger says are this process's, with their fences: what it does not run although it
+-- should (the answer to a grant was lost, or another process handed the lane over).
+CREATE OR REPLACE FUNCTION ledger_owned(me bigint, my_epoch bigint) RETURNS TABLE (lane bigint, fence bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT c.id, c.fence FROM conversations c
+    WHERE c.owner_process = me AND c.owner_epoch = my_epoch
+      AND c.id IN (SELECT conversation_id FROM turns WHERE state = 'accepted')
+$$;

@@ -1,0 +1,22 @@
+-- What was said, for the user's own page and for operators: settled turns after a sequence number, and open ones.
+
+CREATE OR REPLACE FUNCTION transcript_after(lane bigint, after_seq bigint, turns_max integer) RETURNS TABLE (
+    seq bigint, state text, message jsonb, reply jsonb, accepted_at float8
+) LANGUAGE sql STABLE AS $$
+    SELECT t.seq, t.state, t.message, t.reply, extract(epoch FROM t.accepted_at)::float8
+    FROM turns t WHERE t.conversation_id = lane AND t.seq > after_seq
+    ORDER BY t.seq LIMIT turns_max
+$$;
+
+-- Where conversations stand: what a process asks for all streams it holds, when no hint came.
+CREATE OR REPLACE FUNCTION transcript_marks(lanes bigint[]) RETURNS TABLE (lane bigint, done_seq bigint, last_seq bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT c.id, c.done_seq, c.last_seq FROM conversations c WHERE c.id = ANY (lanes)
+$$;
+
+CREATE OR REPLACE FUNCTION transcript_find(channel text, account text, key text) RETURNS TABLE (
+    lane bigint, done_seq bigint, last_seq bigint
+) LANGUAGE sql STABLE AS $$
+    SELECT c.id, c.done_seq, c.last_seq FROM conversations c
+    WHERE c.channel = transcript_find.channel AND c.account = transcript_find.account AND c.key = transcript_find.key
+$$;

@@ -1,0 +1,2 @@
+DROP TABLE dead_letters, outbox, dedupe_keys, turns, conversations, users, processes;
+DROP SEQUENCE turn_ids;

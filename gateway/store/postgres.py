@@ -1,0 +1,130 @@
+"""Connections to PostgreSQL: a small bounded pool for greenlets.
+
+Under psycogreen a query yields to other greenlets, so a connection belongs to one greenlet at a time.  A wait for a
+connection is bounded; a connection whose work was interrupted (a Timeout, a kill, a lost socket) is closed and never
+used again, because its protocol state is unknown.
+
+Not here: retries and batches (``batcher.py``), statements (``ledger/``).  ``psycopg2.pool`` is not used: it raises
+instead of waiting, and holds its lock while it connects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import gevent
+import psycopg2
+from gevent.lock import BoundedSemaphore
+from psycopg2 import extensions
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from gateway import telemetry
+from gateway.domain.errors import StoreUnavailable
+from gateway.settings.store import StoreSettings
+
+__all__ = ["Database"]
+
+#: Seconds granted beyond ``statement_timeout_s``, so that PostgreSQL's own word comes first where it has one.
+_SILENCE_S = 1.0
+
+T = TypeVar("T")
+JSONB_OID, JSONB_ARRAY_OID = 3802, 3807
+#: jsonb arrives as text: msgspec reads it straight into the struct that is wanted.
+_JSONB_TEXT = extensions.new_type((JSONB_OID,), "JSONB_TEXT", lambda text, _: text)
+
+
+class Database:
+    """A pool of connections in autocommit mode."""
+
+    def __init__(self, settings: StoreSettings, *, application: str = "switchboard") -> None:
+        self._settings = settings
+        self._application = application
+        #: LIFO: the connection used last has the warmest plans.
+        self._idle: list[Connection] = []
+        self._permits = BoundedSemaphore(settings.connections_max)
+        self._closed = False
+
+    def __repr__(self) -> str:
+        free = self._permits.counter
+        return f"<Database {self._settings.connections_max - free} busy, {len(self._idle)} idle>"
+
+    def run(self, work: Callable[[Cursor], T]) -> T:
+        """Return ``work(cursor)`` on a connection of the pool; each statement commits by itself.
+
+        :raises StoreUnavailable: no connection within ``store.connection_wait_s``, or PostgreSQL does not answer.
+        :raises psycopg2.Error: whatever else PostgreSQL says; the batcher sorts those.
+        """
+        if not self._permits.acquire(timeout=self._settings.connection_wait_s):
+            raise StoreUnavailable(
+                f"no connection to PostgreSQL became free within {self._settings.connection_wait_s} s "
+                "(store.connections_max, store.connection_wait_s)",
+                reason="postgres_connections_busy",
+                retry_after_s=1,
+            )
+        try:
+            connection = self._idle.pop() if self._idle else self._connect()
+            # PostgreSQL's own statement_timeout cannot fire when PostgreSQL itself stands still.
+            silence = gevent.Timeout.start_new(self._settings.statement_timeout_s + _SILENCE_S)
+            try:
+                with connection.cursor() as cursor:
+                    result = work(cursor)
+            except BaseException as error:
+                # A statement that PostgreSQL refused leaves the connection idle and whole; anything else does not.
+                if isinstance(error, psycopg2.Error) and not connection.closed and _is_idle(connection):
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+                if error is silence:
+                    raise _silent() from error
+                raise
+            finally:
+                silence.close()
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
+            return result
+        finally:
+            self._permits.release()
+
+    def close(self) -> None:
+        """Close idle connections now and busy ones as they come back.  Safe twice."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connect(self) -> Connection:
+        settings = self._settings
+        options = (
+            f"-c statement_timeout={int(settings.statement_timeout_s * 1000)}"
+            f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
+            f" -c idle_in_transaction_session_timeout={int(settings.idle_in_transaction_timeout_s * 1000)}"
+            " -c jit=off"
+        )
+        try:
+            # libpq's connect_timeout does nothing under a wait callback, so the time is ours to keep.
+            with gevent.Timeout(settings.connect_timeout_s):
+                connection = psycopg2.connect(
+                    settings.database_url.reveal(), options=options, application_name=self._application
+                )
+        except (gevent.Timeout, psycopg2.OperationalError) as error:
+            telemetry.event("store.unavailable", store="postgres", reason=type(error).__name__)
+            raise StoreUnavailable(
+                "PostgreSQL cannot be reached (store.database_url)", reason="postgres_unreachable", retry_after_s=2
+            ) from error
+        connection.autocommit = True
+        extensions.register_type(_JSONB_TEXT, connection)
+        return connection
+
+
+def _silent() -> StoreUnavailable:
+    telemetry.event("store.unavailable", store="postgres", reason="silent")
+    return StoreUnavailable(
+        "PostgreSQL did not answer within store.statement_timeout_s", reason="postgres_silent", retry_after_s=2
+    )
+
+
+def _is_idle(connection: Connection) -> bool:
+    return bool(connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE)
