@@ -1,8 +1,9 @@
 """What a channel is: four pure functions, one that sends, and a capability table a surface.
 
-``verify``, ``parse`` and ``render`` are pure: bytes, time and secrets are arguments, and the same input gives the same
-answer anywhere.  ``send`` performs one call through the client that it is handed.  A channel never decides: whether a
-reply leaves in the response or later is the pipeline's business, told by :class:`Capabilities`.
+``verify``, ``parse`` and ``render`` are pure: bytes, time and secrets are arguments, and the same input
+gives the same answer anywhere.  ``send`` performs one call through the client that it is handed.  A channel
+never decides: whether a reply leaves in the response or later is the pipeline's business, told by
+:class:`Capabilities`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,18 @@ from gateway.domain.outcome import Outcome
 from gateway.domain.reply import Reply
 from gateway.settings.accounts import Account
 
-__all__ = ["Channel", "Immediate", "Messages", "Parsed", "PlatformAnswer", "PlatformClient", "Receipt", "Rendered"]
+__all__ = [
+    "Channel",
+    "Immediate",
+    "Messages",
+    "Parsed",
+    "PlatformAnswer",
+    "PlatformClient",
+    "Receipt",
+    "Rendered",
+]
 
-A = TypeVar("A", bound=Account, contravariant=True)
+A_contra = TypeVar("A_contra", bound=Account, contravariant=True)
 
 
 class Immediate(msgspec.Struct, frozen=True):
@@ -33,7 +43,7 @@ class Immediate(msgspec.Struct, frozen=True):
 
 
 class Messages(msgspec.Struct, frozen=True):
-    """The delivery's messages, in order.  None means: understood, nothing for us (our own echo, an edit ...)."""
+    """The delivery's messages, in order.  None: understood, and nothing for us (our own echo, an edit)."""
 
     inbound: tuple[Inbound, ...]
 
@@ -44,8 +54,9 @@ Parsed = Immediate | Messages
 class Rendered(msgspec.Struct, frozen=True):
     """A reply in the platform's own form.
 
-    ``payloads``: one value a message to be sent, in order, in the words that ``respond`` and ``send`` understand; plain
-    JSON, because it is kept in the outbox.  ``degraded``: one line for each thing that could not be shown as meant.
+    ``payloads``: one value a message to be sent, in order, in the words that ``respond`` and ``send``
+    understand; plain JSON, because it is kept in the outbox.  ``degraded``: one line for each thing that
+    could not be shown as meant.
     """
 
     payloads: tuple[dict[str, Any], ...]
@@ -82,7 +93,7 @@ class PlatformClient(Protocol):
         ...
 
 
-class Channel(Protocol[A]):
+class Channel(Protocol[A_contra]):
     """A platform as an adapter.  Implementations hold no state."""
 
     @property
@@ -95,21 +106,22 @@ class Channel(Protocol[A]):
         """What can be shown and how it is answered, for every surface that ``parse`` may name."""
         ...
 
-    def verify(self, request: Request, account: A, now_s: float) -> None:
+    def verify(self, request: Request, account: A_contra, now_s: float) -> None:
         """Return if the platform sent exactly these bytes now; *now_s* is Unix time in seconds.
 
         :raises gateway.domain.errors.Unauthentic: it did not, or nothing is configured to prove it.
         """
         ...
 
-    def parse(self, request: Request, account: A, now_s: float) -> Parsed:
+    def parse(self, request: Request, account: A_contra, now_s: float) -> Parsed:
         """Return what the delivery says.  Texts are cleaned (:mod:`gateway.domain.text`).
 
         :raises gateway.domain.errors.NotUnderstood: authentic, but not a payload of this platform.
+        :raises gateway.domain.errors.BadRequest: the same from a caller that reads our answer, our own page.
         """
         ...
 
-    def render(self, reply: Reply, surface: Surface, address: Address, account: A) -> Rendered:
+    def render(self, reply: Reply, surface: Surface, address: Address, account: A_contra) -> Rendered:
         """Return *reply* in the platform's own form, degraded to the best equivalent where it must be."""
         ...
 
@@ -118,14 +130,14 @@ class Channel(Protocol[A]):
         ...
 
     def respond(self, payload: dict[str, Any]) -> Response:
-        """Return a rendered message as the HTTP response of its delivery (surfaces that answer in the response)."""
+        """Return a rendered message as the HTTP response of its delivery, on surfaces that answer there."""
         ...
 
-    def late(self, surface: Surface, account: A) -> Response:
+    def late(self, surface: Surface, account: A_contra) -> Response:
         """Return the HTTP response for a delivery whose answer was not ready by ``answer_by``."""
         ...
 
-    def refuse(self, surface: Surface | None, account: A, error: TryLater) -> Response:
+    def refuse(self, surface: Surface | None, account: A_contra, error: TryLater) -> Response:
         """Return the refusal of a message that was not accepted: 503 with Retry-After, or a polite reply.
 
         *surface* is None when the refusal came before the body was read.
@@ -135,7 +147,7 @@ class Channel(Protocol[A]):
     def send(
         self,
         client: PlatformClient,
-        account: A,
+        account: A_contra,
         payload: dict[str, Any],
         *,
         idempotency_key: str,

@@ -1,8 +1,8 @@
 """Markup made plain: for a voice that knows no Markdown, and a screen that knows no SSML.
 
 Lenient on purpose: broken markup loses its marks and never its words, and nothing here is an XML parser, so
-no entity and no nesting can be made to explode.  Repeats are bounded, or an unclosed mark would make an expression
-read to the end again and again.
+no entity and no nesting can be made to explode.  Repeats are bounded, or an unclosed mark would make an
+expression read to the end again and again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EMPHASIS = re.compile(
     r"(\*\*|__|~~)(?=\S)([^\n]{1,200}?)(?<=\S)\1"
     r"|(?<![\w*])\*(?=\S)([^*\n]{1,200}?)(?<=\S)\*(?![\w*])"
 )
-_CODE = re.compile(r"```[\w-]*\n?|`")
+_CODE = re.compile(r"```(?:[\w-]*\n)?|`")
 _HEADING = re.compile(r"^#{1,6} +", re.MULTILINE)
 
 

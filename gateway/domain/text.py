@@ -1,8 +1,8 @@
 """Text at the borders: cleaned where it enters, cut where a platform takes less.
 
-What a user can type must never be able to fail a store.  PostgreSQL cannot keep ``\\u0000`` in text or jsonb, and
-a lone surrogate cannot be written as UTF-8.  Both are replaced by U+FFFD, the character that says "something
-stood here", so a message that carries them is accepted and stays whole otherwise.
+What a user can type must never be able to fail a store.  PostgreSQL cannot keep ``\\u0000`` in text or jsonb,
+and a lone surrogate cannot be written as UTF-8.  Both are replaced by U+FFFD, the character that says "here
+stood something", so a message that carries them is accepted and stays whole otherwise.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def shorten(text: str, chars_max: int) -> str:
 def repair_surrogates(json_text: bytes) -> bytes:
     """Return *json_text* with every escaped lone surrogate (``\\ud800``) replaced by an escaped U+FFFD.
 
-    JavaScript writes them whenever it cuts a string inside an emoji, and a strict decoder then refuses it all.
+    JavaScript writes them whenever it cuts a string inside an emoji; a strict decoder then refuses it all.
     """
     return _ESCAPES.sub(lambda match: match[1] or rb"\ufffd", json_text)
 

@@ -1,0 +1,34 @@
+"""The HTTP answers to Slack's deliveries."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gateway.channels.slack.surfaces import COMMAND, INTERACTION
+from gateway.domain.errors import Overloaded, TryLater
+from gateway.domain.http import Response, json_response, text_response
+from gateway.domain.message import Surface
+from gateway.settings.accounts import SlackAccount
+
+__all__ = ["EMPTY", "refuse", "respond"]
+
+#: Accepted, and nothing to say yet: any text would be shown to the user of a command.
+EMPTY = Response(200)
+
+
+def respond(payload: dict[str, Any]) -> Response:
+    """Return a rendered message as the response body."""
+    return json_response(payload["body"])
+
+
+def refuse(surface: Surface | None, account: SlackAccount, error: TryLater) -> Response:
+    """Return a refusal in the words of whoever can do something about it.
+
+    Slack sends an event again; a command or a button is the user's to repeat, who is told so; a modal that
+    gets no 200 stays open with Slack's own words and can be submitted again.
+    """
+    if surface in {COMMAND, INTERACTION}:
+        words = account.busy if isinstance(error, Overloaded) else account.apology
+        return json_response({"response_type": "ephemeral", "replace_original": False, "text": words})
+    return text_response(error.reason, 503, (("Retry-After", str(max(1, math.ceil(error.retry_after_s)))),))

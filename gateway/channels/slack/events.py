@@ -1,0 +1,103 @@
+"""The Events API: messages of users.  https://docs.slack.dev/apis/events-api"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from gateway.channels.base import Immediate, Messages, Parsed
+from gateway.channels.decoding import decode_json
+from gateway.channels.slack import place
+from gateway.channels.slack.mrkdwn import to_plain
+from gateway.channels.slack.payloads import Envelope, Event, EventKind, File
+from gateway.channels.slack.surfaces import EVENT
+from gateway.domain.errors import NotUnderstood
+from gateway.domain.http import json_response
+from gateway.domain.message import Attachment, Inbound, Message
+from gateway.domain.text import clean
+
+__all__ = ["parse_event"]
+
+_ENVELOPE = msgspec.json.Decoder(Envelope)
+_KIND = msgspec.json.Decoder(EventKind)
+_EVENT = msgspec.json.Decoder(Event)
+
+#: What users write.  All other subtypes are edits, deletions, joins and the words of bots.
+_SPOKEN = frozenset({None, "", "file_share", "thread_broadcast", "me_message"})
+_MENTION = re.compile(r"\s*<@([A-Z0-9]+)(?:\|[^<>]*)?>[,:]?\s*")
+
+
+def parse_event(body: bytes) -> Parsed:
+    """Return the messages of an event delivery: at most one, since Slack does not batch."""
+    envelope = decode_json(_ENVELOPE, body)
+    match envelope.type:
+        case "url_verification":
+            if envelope.challenge is None:
+                raise NotUnderstood("url_verification without a challenge", reason="wrong_schema")
+            return Immediate(json_response({"challenge": envelope.challenge}))
+        case "event_callback":
+            return Messages(tuple(_messages(envelope)))
+        case "app_rate_limited":
+            return Messages(())
+        case _:
+            raise NotUnderstood("an envelope type that the Events API does not have", reason="unknown_type")
+
+
+def _messages(envelope: Envelope) -> list[Inbound]:
+    kind = decode_json(_KIND, envelope.event)
+    # A bot that answers bots answers itself in the end.
+    if kind.type not in {"message", "app_mention"} or kind.subtype not in _SPOKEN or kind.bot_id:
+        return []
+    event = decode_json(_EVENT, envelope.event)
+    bots = {each.user_id for each in envelope.authorizations or () if each.is_bot and each.user_id}
+    if event.user in bots:
+        return []
+    team = envelope.team_id or ""
+    dedupe_keys = [place.message_key(team, event.channel, event.ts)]
+    if envelope.event_id:
+        dedupe_keys.insert(0, clean(f"event:{envelope.event_id}"))
+    locale = clean(event.locale or "")
+    attachments = tuple(_attachment(file) for file in event.files or ())
+    text = to_plain(_without_mention(event, bots))
+    return [
+        Inbound(
+            conversation_key=place.conversation_key(team, event.channel, event.thread_ts),
+            dedupe_keys=tuple(dedupe_keys),
+            sender=place.sender(team, event.user, locale=locale),
+            message=Message(
+                kind="attachment" if attachments and not text else "text",
+                text=text,
+                attachments=attachments,
+                locale=locale,
+                sent_at=place.sent_at(event.ts),
+            ),
+            surface=EVENT,
+            address=place.address(team=team, channel=event.channel, thread_ts=event.thread_ts),
+        )
+    ]
+
+
+def _without_mention(event: Event, bots: set[str]) -> str:
+    """Return the text without the mention of ourselves that it starts with.
+
+    The ``message`` twin of an ``app_mention`` must read the same, so both are treated alike where Slack
+    says who we are; where it does not, an ``app_mention`` that starts with a mention means us.
+    """
+    text = event.text or ""
+    mention = _MENTION.match(text)
+    if mention and (mention[1] in bots or (not bots and event.type == "app_mention")):
+        return text[mention.end() :]
+    return text
+
+
+def _attachment(file: File) -> Attachment:
+    media_type = file.mimetype or ""
+    family = media_type.partition("/")[0]
+    return Attachment(
+        kind=family if family in {"image", "audio", "video"} else "file",  # type: ignore[arg-type]
+        url=clean(file.url_private or ""),
+        media_type=clean(media_type),
+        name=clean(file.name or ""),
+        size_bytes=file.size,
+    )
