@@ -101,7 +101,7 @@ class Builder:
             items = value
         else:
             # Not shown: a secret that stands outside its list is a secret all the same.
-            raise self._wrong(path, value, f"expected {expected(kind)}, got no list")
+            raise self._wrong(path, value, f"expected {expected(kind)}, got a single value")
         (item_kind, _) = kind.__args__
         values: list[Any] = []
         wrong = False

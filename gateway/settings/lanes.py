@@ -31,3 +31,15 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     deaths_max: Count = 3
     #: Seconds between two looks for lanes without an owner, and for results of turns that run elsewhere.
     poll_s: Seconds = 0.5
+
+    def __post_init__(self) -> None:
+        if self.beat_s + self.lease_margin_s >= self.dead_after_s:
+            raise ValueError(
+                f"beat_s + lease_margin_s ({self.beat_s:g} + {self.lease_margin_s:g}) must be less than "
+                f"dead_after_s ({self.dead_after_s:g}), or no process ever holds a lease"
+            )
+        if self.account_turns_in_flight_max > self.turns_in_flight_max:
+            raise ValueError(
+                f"account_turns_in_flight_max ({self.account_turns_in_flight_max}) must not be more than "
+                f"turns_in_flight_max ({self.turns_in_flight_max})"
+            )

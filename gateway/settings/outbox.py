@@ -28,3 +28,10 @@ class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     sends_in_flight_max: Count = 64
     #: Seconds for one send, from the first byte to the platform's answer.
     send_timeout_s: Seconds = 10.0
+
+    def __post_init__(self) -> None:
+        if self.backoff_base_s > self.backoff_max_s:
+            raise ValueError(
+                f"backoff_base_s ({self.backoff_base_s:g}) must not be more than "
+                f"backoff_max_s ({self.backoff_max_s:g})"
+            )

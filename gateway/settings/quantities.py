@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-__all__ = ["Bytes", "Count", "Days", "Milliseconds", "Port", "Seconds"]
+__all__ = ["Bytes", "Count", "Days", "Port", "Ratio", "Seconds"]
 
 #: How many of something.  Never zero: a bound of nothing is a switch, and a switch is a bool.
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -14,6 +14,7 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Meta(ge=64, le=1_073_741_824)]
 #: A wait.  The upper end keeps a figure meant as milliseconds from passing as seconds.
 Seconds = Annotated[float, Meta(ge=0.001, le=3_600)]
-Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 Days = Annotated[float, Meta(ge=0.01, le=3_650)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
+#: A share of a whole.
+Ratio = Annotated[float, Meta(ge=0.01, le=1)]

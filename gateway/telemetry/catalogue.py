@@ -69,14 +69,20 @@ _EVENTS = (
     Event(
         "lane.lost",
         "warning",
-        "the ledger holds a higher fence: our answer was dropped",
-        ("channel", "account"),
+        "a lane belongs to another process now: what ours would have written was dropped",
+        ("channel", "account", "reason"),
     ),
-    Event("lane.taken_over", "info", "lanes without an owner are ours now", ("lanes",)),
-    Event("process.registered", "info", "this process has a row and an epoch in the ledger", ("epoch",)),
-    Event("process.declared_dead", "warning", "a process stopped beating; its lanes are free", ("lanes",)),
+    Event("lane.taken_over", "info", "a lane that nobody ran is ours now", ("channel", "account", "reason")),
+    Event("process.registered", "info", "this process has a row in the ledger", ("kind",)),
+    Event("process.declared_dead", "warning", "this process was declared dead, owns nothing now", ("kind",)),
+    Event(
+        "process.buried",
+        "warning",
+        "other processes stopped beating: their lanes are free, their sends unknown",
+        ("processes", "lanes", "sends"),
+    ),
     # The ledger
-    Event("batch.committed", "debug", "rows were written in one commit", ("kind", "rows", "duration_s")),
+    Event("batch.committed", "debug", "rows were written in one commit", ("kind", "rows", *_SPAN)),
     Event(
         "batch.split",
         "warning",
@@ -93,6 +99,16 @@ _EVENTS = (
         "a circuit breaker went from one state to another",
         ("endpoint", "before", "after", "reason"),
     ),
+    Event(
+        "rpc.call",
+        "debug",
+        "a call over HTTP ended: outcome is answered, cancelled, or the reason of its failure",
+        ("endpoint", "outcome", "status", "reused", "duration_s"),
+    ),
+    Event("rpc.refused", "warning", "a call was refused before it was sent", ("endpoint", "reason")),
+    Event("rpc.replaced", "debug", "a call took a new connection for a dead one", ("endpoint", "sent")),
+    Event("rpc.connected", "debug", "a connection was opened", ("endpoint", "duration_s")),
+    Event("rpc.disconnected", "debug", "a pool closed a connection", ("endpoint", "reason")),
     # The outbox
     Event("outbox.claimed", "debug", "a worker took due replies", ("rows",)),
     Event(
@@ -105,6 +121,7 @@ _EVENTS = (
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
     Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),
     # The process itself
+    Event("supervisor.gave_up", "error", "a part kept failing: the process ends", ("child",)),
     Event(
         "supervisor.restarted", "error", "a long-lived part failed and was started again", ("child", "reason")
     ),

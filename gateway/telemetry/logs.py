@@ -21,7 +21,8 @@ from gateway.telemetry.emit import Writer
 
 __all__ = ["JsonFormatter", "LogSink", "TextFormatter", "configure"]
 
-VALUE_CHARS_MAX = 500
+#: Enough for a short traceback in ``detail``.
+VALUE_CHARS_MAX = 2_000
 LOGGER = "switchboard"
 
 

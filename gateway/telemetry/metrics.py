@@ -89,18 +89,17 @@ METRICS: tuple[Counted | Measured | Held, ...] = (
         _SECONDS,
         (*_BOT, "state"),
     ),
-    Counted("switchboard_lanes_lost", "Answers dropped because of a higher fence", "lane.lost", _BOT),
-    Counted("switchboard_lanes_taken_over", "Lanes taken over", "lane.taken_over", (), "lanes"),
-    Counted("switchboard_processes_declared_dead", "Processes without a beat", "process.declared_dead"),
+    Counted("switchboard_lanes_lost", "Lanes lost to others", "lane.lost", (*_BOT, "reason")),
+    Counted("switchboard_lanes_taken_over", "Lanes taken over", "lane.taken_over", (*_BOT, "reason")),
+    Counted("switchboard_processes_declared_dead", "Deaths told", "process.declared_dead", ("kind",)),
+    Counted("switchboard_processes_buried", "Others found dead", "process.buried", (), "processes"),
     Measured(
         "switchboard_batch_seconds", "Time of a batch", "batch.committed", "duration_s", _SECONDS, ("kind",)
     ),
     Measured("switchboard_batch_rows", "Rows of a batch", "batch.committed", "rows", _ROWS, ("kind",)),
     Counted("switchboard_batches_split", "Batches halved by bad data", "batch.split", ("kind", "reason")),
-    Counted(
-        "switchboard_store_unavailable", "Times PostgreSQL did not answer", "store.unavailable", ("reason",)
-    ),
-    Counted("switchboard_redis_unavailable", "Times Redis did not answer", "redis.unavailable", ("reason",)),
+    Counted("switchboard_store_unavailable", "Failures of PostgreSQL", "store.unavailable", ("reason",)),
+    Counted("switchboard_redis_unavailable", "Failures of Redis", "redis.unavailable", ("reason",)),
     Measured(
         "switchboard_assistant_seconds",
         "Time of a call to an assistant",
@@ -114,6 +113,11 @@ METRICS: tuple[Counted | Measured | Held, ...] = (
         "Changes of breakers",
         "breaker.changed",
         ("endpoint", "after", "reason"),
+    ),
+    Measured("switchboard_rpc_seconds", "Calls", "rpc.call", "duration_s", _SECONDS, ("endpoint", "outcome")),
+    Counted("switchboard_rpc_refused", "Calls never sent", "rpc.refused", ("endpoint", "reason")),
+    Held(
+        "switchboard_rpc_connections", "Open connections", "rpc.connected", "rpc.disconnected", ("endpoint",)
     ),
     Counted("switchboard_outbox_claimed", "Due replies taken by workers", "outbox.claimed", (), "rows"),
     Counted("switchboard_outbox_finished", "Sends ended", "outbox.finished", (*_BOT, "outcome", "reason")),

@@ -101,7 +101,7 @@ def test_a_librarys_warning_is_json_too_with_its_traceback() -> None:
     assert "RuntimeError: boom" in line["traceback"]
 
 
-@given(st.text(st.characters(codec=None), max_size=2_000))
+@given(st.text(st.characters(codec=None), max_size=4_000))
 def test_no_value_breaks_a_line_or_floods_it(text: str) -> None:
     """Line feeds, NUL, lone surrogates, ``=``: one event stays one line that can be written, and a bounded
     one.

@@ -98,7 +98,7 @@ from gateway import telemetry
 from gateway.telemetry.metrics import Metrics
 metrics = Metrics()
 telemetry.attach(metrics)
-telemetry.event("process.declared_dead", lanes=1)
+telemetry.event("process.buried", processes=1, lanes=2, sends=0)
 telemetry.event("stream.opened", channel="webchat", account="bartender")
 page = metrics.scrape().decode()
 from prometheus_client.multiprocess import mark_process_dead
@@ -119,5 +119,5 @@ def test_one_scrape_shows_the_sum_of_several_processes(tmp_path: Path) -> None:
         for _ in range(3)
     ]
 
-    assert "switchboard_processes_declared_dead_total 3.0" in pages[-1].splitlines()
+    assert "switchboard_processes_buried_total 3.0" in pages[-1].splitlines()
     assert 'switchboard_streams_open{account="bartender",channel="webchat"} 1.0' in pages[-1].splitlines()

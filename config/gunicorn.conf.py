@@ -1,0 +1,38 @@
+"""gunicorn's settings for the gateway.
+
+gunicorn reads this file before its gevent worker patches the process, so it imports nothing of ours.  It reads the
+environment itself, because the settings are a worker's: HOST, PORT and WEB_CONCURRENCY mean the same in both.
+"""
+
+import os
+
+bind = [f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8080'}"]
+workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+worker_class = "gevent"
+
+# Open connections of one worker; above it the kernel's queue holds them (`backlog`).
+worker_connections = 10_000
+backlog = 2_048
+# Each worker with a listener of its own would drop on a reload what waits in its queue, and would let a second copy
+# bind a busy port in silence.
+reuse_port = False
+# On by default, and at one path for all copies of a user.
+control_socket_disable = True
+
+# Seconds without a sign of life from a worker's event loop; no request's time, a stream may be open for much longer.
+timeout = 30
+# Seconds from the order to stop until what still runs is cut off.  A second more than the turns' own
+# SWITCHBOARD_SERVER__DRAIN_S, so that the drain decides and not this.
+graceful_timeout = int(float(os.environ.get("SWITCHBOARD_SERVER__DRAIN_S") or 5)) + 1
+# Seconds that an idle connection is kept, and that its next request's head may take.  0 would switch the second off.
+keepalive = 75
+
+# Headers: what is larger is refused with 431 before anything of ours runs.
+limit_request_line = 8_190
+limit_request_fields = 100
+limit_request_field_size = 8_190
+
+# The gateway writes its own access events (gateway/telemetry); gunicorn's log is for gunicorn's troubles.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
