@@ -1,7 +1,8 @@
 """gunicorn's settings for the gateway.
 
-gunicorn reads this file before its gevent worker patches the process, so it imports nothing of ours.  It reads the
-environment itself, because the settings are a worker's: HOST, PORT and WEB_CONCURRENCY mean the same in both.
+gunicorn reads this file before its gevent worker patches the process, so it imports nothing of ours.  It
+reads the environment itself, because the settings are a worker's: HOST, PORT and WEB_CONCURRENCY mean the
+same in both.
 """
 
 import os
@@ -13,18 +14,20 @@ worker_class = "gevent"
 # Open connections of one worker; above it the kernel's queue holds them (`backlog`).
 worker_connections = 10_000
 backlog = 2_048
-# Each worker with a listener of its own would drop on a reload what waits in its queue, and would let a second copy
-# bind a busy port in silence.
+# Each worker with a listener of its own would drop on a reload what waits in its queue, and would let a
+# second copy bind a busy port in silence.
 reuse_port = False
 # On by default, and at one path for all copies of a user.
 control_socket_disable = True
 
-# Seconds without a sign of life from a worker's event loop; no request's time, a stream may be open for much longer.
+# Seconds without a sign of life from a worker's event loop; no request's time, a stream may be open for much
+# longer.
 timeout = 30
 # Seconds from the order to stop until what still runs is cut off.  A second more than the turns' own
 # SWITCHBOARD_SERVER__DRAIN_S, so that the drain decides and not this.
 graceful_timeout = int(float(os.environ.get("SWITCHBOARD_SERVER__DRAIN_S") or 5)) + 1
-# Seconds that an idle connection is kept, and that its next request's head may take.  0 would switch the second off.
+# Seconds that an idle connection is kept, and that its next request's head may take.  0 would switch the
+# second off.
 keepalive = 75
 
 # Headers: what is larger is refused with 431 before anything of ours runs.

@@ -4,25 +4,24 @@ Its launcher is not used: as root it adds a system user and opens every parent f
 forgets a killed pid.  Authentication is ``trust``, so the socket lies in a 0700 folder and there is no TCP
 listener at all.
 
-PostgreSQL refuses to run as root; ``identity()`` finds a way to be somebody else (child.py explains the two).
+PostgreSQL refuses to run as root; ``identity.py`` finds a way to be somebody else.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
-from gateway.embedded.child import EXIT_NO_IDENTITY
 from gateway.embedded.errors import StartFailed
+from gateway.embedded.identity import find_identity, owner
 from gateway.embedded.process import Program, as_child
 
-__all__ = ["EmbeddedPostgres", "identity"]
+__all__ = ["EmbeddedPostgres"]
 
 DATABASE = "switchboard"
 _INIT_TIMEOUT_S = 60.0
@@ -35,11 +34,12 @@ class EmbeddedPostgres:
     """A PostgreSQL server with its data and socket in given folders."""
 
     def __init__(
-        self, *, data: Path, sockets: Path, log: Path | None, identity: str, durable: bool = True
+        self, *, data: Path, sockets: Path, log: Path, identity: str | None = None, durable: bool = True
     ) -> None:
         self._data = data
         self._sockets = sockets
         self._log = log
+        #: None: whichever this machine allows, found out when the server is prepared.
         self._identity = identity
         #: False only for tests that neither kill the server nor measure it.
         self._durable = durable
@@ -53,9 +53,10 @@ class EmbeddedPostgres:
         The caller holds the home's locks, so a postmaster.pid is stale, even if its pid is somebody's again:
         PostgreSQL itself would take such a pid for a running server and refuse to start.
         """
+        identity = self._identity or find_identity()
         if not self._data.exists():
-            self._initialise()
-        self._own()
+            self._initialise(identity)
+        _give(self._data, owner(identity))
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         arguments = [text for name, value in self._settings().items() for text in ("-c", f"{name}={value}")]
         return Program(
@@ -63,7 +64,7 @@ class EmbeddedPostgres:
             argv=(str(_binary("postgres")), "-D", str(self._data), *arguments),
             ready=self._accepts,
             log=self._log,
-            identity=self._identity,
+            identity=identity,
             # "Fast": ends sessions and writes a checkpoint.  SIGTERM would wait for clients to leave.
             stop_signal=signal.SIGINT,
             death_signal=signal.SIGINT,
@@ -95,65 +96,38 @@ class EmbeddedPostgres:
             return False
         return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
-    def _initialise(self) -> None:
+    def _initialise(self, identity: str) -> None:
         # Under another name until it is whole: a cluster that was killed half-made is thrown away.
         unfinished = self._data.with_name(self._data.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700, parents=True)
-        self._chown(unfinished)
+        _give(unfinished, owner(identity))
         options = ["-U", "switchboard", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"]
         sync = [] if self._durable else ["--no-sync"]
-        self._run(_binary("initdb"), "-D", str(unfinished), *options, *sync)
+        _run(identity, "initdb", "-D", str(unfinished), *options, *sync)
         single = ["--single", "-D", str(unfinished), "postgres"]
-        self._run(_binary("postgres"), *single, text=f"CREATE DATABASE {DATABASE}")
+        _run(identity, "postgres", *single, text=f"CREATE DATABASE {DATABASE}")
         unfinished.rename(self._data)
 
-    def _run(self, program: Path, *arguments: str, text: str = "") -> None:
-        argv = as_child((str(program), *arguments), identity=self._identity, death_signal=signal.SIGKILL)
-        done = subprocess.run(
-            argv, input=text.encode(), capture_output=True, timeout=_INIT_TIMEOUT_S, check=False, cwd="/"
-        )
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).decode(errors="replace").strip()
-            raise StartFailed(f"{program.name} failed: {said}", reason="initdb")
 
-    def _own(self) -> None:
-        """Give the cluster to the identity that runs it now; a home may move between machines."""
-        if self._data.stat().st_uid == _owner(self._identity)[0]:
-            return
-        self._chown(self._data)
-        for folder, folders, files in os.walk(self._data):
-            for name in (*folders, *files):
-                self._chown(Path(folder, name))
-
-    def _chown(self, path: Path) -> None:
-        uid, gid = _owner(self._identity)
-        if path.lstat().st_uid != uid:
-            os.chown(path, uid, gid, follow_symlinks=False)
-
-
-def identity() -> str:
-    """Return the identity to run PostgreSQL under: ours if ordinary, else the first that is to be had."""
-    if os.geteuid() != 0:
-        return "same"
-    # initdb looks its uid up, so it must be one with a name; nobody's number also stands for "not mapped".
-    user = next((user for user in pwd.getpwall() if user.pw_uid not in (0, 65534)), pwd.getpwnam("nobody"))
-    for kind in ("userns", "setuid"):
-        candidate = f"{kind}:{user.pw_uid}:{user.pw_gid}"
-        argv = as_child(("/bin/true",), identity=candidate, death_signal=signal.SIGKILL)
-        if subprocess.run(argv, capture_output=True, timeout=10, check=False).returncode != EXIT_NO_IDENTITY:
-            return candidate
-    raise StartFailed(
-        "PostgreSQL refuses to run as root, and this machine allows neither a user namespace nor a change of "
-        "user: run as an ordinary user, or set DATABASE_URL",
-        reason="no_identity",
+def _run(identity: str, program: str, *arguments: str, text: str = "") -> None:
+    argv = as_child((str(_binary(program)), *arguments), identity=identity, death_signal=signal.SIGKILL)
+    done = subprocess.run(
+        argv, input=text.encode(), capture_output=True, timeout=_INIT_TIMEOUT_S, check=False
     )
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise StartFailed(f"{program} failed: {said}", reason="initdb")
 
 
-def _owner(identity: str) -> tuple[int, int]:
-    """Return the uid and gid that own the files of a process with this identity, as seen from here."""
-    kind, *ids = identity.split(":")
-    return (int(ids[0]), int(ids[1])) if kind == "setuid" else (os.geteuid(), os.getegid())
+def _give(root: Path, new_owner: tuple[int, int]) -> None:
+    """Give a whole tree to the identity that runs it now: a home may move between machines."""
+    if root.stat().st_uid == new_owner[0]:
+        return
+    os.chown(root, *new_owner)
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            os.chown(Path(folder, name), *new_owner, follow_symlinks=False)
 
 
 def _binary(name: str) -> Path:

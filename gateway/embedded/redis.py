@@ -24,7 +24,7 @@ _PING_TIMEOUT_S = 1.0
 class EmbeddedRedis:
     """A Redis server with its data and socket in given folders."""
 
-    def __init__(self, *, data: Path, sockets: Path, log: Path | None) -> None:
+    def __init__(self, *, data: Path, sockets: Path, log: Path) -> None:
         self._data = data
         self._socket = sockets / "redis.sock"
         self._log = log

@@ -1,14 +1,14 @@
-"""Random secrets for a copy that runs without configuration: one file each, made once, mode 0600.
+"""Random secrets for a copy that runs on the working default: one file each, made once, mode 0600.
 
-Settings name secrets as ``env:NAME``; what the environment does not set is set from here for the
-children.  Nothing of it is in the repository, and two homes never share one.
+``config/switchboard.toml`` names them as ``file:secrets/NAME``.  Nothing of it is in the repository, and two
+homes never share one.
 """
 
 from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["SECRETS", "ensure_secrets"]
@@ -22,26 +22,24 @@ def _standard_webhooks() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-#: Environment name of each secret that the working default refers to, and how one is made.
+#: Name of each file that the working default refers to, and how its content is made.
 SECRETS: dict[str, Callable[[], str]] = {
-    "SLACK_SIGNING_SECRET": _hexadecimal,
-    "WEBCHAT_COOKIE_SECRET": _hexadecimal,
-    "ASSISTANT_SIGNING_SECRET": _standard_webhooks,
+    "bartender_signing": _standard_webhooks,
+    "slack_bartender_signing": _hexadecimal,
+    # Only Slack can give a token that it accepts; this one keeps the account whole until then.
+    "slack_bartender_token": _hexadecimal,
+    "webchat_bartender_cookie": _hexadecimal,
 }
 
 
-def ensure_secrets(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets that *environment* does not set, made if they do not exist yet."""
-    missing = {name: make for name, make in SECRETS.items() if not environment.get(name)}
-    return {name: _ensure(folder / name.lower(), make) for name, make in missing.items()}
-
-
-def _ensure(path: Path, make: Callable[[], str]) -> str:
-    if not path.exists():
-        unfinished = path.with_name(path.name + ".unfinished")
-        unfinished.unlink(missing_ok=True)
-        # Never readable to others, not even for a moment; whole or not there.
-        unfinished.touch(mode=0o600, exist_ok=False)
-        unfinished.write_text(make())
-        unfinished.rename(path)
-    return path.read_text()
+def ensure_secrets(folder: Path) -> None:
+    """Make what does not exist yet; what exists is never touched."""
+    for name, make in SECRETS.items():
+        path = folder / name
+        if not path.exists():
+            # Whole or not there, and never readable to others, not even for a moment.
+            unfinished = path.with_name(name + ".unfinished")
+            unfinished.unlink(missing_ok=True)
+            unfinished.touch(mode=0o600, exist_ok=False)
+            unfinished.write_text(make())
+            unfinished.rename(path)

@@ -33,6 +33,8 @@ class Running:
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         )
         self.lines: list[str] = []
+        #: Killed at the end, in case the test fails because they live.
+        self.seen: list[psutil.Process] = []
 
     def wait_for(self, text: str) -> str:
         """Return the first line that contains *text*."""
@@ -51,7 +53,9 @@ class Running:
             time.sleep(0.05)
 
     def descendants(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        self.seen += found
+        return found
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -79,6 +83,8 @@ def running(argv: list[str], *, env: dict[str, str] | None = None) -> Iterator[R
         if it.process.poll() is None:
             it.process.kill()
             it.process.wait(GUARD_S)
+        for orphan in filter(_runs, it.seen):
+            orphan.kill()
         if it.process.stdout:
             it.process.stdout.close()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from gateway.embedded.errors import StartFailed
 from gateway.embedded.home import Home
 from gateway.embedded.output import Output
-from gateway.embedded.postgres import EmbeddedPostgres, identity
+from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Program
 from gateway.embedded.redis import EmbeddedRedis
 from gateway.embedded.stop_request import StopRequest
@@ -45,7 +45,7 @@ while True:
 """
 
 
-def stores(home: Home, identity: str) -> list[Program]:
+def stores(home: Home, identity: str | None) -> list[Program]:
     postgres = EmbeddedPostgres(
         data=home.data / "postgres",
         sockets=home.sockets,
@@ -73,7 +73,7 @@ def main() -> int:
     stop_request, output, home = StopRequest(), Output(sys.stdout.buffer), Home(Path(root))
     try:
         home.open(time.monotonic() + 10)
-        groups = [stores(home, given or identity())] if "--stores" in arguments else []
+        groups = [stores(home, given)] if "--stores" in arguments else []
         groups += [[toy(home, name)] for name in names]
         supervisor = Supervisor(
             groups,

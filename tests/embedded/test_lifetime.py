@@ -1,4 +1,4 @@
-"""Stores and children through the deaths of their starter: nothing is left running, nothing stored is lost."""
+"""Children through the deaths of their starter: nothing is left running, nothing stored is lost."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ from tests.embedded.running import STARTER, Running, running, starter, wait_gone
 
 
 def postgres_url(home: Path) -> str:
-    return EmbeddedPostgres(
-        data=home / "data" / "postgres", sockets=Home(home).sockets, log=None, identity="same"
-    ).url()
+    return EmbeddedPostgres(data=home, sockets=Home(home).sockets, log=home).url()
 
 
 def redis_url(home: Path) -> str:
-    return EmbeddedRedis(data=home / "data" / "redis", sockets=Home(home).sockets, log=None).url
+    return EmbeddedRedis(data=home, sockets=Home(home).sockets, log=home).url
 
 
 def write_to_both(home: Path) -> None:
@@ -148,13 +146,14 @@ class TestAsRoot:
             it.process.kill()
             wait_gone(children)
 
-    def test_an_ordinary_user_needs_none_of_it(self, tmp_path: Path) -> None:
-        """Under an ordinary uid everything runs as that uid.
+    @pytest.mark.parametrize("uid", [1, 54321], ids=["named", "nameless"])
+    def test_an_ordinary_user_can_run_it(self, tmp_path: Path, uid: int) -> None:
+        """Under an ordinary uid everything works, even one that no file of users knows, as containers have.
 
         The uid is had through a user namespace, so that this checkout need not be readable to others.
         """
         launcher = [sys.executable, "-I", "-S", "gateway/embedded/child.py"]
-        bound = [str(os.getpid()), str(int(signal.SIGKILL)), "userns:1:1"]
+        bound = [str(os.getpid()), str(int(signal.SIGKILL)), f"userns:{uid}:{uid}"]
         with running([*launcher, *bound, sys.executable, str(STARTER), str(tmp_path), "--stores"]) as it:
             it.wait_for("everything is ready")
             write_to_both(tmp_path)

@@ -55,7 +55,7 @@ def test_a_crashed_child_is_restarted(tmp_path: Path) -> None:
 
 
 def test_a_crash_loop_stops_everything(tmp_path: Path) -> None:
-    """Above the intensity limit the starter says which child it was, stops the rest, and ends with status 1."""
+    """Above the intensity limit the starter names the child, stops the rest, and ends with status 1."""
     with starter(tmp_path, "obedient-store", "crashing-gateway") as it:
         assert it.wait_end() == 1
 

@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from gateway.embedded.home import Home
-from gateway.embedded.postgres import EmbeddedPostgres, identity
+from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Process
 from gateway.embedded.redis import EmbeddedRedis
 
@@ -72,7 +72,6 @@ def own_stores(*, durable: bool = True) -> Iterator[Stores]:
             data=home.data / "postgres",
             sockets=home.sockets,
             log=home.log / "postgres.log",
-            identity=identity(),
             durable=durable,
         )
         redis_server = EmbeddedRedis(

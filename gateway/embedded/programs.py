@@ -1,0 +1,105 @@
+"""What ``switchboard up`` starts, in which order, and where each program finds the rest."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from gateway.embedded.home import Home
+from gateway.embedded.postgres import EmbeddedPostgres
+from gateway.embedded.process import Program
+from gateway.embedded.redis import EmbeddedRedis
+from gateway.settings.settings import Settings
+
+__all__ = ["Plan"]
+
+GUNICORN_CONFIG = Path(__file__).parents[2] / "config" / "gunicorn.conf.py"
+_PROBE_TIMEOUT_S = 2.0
+
+
+class Plan:
+    """The programs of one home.
+
+    A store that the environment names (``DATABASE_URL``, ``REDIS_URL``) is not ours to run; nor is the sample
+    assistant if ``BARTENDER_URL`` names one.
+    """
+
+    def __init__(self, home: Home, environment: Mapping[str, str]) -> None:
+        self._home = home
+        self._bartender_socket = home.sockets / "bartender.sock"
+        self._postgres = EmbeddedPostgres(
+            data=home.data / "postgres", sockets=home.sockets, log=home.log / "postgres.log"
+        )
+        self._redis = EmbeddedRedis(
+            data=home.data / "redis", sockets=home.sockets, log=home.log / "redis.log"
+        )
+        ours = {
+            "DATABASE_URL": self._postgres.url(),
+            "REDIS_URL": self._redis.url,
+            "BARTENDER_URL": f"http+unix://{quote(str(self._bartender_socket), safe='')}/turn",
+            # Less than the default, so that everything has stopped within ten seconds.
+            "SWITCHBOARD_SERVER__DRAIN_S": "3",
+        }
+        given = {name: value for name, value in environment.items() if value}
+        self._ours = ours.keys() - given.keys()
+        #: What every program is given.
+        self.environment = {**ours, **given, "SWITCHBOARD_HOME": str(home.root)}
+
+    def groups(self, settings: Settings) -> list[list[Program]]:
+        """Return what to start, in groups; :class:`Supervisor` stops it in the exact reverse of this order.
+
+        So the gateway stops first: it takes no new message, and while it drains its turns the assistants and
+        both stores still answer.  Then the worker, which may be sending what the gateway has just settled.
+        Then the assistant, whom nobody calls any more.  The stores go last, because everything above ends by
+        writing down how far it came; PostgreSQL is the very last, because it is the truth.
+        """
+        stores = []
+        if "DATABASE_URL" in self._ours:
+            stores.append(self._postgres.prepare())
+        if "REDIS_URL" in self._ours:
+            stores.append(self._redis.prepare())
+        own = [self._worker(), self._gateway(settings)]
+        if "BARTENDER_URL" in self._ours:
+            own.insert(0, self._bartender())
+        return [stores, [self._migration()], own]
+
+    def _migration(self) -> Program:
+        argv = (sys.executable, "-m", "gateway.cli", "migrate")
+        return Program(name="migrate", argv=argv, env=self.environment, once=True)
+
+    def _bartender(self) -> Program:
+        argv = (sys.executable, "-m", "gateway.demo.bartender", "--socket", str(self._bartender_socket))
+        return Program(name="bartender", argv=argv, env=self.environment, stop_max_s=1.0)
+
+    def _worker(self) -> Program:
+        argv = (sys.executable, "-m", "workers")
+        return Program(name="worker", argv=argv, env=self.environment, stop_max_s=3.0)
+
+    def _gateway(self, settings: Settings) -> Program:
+        server = settings.server
+        # gunicorn's file reads these; here they may come from the TOML file instead.
+        listen = {"HOST": server.host, "PORT": str(server.port), "WEB_CONCURRENCY": str(server.workers)}
+        return Program(
+            name="gateway",
+            argv=(sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG), "gateway.wsgi:app"),
+            env={**self.environment, **listen},
+            ready=lambda _pid: _is_ready(server.host, server.port),
+            stop_max_s=5.0,
+            # Its workers end at once; on SIGTERM they would drain towards stores that are gone too.
+            death_signal=signal.SIGQUIT,
+        )
+
+
+def _is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=_PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
