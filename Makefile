@@ -44,9 +44,9 @@ clean: ## Remove the environment and caches; state in SWITCHBOARD_HOME stays.
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment is touched only when a requirements file or the packaging changed.  setuptools goes first,
-# by its own hash, because psycogreen has no wheel and must be built without fetching anything unhashed.
-$(VENV)/runtime.stamp: requirements.txt setup.cfg pyproject.toml
+# The environment is touched only when a requirements file changed.  setuptools goes first, by its own hash, because
+# psycogreen has no wheel and must be built without fetching anything unhashed.
+$(VENV)/runtime.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Switchboard needs Python 3.11 or newer; set PYTHON=")'
 	@echo "Building $(VENV) from requirements.txt"
 	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,105 @@
+"""`switchboard up` before and around the start: what it refuses in one line, and what it leaves to others."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.embedded.home import Home
+from gateway.embedded.programs import Plan
+from gateway.embedded.secret_files import ensure_secrets
+from gateway.settings.load import load
+from tests.embedded.running import running
+
+UP = [sys.executable, "-m", "gateway.cli", "up"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    opened = Home(tmp_path / "home")
+    opened.open(time.monotonic() + 1)
+    ensure_secrets(opened.secrets)
+    yield opened
+    opened.close()
+
+
+def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+    """The port is tried before anything is started or made, and the line says what to set."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with running(UP, env={"PORT": str(port), "SWITCHBOARD_HOME": str(tmp_path)}) as it:
+            assert it.wait_end() == 1
+    assert len(it.lines) == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use; set PORT" in it.lines[0]
+    assert not any((tmp_path / "data").iterdir())
+
+
+def test_mistakes_in_the_settings_are_told_before_anything_starts(tmp_path: Path) -> None:
+    """All of them, once, by the starter, and not by every child for itself."""
+    env = {"PORT": "0x50", "SWITCHBOARD_SERVER__WORKRES": "2", "SWITCHBOARD_HOME": str(tmp_path)}
+    with running(UP, env=env) as it:
+        assert it.wait_end() == 1
+    told = "\n".join(it.lines)
+    assert "2 problems in the settings" in told
+    assert "PORT" in told
+    assert "did you mean" in told
+    assert not any((tmp_path / "data").iterdir())
+
+
+def test_a_home_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    """A file where the folder should be."""
+    (tmp_path / "home").write_text("")
+    with running(UP, env={"SWITCHBOARD_HOME": str(tmp_path / "home")}) as it:
+        assert it.wait_end() == 1
+    assert len(it.lines) == 1
+    assert "SWITCHBOARD_HOME" in it.lines[0]
+
+
+def test_with_nothing_given_everything_is_ours(home: Home) -> None:
+    """Groups start in this order and stop in the exact reverse: stores outlive their users."""
+    plan = Plan(home, {})
+    groups = plan.groups(load(None, plan.environment))
+    assert [[program.name for program in group] for group in groups] == [
+        ["postgres", "redis"],
+        ["migrate"],
+        ["bartender", "worker", "gateway"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "missing"),
+    [
+        ("DATABASE_URL", "postgresql://user@db.example/switchboard", "postgres"),
+        ("REDIS_URL", "redis://redis.example:6379/0", "redis"),
+        ("BARTENDER_URL", "http://127.0.0.1:8090/turn", "bartender"),
+    ],
+)
+def test_what_the_environment_names_is_not_started(home: Home, name: str, url: str, missing: str) -> None:
+    """An address that is given is used by every program, and ours of that kind stays away."""
+    plan = Plan(home, {name: url})
+    programs = [program for group in plan.groups(load(None, plan.environment)) for program in group]
+    assert missing not in {program.name for program in programs}
+    users = [program for program in programs if program.env]
+    assert users
+    assert all(program.env[name] == url for program in users if program.env)
+
+
+def test_an_empty_variable_counts_as_not_set(home: Home) -> None:
+    """That is how a .env file says "not set"."""
+    plan = Plan(home, {"DATABASE_URL": ""})
+    assert plan.environment["DATABASE_URL"].startswith("postgresql://switchboard@/")
+
+
+def test_secrets_are_made_once_and_private(home: Home) -> None:
+    """A second start keeps them: cookies and signatures stay good.  Two homes share none."""
+    before = {path.name: path.read_text() for path in home.secrets.iterdir()}
+    ensure_secrets(home.secrets)
+    assert {path.name: path.read_text() for path in home.secrets.iterdir()} == before
+    assert {path.stat().st_mode & 0o777 for path in home.secrets.iterdir()} == {0o600}
+    assert len(set(before.values())) == len(before)
+    assert all(len(secret) >= 32 for secret in before.values())
