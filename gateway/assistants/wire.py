@@ -124,8 +124,6 @@ def call_headers(
     return (
         ("content-type", "application/json"),
         ("accept", "application/json, text/event-stream"),
-        # A compressed stream would be held back until its compressor is full, and could unpack to any size.
-        ("accept-encoding", "identity"),
         ("idempotency-key", f"turn-{turn.turn_id}"),
         ("traceparent", f"00-{turn.trace_id}-{span_id}-01"),
         ("switchboard-turn", str(turn.turn_id)),

@@ -37,6 +37,7 @@ TURN = Turn(
     deaths=0,
     age_s=0.1,
     trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    accepted_by=1,
 )
 
 CAPABILITIES = Capabilities(

@@ -1,0 +1,46 @@
+"""All assistants by name: each is built once, by the factory of its kind.
+
+A new kind is one module with a class that keeps the :class:`~gateway.assistants.assistant.Assistant`
+protocol, and one line in :data:`KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.assistants.assistant import Assistant
+from gateway.assistants.http import HttpAssistant
+from gateway.assistants.scripted import ScriptedAssistant
+from gateway.domain.errors import NotFound
+from gateway.rpc.client import RpcClient
+from gateway.settings.assistants import AssistantKind, AssistantSettings
+
+__all__ = ["KINDS", "Assistants"]
+
+KINDS: Mapping[AssistantKind, Callable[[str, AssistantSettings, RpcClient], Assistant]] = {
+    "http": HttpAssistant,
+    "scripted": lambda name, settings, _rpc: ScriptedAssistant(name, settings),
+}
+
+
+class Assistants:
+    """The configured assistants.
+
+    :raises ValueError: one's settings cannot work; the message names it and never shows a secret.
+    """
+
+    def __init__(self, settings: Mapping[str, AssistantSettings], rpc: RpcClient) -> None:
+        self._by_name = {name: KINDS[each.kind](name, each, rpc) for name, each in settings.items()}
+
+    def get(self, name: str) -> Assistant:
+        """Return the assistant called *name*.
+
+        :raises NotFound: the settings have none; loading them checks every account's, so this is a late
+            catch.
+        """
+        assistant = self._by_name.get(name)
+        if assistant is None:
+            raise NotFound(
+                f"there is no assistant {name!r}: see [assistants] in the settings", reason="no_assistant"
+            )
+        return assistant

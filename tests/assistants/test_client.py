@@ -1,0 +1,50 @@
+"""Assistants by name: every kind that settings may name can be built, and nothing else."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from gateway.assistants.client import KINDS, Assistants
+from gateway.assistants.preview import ignore_preview
+from gateway.domain.errors import NotFound
+from gateway.domain.reply import Reply, Text
+from gateway.rpc import RpcClient
+from gateway.settings.assistants import AssistantKind, AssistantSettings, ScriptRule
+from tests.assistants.service import answer, serving
+from tests.assistants.turns import CAPABILITIES, LANE_KEY, TURN, deadline
+
+
+def test_each_kind_of_the_settings_has_its_factory() -> None:
+    assert set(KINDS) == set(get_args(AssistantKind))
+
+
+def test_an_assistant_is_found_by_its_name_and_does_what_its_settings_say(rpc: RpcClient) -> None:
+    with serving(answer(b'{"parts": [{"type": "text", "text": "from afar"}]}')) as service:
+        assistants = Assistants(
+            {
+                "far": AssistantSettings(url=service.url),
+                "near": AssistantSettings(
+                    kind="scripted", script=(ScriptRule(pattern="gin", text="from here"),)
+                ),
+            },
+            rpc,
+        )
+
+        said = [
+            assistants.get(name).ask(TURN, LANE_KEY, CAPABILITIES, deadline(), ignore_preview)
+            for name in ("far", "near")
+        ]
+
+    assert said == [Reply((Text("from afar"),)), Reply((Text("from here"),))]
+
+
+def test_a_name_without_settings_is_refused(rpc: RpcClient) -> None:
+    with pytest.raises(NotFound, match=r"no assistant 'nobody'.*\[assistants\]"):
+        Assistants({}, rpc).get("nobody")
+
+
+def test_settings_that_cannot_work_fail_the_start_and_not_a_turn(rpc: RpcClient) -> None:
+    with pytest.raises(ValueError, match=r"assistants\.far\.url"):
+        Assistants({"far": AssistantSettings()}, rpc)
