@@ -50,7 +50,7 @@ class Backend:
 
 
 class Exchange:
-    """A call under way: ``open``, ``read`` until ``reader.done``, ``finish``; or ``fail`` at any point."""
+    """A call under way: ``open``, ``read`` until ``reader.done``, ``finish``; or ``leave``, or ``fail``."""
 
     __slots__ = ("_backend", "_connection", "_permit", "budget", "reader", "reused")
 
@@ -102,6 +102,18 @@ class Exchange:
         self._backend.pool.release(connection)
         self._backend.on_idle()
         return self._settle(judge_status(status), status, "answered")
+
+    def leave(self) -> None:
+        """Give everything back before the answer's end, because its reader has all it wanted: a success.
+
+        A stream may say by its content that it is over.  Were that no success, failures alone would count,
+        and no probe could close the circuit of an endpoint that only streams.
+        """
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        status = connection.reader.status
+        self._backend.pool.discard(connection)
+        self._settle(judge_status(status), status, "left")
 
     def fail(self, error: BaseException) -> None:
         """Give everything back after *error*; the connection is destroyed."""

@@ -49,10 +49,12 @@ class StreamedResponse:
         self._open = False
         if self._exchange.reader.done:
             self._exchange.finish()
+        elif error is None:
+            self._exchange.leave()
         else:
-            # Left before the end, by the reader's own choice or fault: the endpoint is not to blame, and the
-            # rest of the answer is still on the wire.
-            self._exchange.fail(error if error is not None else Abandoned())
+            # The reader's own fault: the endpoint is not to blame, and the rest of its answer is still on the
+            # wire.
+            self._exchange.fail(error)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body's bytes as they arrive; at the end the connection has gone back to its pool."""
@@ -78,7 +80,3 @@ class StreamedResponse:
             self._open = False
             self._exchange.fail(error)
             raise
-
-
-class Abandoned(Exception):
-    """The reader left before the end of the answer."""
