@@ -169,7 +169,8 @@ class _Surface:
         match part:
             case Image():
                 self._note("image", f"{done} as its description")
-                yield from self._link(part.alt, part.url)
+                alt = f"{part.title} – {part.alt}" if part.title else part.alt
+                yield from self._link(alt, part.url)
             case Audio():
                 self._note("audio", f"{done} as its transcript")
                 yield from self._words(part.transcript)

@@ -36,8 +36,9 @@ TEXT_CHARS_MAX = 40_000
 
 ShortText = Annotated[str, Meta(max_length=500)]
 LongText = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
-#: Only web addresses leave the gateway: a ``javascript:`` or ``file:`` link must not reach a user.
-Url = Annotated[str, Meta(max_length=2_048, pattern=r"^https?://[^\s<>\"']+$")]
+#: Only web addresses leave the gateway: a ``javascript:`` or ``file:`` link must not reach a user.  The end is
+#: said twice because Python's ``$`` also matches before a last line end, and JSON Schema has no ``\Z``.
+Url = Annotated[str, Meta(max_length=2_048, pattern=r"^https?://[^\s<>\"']+$(?![\s\S])")]
 
 
 class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):

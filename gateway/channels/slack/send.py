@@ -70,6 +70,9 @@ def send(
     except TryLater as error:
         return RetryLater(error.reason, str(error), error.retry_after_s)
     except CallFailed as error:
+        if error.reason == "invalid_call":
+            # Nothing that could be written to a wire: the same tomorrow.
+            return NotSent(error.reason, str(error))
         if error.sent == "never":
             return RetryLater(error.reason, str(error))
         return Unknown(error.reason, str(error))

@@ -25,8 +25,8 @@ from gateway.settings.accounts import WebchatAccount
 
 __all__ = ["parse", "wait_s"]
 
-MessageId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
-ChatName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+MessageId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
+ChatName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 
 #: RFC 7240, section 2 and 4.3: preferences are separated by commas, a value may be quoted.
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=[,;]|$)", re.IGNORECASE)

@@ -1,0 +1,56 @@
+"""Markup made plain: marks go, words stay, and no input is slow."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gateway.domain.markup import plain_from_markdown, plain_from_ssml
+
+
+@pytest.mark.parametrize(
+    ("ssml", "words"),
+    [
+        ("<speak>Cheers<break time='1s'/>everyone</speak>", "Cheers everyone"),
+        ("<speak><p>One.</p><p>Two.</p></speak>", "One. Two."),
+        ("<speak>Gin &amp; tonic, 2 &lt; 3</speak>", "Gin & tonic, 2 < 3"),
+        ("<speak><!-- aside -->Hello</speak>", "Hello"),
+        ("2 < 3 and <emphasis>4</emphasis> > 3", "2 < 3 and 4 > 3"),
+        ("<speak>never closed <sub alias='x", "never closed <sub alias='x"),
+        ("&lol;&#x0;", "&lol;\ufffd"),
+    ],
+)
+def test_ssml_loses_its_tags_and_keeps_its_words(ssml: str, words: str) -> None:
+    assert plain_from_ssml(ssml) == words
+
+
+@pytest.mark.parametrize(
+    ("markdown", "plain"),
+    [
+        ("**Shake** it, *don't* stir", "Shake it, don't stir"),
+        ("2 * 3 * 4 and snake_case_name", "2 * 3 * 4 and snake_case_name"),
+        ("# Martini\ncold", "Martini\ncold"),
+        ("[the bar](https://bar.example)", "the bar (https://bar.example)"),
+        ("[https://bar.example](https://bar.example)", "https://bar.example"),
+        ("`code` and ```\nfence\n```", "code and fence\n"),
+        ("```inline``` stays", "inline stays"),
+        ("**never closed", "**never closed"),
+    ],
+)
+def test_markdown_loses_its_marks_and_keeps_its_words(markdown: str, plain: str) -> None:
+    assert plain_from_markdown(markdown) == plain
+
+
+@pytest.mark.parametrize(
+    "unit", ["**a ", "*a ", "[a", "`", "~~a ", "__a ", "[a](https://x", "# ", "<a ", "<!--"]
+)
+def test_unclosed_marks_cost_no_second_reading(unit: str) -> None:
+    """A text of nothing but openings, as long as a reply may be, is done in well under a second."""
+    text = (unit * 40_000)[:40_000]
+    began = time.perf_counter()
+
+    plain_from_markdown(text)
+    plain_from_ssml(text)
+
+    assert time.perf_counter() - began < 1.5
