@@ -67,7 +67,6 @@ class Inbound(msgspec.Struct, frozen=True):
 
     ``dedupe_keys``: any one of them seen before means that the message is a repeat.  Never empty.
     ``conversation_key``: the channel's own key; equal keys are one lane.
-    ``answer_by_s``: the caller's own patience where it names one, below the surface's (web chat's ``Prefer``).
     """
 
     conversation_key: str
@@ -76,4 +75,6 @@ class Inbound(msgspec.Struct, frozen=True):
     message: Message
     surface: Surface
     address: Address
+    #: Seconds for which this caller wants the response held, where it said so; never more than the surface
+    #: allows.
     answer_by_s: float | None = None
