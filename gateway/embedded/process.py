@@ -26,6 +26,10 @@ from gateway.embedded.errors import StartFailed
 __all__ = ["Process", "Program", "as_child"]
 
 _POLL_S = 0.02
+#: A log that has grown larger is set aside, as NAME.1, at the next start.
+_LOG_BYTES_MAX = 10_000_000
+#: How much of a log an error shows.
+_TAIL_BYTES_MAX, _TAIL_LINES_MAX = 2_000, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,7 @@ class Process:
     def start(self) -> None:
         """Start the program; it is not ready yet."""
         program = self.program
-        log = program.log.open("ab") if program.log else None
+        log = _open_log(program.log) if program.log else None
         try:
             self._popen = subprocess.Popen(
                 as_child(program.argv, identity=program.identity, death_signal=program.death_signal),
@@ -132,4 +136,16 @@ class Process:
                 self._popen.wait()
 
     def _log(self) -> str:
-        return f": see {self.program.log}" if self.program.log else ""
+        return f"; the end of {self.program.log}:\n{_tail(self.program.log)}" if self.program.log else ""
+
+
+def _open_log(path: Path) -> IO[bytes]:
+    if path.exists() and path.stat().st_size > _LOG_BYTES_MAX:
+        path.replace(path.with_name(path.name + ".1"))
+    return path.open("ab")
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES_MAX))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-_TAIL_LINES_MAX:])

@@ -65,7 +65,7 @@ class Plan:
         own = [self._worker(), self._gateway(settings)]
         if "BARTENDER_URL" in self._ours:
             own.insert(0, self._bartender())
-        return [stores, [self._migration()], own]
+        return [group for group in (stores, [self._migration()], own) if group]
 
     def _migration(self) -> Program:
         argv = (sys.executable, "-m", "gateway.cli", "migrate")

@@ -56,6 +56,8 @@ class Supervisor:
         deadline = time.monotonic() + READY_MAX_S
         try:
             for group in self._groups:
+                names = ", ".join(process.program.name for process in group)
+                self._output.say("switchboard", f"starting {names}")
                 for process in group:
                     self._launch(process)
                 for process in group:

@@ -7,6 +7,7 @@ its own, so they start in the order given.  Kinds of toy, by the first part of t
 - ``stubborn``  ignores SIGTERM
 - ``crashing``  ends with status 1 as soon as it runs
 - ``fragile``   does so once, then is obedient
+- ``slow``      is never ready
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ def stop(*_):
     print(name, "says goodbye")
     sys.exit(0)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "stubborn" else stop)
-(home / (name + ".ready")).touch()
+if kind == "slow":
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+else:
+    (home / (name + ".ready")).touch()
 print(name, "runs", flush=True)
 while True:
     time.sleep(60)

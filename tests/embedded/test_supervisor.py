@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.embedded.process import Process, Program
 from tests.embedded.running import starter, wait_gone
 
 
@@ -66,12 +67,35 @@ def test_a_crash_loop_stops_everything(tmp_path: Path) -> None:
 
 
 def test_a_program_that_ends_before_it_is_ready_ends_the_start(tmp_path: Path) -> None:
-    """During the start nothing is tried twice: the reason is said, and what had started is stopped."""
-    (tmp_path / "log").mkdir()
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "postgres").write_text("in the way")
+    """During the start nothing is tried twice: its last words are shown, and what had started is stopped."""
+    (tmp_path / "data" / "postgres").mkdir(mode=0o700, parents=True)
     with starter(tmp_path, "--stores", "obedient-gateway") as it:
         assert it.wait_end() == 1
 
-    assert not (tmp_path / "stopped").exists()
+    told = "\n".join(it.lines)
+    assert "postgres ended with status 2; the end of" in told
+    assert 'postgresql.conf": No such file' in told
+    assert "obedient-gateway" not in told
     assert not (tmp_path / "run").exists()
+
+
+def test_a_stop_during_the_start_is_heeded(tmp_path: Path) -> None:
+    """A signal that comes while a child gets ready ends the start, in order, with status 0."""
+    with starter(tmp_path, "obedient-store", "slow-gateway") as it:
+        it.wait_for("starting slow-gateway")
+        it.signal(signal.SIGTERM)
+        assert it.wait_end() == 0
+
+    assert (tmp_path / "stopped").read_text().split() == ["obedient-store"]
+    assert "everything is ready" not in "\n".join(it.lines)
+
+
+def test_a_log_that_grew_is_set_aside(tmp_path: Path) -> None:
+    """Logs of the stores are bounded: one old file of at most what they wrote in one run."""
+    log = tmp_path / "store.log"
+    log.write_bytes(b"old" * 4_000_000)
+    process = Process(Program(name="store", argv=("/bin/echo", "new"), log=log, once=True))
+    process.start()
+    process.wait_ready(time.monotonic() + 10)
+    assert log.read_text() == "new\n"
+    assert log.with_name("store.log.1").stat().st_size == 12_000_000
