@@ -116,6 +116,12 @@ class StoreUnavailable(TryLater):
     """PostgreSQL or Redis does not answer."""
 
 
+class StoreRefused(SwitchboardError):
+    """PostgreSQL refuses this very value: writing it again will not help, and others' values are not touched."""
+
+    status = 422
+
+
 class TooLate(SwitchboardError):
     """The time that somebody was willing to wait has run out."""
 

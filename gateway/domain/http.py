@@ -7,7 +7,7 @@ is joined with ``", "`` by the server (RFC 9110, section 5.3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -35,6 +35,8 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
+    #: Told once, after the last byte was handed to the socket (True) or could not be (False).
+    written: Callable[[bool], None] | None = None
 
 
 def json_response(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:

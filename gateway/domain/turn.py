@@ -30,6 +30,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """What a lane needs to run one turn.  ``state`` and ``memory`` are as they stood before it."""
 
     turn_id: int
+    conversation_id: int
     seq: int
     channel: str
     account: str
@@ -41,6 +42,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     state: dict[str, Any] | None
     memory: dict[str, Any] | None
+    #: The process that took the message in: its caller may be waiting there.
+    accepted_by: int
     #: How often a process died while it ran this turn.
     deaths: int
     #: Seconds since its message was committed, on the database's clock, when the turn was read.
@@ -73,4 +76,6 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     detail: str = ""
     degraded: tuple[str, ...] = ()
+    #: Seconds from its commit to this.
+    took_s: float = 0.0
     outbox: tuple[OutboxDraft, ...] = ()

@@ -21,7 +21,7 @@ from gevent.hub import Waiter, get_hub
 from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
-from gateway.domain.errors import Overloaded, StoreUnavailable
+from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable
 from gateway.store.postgres import Database
 
 __all__ = ["Batcher"]
@@ -82,8 +82,16 @@ class Batcher(Generic[Item, Result]):
 
         :raises Overloaded: ``store.batch_waiting_max`` items wait already.
         :raises StoreUnavailable: PostgreSQL did not take the batch; it may have been written all the same.
-        :raises psycopg2.Error: the item itself cannot be written.
+        :raises StoreRefused: the item itself cannot be written.
         """
+        return self._enqueue(item).waiter.get()
+
+    def submit_all(self, items: Sequence[Item]) -> list[Result]:
+        """Return the results of several items, which wait together and keep their order.  Raises as ``submit``."""
+        entries = [self._enqueue(item) for item in items]
+        return [entry.waiter.get() for entry in entries]
+
+    def _enqueue(self, item: Item) -> _Entry[Item, Result]:
         if len(self._waiting) >= self._waiting_max:
             raise Overloaded(
                 f"{self._waiting_max} rows wait for the ledger already (store.batch_waiting_max)",
@@ -92,13 +100,10 @@ class Batcher(Generic[Item, Result]):
             )
         entry: _Entry[Item, Result] = _Entry(item)
         self._waiting.append(entry)
-        self._start()
-        return entry.waiter.get()
-
-    def _start(self) -> None:
-        if self._waiting and self._batches < self._batches_max:
+        if self._batches < self._batches_max:
             self._batches += 1
             gevent.spawn(self._drain)
+        return entry
 
     def _drain(self) -> None:
         try:
@@ -128,11 +133,12 @@ class Batcher(Generic[Item, Result]):
         items = [entry.item for entry in batch]
         try:
             results = self._try(items)
-        except psycopg2.Error as error:
-            if len(batch) == 1 or (error.pgcode or "")[:2] not in _BAD_DATA:
-                _fail(batch, error)
+        except (psycopg2.Error, ValueError) as error:
+            # A plain ValueError is psycopg2's own: a NUL in a string never reaches PostgreSQL.
+            if len(batch) == 1 or not _is_bad_data(error):
+                _fail(batch, _refused(error))
                 return
-            telemetry.event("batch.split", kind=self._name, rows=len(batch))
+            telemetry.event("batch.split", kind=self._name, rows=len(batch), reason=_code(error))
             half = len(batch) // 2
             self._run(batch[:half])
             self._run(batch[half:])
@@ -164,13 +170,26 @@ class Batcher(Generic[Item, Result]):
             gevent.sleep(_PAUSE_S * tries)
 
 
+def _code(error: Exception) -> str:
+    return getattr(error, "pgcode", None) or type(error).__name__
+
+
+def _is_bad_data(error: Exception) -> bool:
+    # UnicodeEncodeError (a lone surrogate) is a ValueError too.
+    return isinstance(error, ValueError) or _code(error)[:2] in _BAD_DATA
+
+
+def _refused(error: Exception) -> StoreRefused:
+    return StoreRefused(f"PostgreSQL refuses the row ({_code(error)})", reason="store_refused")
+
+
 def _shutting_down(error: psycopg2.Error) -> bool:
     """Whether PostgreSQL is on its way down or up: class 57P."""
     return (error.pgcode or "").startswith("57P")
 
 
 def _unavailable(error: psycopg2.Error) -> StoreUnavailable:
-    telemetry.event("store.unavailable", store="postgres", reason=error.pgcode or type(error).__name__)
+    telemetry.event("store.unavailable", reason=error.pgcode or type(error).__name__)
     return StoreUnavailable("PostgreSQL does not take writes now", reason="postgres_unavailable", retry_after_s=2)
 
 

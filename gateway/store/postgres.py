@@ -110,7 +110,7 @@ class Database:
                     settings.database_url.reveal(), options=options, application_name=self._application
                 )
         except (gevent.Timeout, psycopg2.OperationalError) as error:
-            telemetry.event("store.unavailable", store="postgres", reason=type(error).__name__)
+            telemetry.event("store.unavailable", reason=type(error).__name__)
             raise StoreUnavailable(
                 "PostgreSQL cannot be reached (store.database_url)", reason="postgres_unreachable", retry_after_s=2
             ) from error
@@ -120,7 +120,7 @@ class Database:
 
 
 def _silent() -> StoreUnavailable:
-    telemetry.event("store.unavailable", store="postgres", reason="silent")
+    telemetry.event("store.unavailable", reason="silent")
     return StoreUnavailable(
         "PostgreSQL did not answer within store.statement_timeout_s", reason="postgres_silent", retry_after_s=2
     )

@@ -55,7 +55,16 @@ _EVENTS = (
         "a platform's call was refused at the door",
         ("channel", "account", "reason"),
     ),
+    Event(
+        "delivery.dead_lettered",
+        "error",
+        "an authentic call could not be understood and is kept whole",
+        ("channel", "account", "reason"),
+    ),
     # Turns
+    Event(
+        "turn.crashed", "error", "our own code failed while a turn ran", ("channel", "account", "reason")
+    ),
     Event("turn.accepted", "debug", "a message is committed in the ledger", ("channel", "account")),
     Event("turn.duplicate", "info", "a message was already there", ("channel", "account")),
     Event("turn.refused", "warning", "a message was refused by a bound", ("channel", "account", "reason")),
@@ -117,6 +126,7 @@ _EVENTS = (
         "a reply's send ended: outcome is sent, not_sent, retry or unknown",
         ("channel", "account", "outcome", "reason"),
     ),
+    Event("response.finished", "debug", "a reply left in an HTTP response, or could not", ("outcome", "reason")),
     # Streams
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
     Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),

@@ -23,6 +23,7 @@ LANE_KEY = LaneKey(conversation_id=45, fence=7)
 
 TURN = Turn(
     turn_id=123,
+    conversation_id=45,
     seq=12,
     channel="slack",
     account="bartender",

@@ -48,7 +48,7 @@ def accept(
     cursor.execute(_STATEMENT, _parameters(batch, process, dead_after_s, waiting_max))
     rows = cursor.fetchall()
     results = [
-        _accepted(row, arrivals[index]) for row, index in zip(rows, batch.arrival_of, strict=True)
+        _accepted(row, arrivals[index], process) for row, index in zip(rows, batch.arrival_of, strict=True)
     ]
     return [_shared(results, batch, index) for index in range(len(arrivals))]
 
@@ -71,7 +71,7 @@ def _parameters(batch: Arrangement, process: Process, dead_after_s: float, waiti
     )  # fmt: skip
 
 
-def _accepted(row: tuple[Any, ...], arrival: Arrival) -> Accepted:
+def _accepted(row: tuple[Any, ...], arrival: Arrival, process: Process) -> Accepted:
     outcome, turn_id, seq, conversation_id, user_id, fence, is_head, state, memory = row
     lane = None if fence is None else LaneKey(conversation_id, fence)
     head = None
@@ -79,6 +79,7 @@ def _accepted(row: tuple[Any, ...], arrival: Arrival) -> Accepted:
         inbound = arrival.inbound
         head = Turn(
             turn_id=turn_id,
+            conversation_id=conversation_id,
             seq=seq,
             channel=arrival.channel,
             account=arrival.account,
@@ -90,6 +91,7 @@ def _accepted(row: tuple[Any, ...], arrival: Arrival) -> Accepted:
             message=inbound.message,
             state=None if state is None else _decode_object(state),
             memory=None if memory is None else _decode_object(memory),
+            accepted_by=process.process_id,
             deaths=0,
             age_s=0.0,
             trace_id=arrival.trace_id,

@@ -26,18 +26,19 @@ def heads(cursor: Cursor, process: Process, conversations: Sequence[int]) -> lis
     )
     found: dict[int, tuple[LaneKey, Turn]] = {}
     for conversation_id, channel, account, key, fence, *head in cursor.fetchall():
-        found[conversation_id] = LaneKey(conversation_id, fence), head_of(channel, account, key, head)
+        found[conversation_id] = LaneKey(conversation_id, fence), head_of(conversation_id, channel, account, key, head)
     return [found.get(conversation_id) for conversation_id in conversations]
 
 
-def head_of(channel: str, account: str, key: str, row: Sequence[Any]) -> Turn:
+def head_of(conversation_id: int, channel: str, account: str, key: str, row: Sequence[Any]) -> Turn:
     """Return the turn that ``ledger_head`` described."""
     (
         turn_id, seq, surface, address, message, trace_id,
-        user_id, user_key, user_name, user_locale, deaths, age_s, state, memory,
+        user_id, user_key, user_name, user_locale, accepted_by, deaths, age_s, state, memory,
     ) = row  # fmt: skip
     return Turn(
         turn_id=turn_id,
+        conversation_id=conversation_id,
         seq=seq,
         channel=channel,
         account=account,
@@ -49,6 +50,7 @@ def head_of(channel: str, account: str, key: str, row: Sequence[Any]) -> Turn:
         message=_decode_message(message),
         state=None if state is None else _decode_object(state),
         memory=None if memory is None else _decode_object(memory),
+        accepted_by=accepted_by,
         deaths=deaths,
         age_s=age_s,
         trace_id=trace_id,

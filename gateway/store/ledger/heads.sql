@@ -4,10 +4,10 @@
 CREATE OR REPLACE FUNCTION ledger_head(lane bigint) RETURNS TABLE (
     turn bigint, seq bigint, surface text, address jsonb, message jsonb, trace_id text,
     user_id bigint, user_key text, user_name text, user_locale text,
-    deaths integer, age_s float8, state jsonb, memory jsonb
+    accepted_by bigint, deaths integer, age_s float8, state jsonb, memory jsonb
 ) LANGUAGE sql STABLE AS $$
     SELECT t.id, t.seq, t.surface, t.address, t.message, t.trace_id, u.id, u.key, u.name, u.locale,
-           t.deaths, extract(epoch FROM clock_timestamp() - t.accepted_at)::float8, c.state, u.memory
+           t.accepted_by, t.deaths, extract(epoch FROM clock_timestamp() - t.accepted_at)::float8, c.state, u.memory
     FROM (SELECT id, last_seq, done_seq, state FROM conversations WHERE id = lane OFFSET 0) AS c
     CROSS JOIN LATERAL (
         SELECT * FROM turns WHERE conversation_id = c.id AND seq = c.done_seq + 1 AND c.last_seq > c.done_seq OFFSET 0
@@ -20,7 +20,7 @@ CREATE OR REPLACE FUNCTION ledger_heads(me bigint, my_epoch bigint, lanes bigint
     lane bigint, channel text, account text, key text, fence bigint,
     turn bigint, seq bigint, surface text, address jsonb, message jsonb, trace_id text,
     user_id bigint, user_key text, user_name text, user_locale text,
-    deaths integer, age_s float8, state jsonb, memory jsonb
+    accepted_by bigint, deaths integer, age_s float8, state jsonb, memory jsonb
 ) LANGUAGE sql STABLE AS $$
     SELECT c.id, c.channel, c.account, c.key, c.fence, h.*
     FROM unnest(lanes) AS l(id)

@@ -105,5 +105,7 @@ def _settled(row: tuple[Any, ...], turn: Turn) -> Settled:
     outcome, kept, heir, outbox_ids, *head = row
     if outcome == "lost":
         return Settled(lost=True)
-    next_turn = head_of(turn.channel, turn.account, turn.conversation_key, head) if kept else None
+    next_turn = None
+    if kept:
+        next_turn = head_of(turn.conversation_id, turn.channel, turn.account, turn.conversation_key, head)
     return Settled(lost=False, next_turn=next_turn, heir=heir, outbox_ids=tuple(outbox_ids))

@@ -26,7 +26,7 @@ CREATE OR REPLACE FUNCTION ledger_settle(
     outcome text, kept boolean, handed_to bigint, outbox_ids bigint[],
     next_turn bigint, next_seq bigint, next_surface text, next_address jsonb, next_message jsonb, next_trace_id text,
     next_user bigint, next_user_key text, next_user_name text, next_user_locale text,
-    next_deaths integer, next_age_s float8, next_state jsonb, next_memory jsonb
+    next_accepted_by bigint, next_deaths integer, next_age_s float8, next_state jsonb, next_memory jsonb
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -120,7 +120,7 @@ BEGIN
     SELECT CASE s.fate WHEN 'lost' THEN 'lost' ELSE 'done' END, h.turn IS NOT NULL, s.heir,
            ARRAY(SELECT b.id FROM unnest(boxes, box_t) AS b(id, t) WHERE b.t = s.i),
            h.turn, h.seq, h.surface, h.address, h.message, h.trace_id, h.user_id, h.user_key, h.user_name,
-           h.user_locale, h.deaths, h.age_s, h.state, h.memory
+           h.user_locale, h.accepted_by, h.deaths, h.age_s, h.state, h.memory
     FROM unnest(lanes, fate, more, keeps, heir) WITH ORDINALITY AS s(lane, fate, more, keep, heir, i)
     LEFT JOIN LATERAL (
         SELECT * FROM ledger_head(s.lane) WHERE s.more AND s.keep AND s.heir IS NULL

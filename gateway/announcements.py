@@ -1,0 +1,100 @@
+"""Tells those who look on what happened: live pages of this process directly, other processes by a hint.
+
+A hint is published only where somebody could need it: other gateways' pages and callers only while there are other
+gateways, the workers only when there is something to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from gateway.assistants.preview import Delta, PartPreview, Preview
+from gateway.conversations.live import Live
+from gateway.domain.hint import Accepted, Handed, Hint, Orphans, OutboxFilled, Previewed, Settled
+from gateway.domain.turn import Settlement, Turn
+from gateway.lanes.owner import Owner
+from gateway.lanes.takeover import Takeover
+from gateway.replies.results import Results
+from gateway.store.ledger.accept import Accepted as AcceptedTurn
+from gateway.store.ledger.settle import Settled as SettledTurn
+from gateway.store.signals import Signals
+
+__all__ = ["Announcements", "Hearing"]
+
+
+class Announcements:
+    """What this process says."""
+
+    def __init__(self, live: Live, signals: Signals, owner: Owner) -> None:
+        self._live = live
+        self._signals = signals
+        self._owner = owner
+
+    def accepted(self, turn: AcceptedTurn, channel: str, account: str) -> None:
+        """A message is in the ledger."""
+        self._live.accepted(turn.conversation_id, turn.seq)
+        self._tell_gateways(lambda: Accepted(turn.conversation_id, turn.seq))
+
+    def preview(self, turn: Turn, preview: Preview) -> None:
+        """A piece of a reply that is still being made."""
+        shown = _shown(preview)
+        self._live.publish_preview(turn.conversation_id, turn.seq, shown)
+        self._tell_gateways(lambda: Previewed(turn.conversation_id, turn.seq, msgspec.Raw(msgspec.json.encode(shown))))
+
+    def settled(self, settlement: Settlement, settled: SettledTurn) -> None:
+        """A turn has ended, and is committed."""
+        turn = settlement.turn
+        self._live.settled(turn.conversation_id, turn.seq)
+        self._tell_gateways(lambda: Settled(turn.conversation_id, turn.turn_id, turn.seq))
+        if any(not draft.claimed for draft in settlement.outbox):
+            self._signals.publish("workers", OutboxFilled())
+        if settled.heir is not None:
+            self._signals.publish("gateways", Handed(settled.heir, turn.conversation_id))
+
+    def orphaned(self) -> None:
+        """There are lanes with work for whoever has room."""
+        self._tell_gateways(Orphans)
+
+    def _tell_gateways(self, hint: Callable[[], Hint]) -> None:
+        if self._owner.gateways > 1:
+            self._signals.publish("gateways", hint())
+
+
+class Hearing:
+    """What this process does when others say something."""
+
+    def __init__(self, live: Live, results: Results, takeover: Takeover, owner: Owner) -> None:
+        self._live = live
+        self._results = results
+        self._takeover = takeover
+        self._owner = owner
+
+    def hear(self, hint: Hint) -> None:
+        """Look where the hint points."""
+        match hint:
+            case Accepted():
+                self._live.accepted(hint.conversation_id, hint.seq)
+            case Settled():
+                self._live.settled(hint.conversation_id, hint.seq)
+                self._results.hint(hint.turn_id)
+            case Previewed():
+                self._live.publish_preview(hint.conversation_id, hint.seq, msgspec.json.decode(hint.preview))
+            case Orphans():
+                self._takeover.hint()
+            case Handed() if hint.process_id == self._owner.process.process_id:
+                self._takeover.hint(hint.conversation_id)
+            case _:
+                pass
+
+
+def _shown(preview: Preview) -> dict[str, Any]:
+    match preview:
+        case Delta():
+            return {"kind": "delta", "text": preview.text}
+        case PartPreview():
+            return {"kind": "part", "part": msgspec.to_builtins(preview.part)}
+        case _:
+            return {"kind": "typing"}

@@ -1,0 +1,52 @@
+"""Hints between processes: "look at the ledger now".
+
+A hint carries ids, never content (previews apart, which are nothing but a show), and may be lost or come twice: every
+one of them only brings forward what a poll would find.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Accepted", "Handed", "Hint", "Orphans", "OutboxFilled", "Previewed", "Settled"]
+
+
+class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
+    """A conversation has a new turn."""
+
+    conversation_id: int
+    seq: int
+
+
+class Settled(msgspec.Struct, frozen=True, tag="settled"):
+    """A turn has ended."""
+
+    conversation_id: int
+    turn_id: int
+    seq: int
+
+
+class Previewed(msgspec.Struct, frozen=True, tag="previewed"):
+    """A piece of a reply that is still being made."""
+
+    conversation_id: int
+    seq: int
+    preview: msgspec.Raw
+
+
+class Handed(msgspec.Struct, frozen=True, tag="handed"):
+    """A lane was handed over to a process."""
+
+    process_id: int
+    conversation_id: int
+
+
+class Orphans(msgspec.Struct, frozen=True, tag="orphans"):
+    """There are lanes with work and no owner."""
+
+
+class OutboxFilled(msgspec.Struct, frozen=True, tag="outbox_filled"):
+    """There are replies to be sent."""
+
+
+Hint = Accepted | Settled | Previewed | Handed | Orphans | OutboxFilled

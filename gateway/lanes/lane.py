@@ -1,0 +1,184 @@
+"""The lanes that this process runs: a greenlet each, for as long as the lane has work.
+
+    head ─▶ lease holds? ─▶ run ─▶ settle ─▶ tell ─▶ the next head, as the settle returned it ─▶ ... ─▶ gone
+
+Rules:
+
+- A turn is started only inside the lease; what a lost lane writes is refused by its fence and dropped.
+- The ledger says what comes next, never memory: a turn accepted by another process is found at the next settle.
+- A settle is repeated until PostgreSQL takes it or refuses it: an answer is not thrown away because a store blinked.
+- A grant may come twice, or for a lane already run: equal fences are one lane, and the higher fence wins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+import gevent
+from gevent import Greenlet
+from gevent.event import Event
+
+from gateway import telemetry
+from gateway.domain.errors import StoreUnavailable, SwitchboardError, TooLate
+from gateway.domain.turn import LaneKey, Settlement, Turn
+from gateway.settings.lanes import LaneSettings
+from gateway.store.ledger.settle import Settled, Settling
+
+__all__ = ["Lanes", "LedgerLane", "LeaseHolder"]
+
+#: Seconds between two tries of a settle that PostgreSQL did not take.
+_SETTLE_PAUSE_S = 0.25
+
+
+class LedgerLane(Protocol):
+    """What lanes need of the ledger: batched in the product, immediate in tests."""
+
+    def head(self, lane: LaneKey) -> tuple[LaneKey, Turn] | None:
+        """Return the lane's present key and next turn, or None: not this process's, or no work."""
+        ...
+
+    def settle(self, settling: Settling) -> Settled:
+        """Write what became of a turn."""
+        ...
+
+
+class LeaseHolder(Protocol):
+    """The part of the owner that a lane asks."""
+
+    gateways: int
+
+    def wait_until_held(self, timeout_s: float) -> None:
+        """Return once a turn may be started, or raise :exc:`TooLate`."""
+        ...
+
+
+class _Lane:
+    """One running lane."""
+
+    __slots__ = ("account", "greenlet", "key")
+
+    def __init__(self, key: LaneKey, account: tuple[str, str]) -> None:
+        self.key = key
+        self.account = account
+        self.greenlet: Greenlet[..., None] | None = None
+
+
+class Lanes:
+    """All lanes of this process."""
+
+    def __init__(
+        self,
+        ledger: LedgerLane,
+        owner: LeaseHolder,
+        settings: LaneSettings,
+        *,
+        run: Callable[[LaneKey, Turn], Settlement],
+        settled: Callable[[Settlement, Settled], None],
+        unstorable: Callable[[Turn, SwitchboardError], Settlement],
+    ) -> None:
+        self._ledger = ledger
+        self._owner = owner
+        self._settings = settings
+        self._run = run
+        self._settled = settled
+        self._unstorable = unstorable
+        self._lanes: dict[int, _Lane] = {}
+        self._by_account: Counter[tuple[str, str]] = Counter()
+        self._draining = False
+        self._empty = Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __repr__(self) -> str:
+        return f"<Lanes: {len(self._lanes)} running{', draining' if self._draining else ''}>"
+
+    def running(self, channel: str, account: str) -> int:
+        """Return how many turns of the account this process runs now: one a lane."""
+        return self._by_account[channel, account]
+
+    def runs(self, lane: LaneKey) -> bool:
+        """Return whether the lane is run here, under this fence or a higher one."""
+        running = self._lanes.get(lane.conversation_id)
+        return running is not None and running.key.fence >= lane.fence
+
+    def grant(self, lane: LaneKey, account: tuple[str, str], head: Turn | None = None) -> None:
+        """Run the lane that the ledger gave to this process, beginning with *head*, or with what the ledger says."""
+        if self.runs(lane) or self._draining:
+            return
+        entry = _Lane(lane, account)
+        self._lanes[lane.conversation_id] = entry
+        self._by_account[account] += 1
+        self._empty.clear()
+        entry.greenlet = gevent.spawn(self._work, entry, head)
+
+    def drop(self) -> None:
+        """Stop all lanes at once: this process was declared dead, and what they do belongs to others."""
+        running = [entry.greenlet for entry in self._lanes.values() if entry.greenlet is not None]
+        gevent.killall(running, block=False)
+
+    def drain(self, deadline: float) -> bool:
+        """Finish running turns, free the lanes with work still in them; return whether all ended by *deadline*."""
+        self._draining = True
+        return bool(self._empty.wait(max(0.0, deadline - time.monotonic())))
+
+    def _work(self, entry: _Lane, head: Turn | None) -> None:
+        try:
+            turn = head if head is not None else self._load(entry)
+            turns = 0
+            while turn is not None:
+                # Not renewed for this long: others have taken the lane, or will have.
+                self._owner.wait_until_held(self._settings.dead_after_s)
+                settlement = self._run(entry.key, turn)
+                turns += 1
+                turn = self._finish(entry, settlement, hand_over=turns >= self._settings.lane_turns_max)
+        except TooLate as error:
+            self._lost(entry, error.reason)
+        finally:
+            self._forget(entry)
+
+    def _load(self, entry: _Lane) -> Turn | None:
+        found = self._ledger.head(entry.key)
+        if found is None or found[0] != entry.key:
+            return None
+        return found[1]
+
+    def _finish(self, entry: _Lane, settlement: Settlement, *, hand_over: bool) -> Turn | None:
+        while True:
+            settling = Settling(
+                lane=entry.key,
+                settlement=settlement,
+                keep=not self._draining,
+                hand_over=hand_over and self._owner.gateways > 1 and not self._draining,
+            )
+            try:
+                settled = self._ledger.settle(settling)
+                break
+            except StoreUnavailable:
+                gevent.sleep(_SETTLE_PAUSE_S)
+            except SwitchboardError as error:
+                # The answer itself cannot be written (the batch is split until it stands alone): the user is told.
+                settlement = self._unstorable(settlement.turn, error)
+        if settled.lost:
+            self._lost(entry, "fenced")
+        self._settled(settlement, settled)
+        return settled.next_turn
+
+    def _lost(self, entry: _Lane, reason: str) -> None:
+        channel, account = entry.account
+        telemetry.event(
+            "lane.lost", channel=channel, account=account, reason=reason, conversation_id=entry.key.conversation_id
+        )
+
+    def _forget(self, entry: _Lane) -> None:
+        if self._lanes.get(entry.key.conversation_id) is entry:
+            del self._lanes[entry.key.conversation_id]
+        self._by_account[entry.account] -= 1
+        if not self._by_account[entry.account]:
+            del self._by_account[entry.account]
+        if not self._lanes:
+            self._empty.set()

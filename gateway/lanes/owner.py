@@ -1,0 +1,133 @@
+"""This process in the ledger: its row, its beat, its lease.
+
+Lanes and outbox rows point at (process, epoch); there is no heartbeat per lane.  When a beat finds that the process was
+declared dead (it slept, or the database could not be reached for too long), everything that it held is somebody else's
+by now: ``on_dead`` drops it, and the process comes back under a new epoch, owning nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import gevent
+from gevent.event import Event
+
+from gateway import telemetry
+from gateway.domain.errors import StoreUnavailable, TooLate
+from gateway.domain.lease import Lease
+from gateway.settings.lanes import LaneSettings
+from gateway.store.ledger import process as rows
+from gateway.store.ledger.process import Process
+from gateway.store.postgres import Database
+
+__all__ = ["Owner"]
+
+
+class Owner:
+    """Who this process is, and whether it may still act."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: LaneSettings,
+        *,
+        kind: Literal["gateway", "worker"],
+        label: str,
+        on_dead: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._kind = kind
+        self._label = label
+        self._on_dead = on_dead
+        self._clock = clock
+        self._process: Process | None = None
+        self._lease = Lease(until=float("-inf"))
+        self._renewed = Event()
+        #: Gateways that live, this one included, as of the last beat.
+        self.gateways = 1
+
+    def __repr__(self) -> str:
+        return f"<Owner {self._kind} {self._process}, lease {'holds' if self.holds() else 'is out'}>"
+
+    @property
+    def process(self) -> Process:
+        """Who this process is in the ledger.
+
+        :raises StoreUnavailable: it is not registered yet.
+        """
+        if self._process is None:
+            raise StoreUnavailable(
+                "this process is not registered in the ledger yet", reason="not_registered", retry_after_s=1
+            )
+        return self._process
+
+    def holds(self) -> bool:
+        """Return whether a call or a send may be started now."""
+        return self._lease.holds(self._clock())
+
+    def wait_until_held(self, timeout_s: float) -> None:
+        """Return as soon as the lease holds.
+
+        :raises TooLate: it did not within *timeout_s*; nothing may be started.
+        """
+        until = self._clock() + timeout_s
+        while not self.holds():
+            self._renewed.clear()
+            left_s = until - self._clock()
+            if left_s <= 0 or not self._renewed.wait(left_s):
+                raise TooLate("the lease ran out and was not renewed in time", reason="lease_lost")
+
+    def beat_forever(self) -> None:
+        """Register, then beat every ``lanes.beat_s``.  To be supervised."""
+        while True:
+            started = self._clock()
+            try:
+                self._beat(started)
+            except StoreUnavailable:
+                # The lease runs out by itself: that is what it is for.
+                pass
+            gevent.sleep(max(0.05, self._settings.beat_s - (self._clock() - started)))
+
+    def register(self) -> None:
+        """Make this process known and give it its first lease.
+
+        :raises StoreUnavailable: PostgreSQL does not answer.
+        """
+        sent_at = self._clock()
+        self._process = self._database.run(lambda cursor: rows.register(cursor, self._kind, self._label))
+        telemetry.event("process.registered", kind=self._kind, process_id=self._process.process_id)
+        self._renew(sent_at)
+
+    def leave(self) -> None:
+        """End in good order: what is still held becomes free at once.  Safe if never registered, and twice."""
+        process, self._process = self._process, None
+        self._lease = Lease(until=float("-inf"))
+        if process is not None:
+            self._database.run(lambda cursor: rows.leave(cursor, process))
+
+    def _beat(self, sent_at: float) -> None:
+        process = self._process
+        if process is None:
+            self.register()
+            return
+        dead_after_s = self._settings.dead_after_s
+        gateways = self._database.run(lambda cursor: rows.beat(cursor, process, dead_after_s))
+        if gateways is not None:
+            self.gateways = gateways
+            self._renew(sent_at)
+            return
+        telemetry.event("process.declared_dead", kind=self._kind, process_id=process.process_id)
+        self._lease = Lease(until=float("-inf"))
+        self._on_dead()
+        self._process = self._database.run(lambda cursor: rows.revive(cursor, process))
+        if self._process is not None:
+            self._renew(sent_at)
+
+    def _renew(self, sent_at: float) -> None:
+        settings = self._settings
+        self._lease = Lease.from_beat(sent_at, dead_after_s=settings.dead_after_s, margin_s=settings.lease_margin_s)
+        self._renewed.set()

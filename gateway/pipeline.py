@@ -1,0 +1,377 @@
+"""THE SPINE: a message in, a reply out.  Read this file first; everything it calls is a straight line.
+
+``Door``: a platform's delivery comes in and gets its HTTP answer.
+
+    find the account ─▶ verify ─▶ parse ─▶ accept (committed) ─▶ start the lane ─▶ answer
+                                                                  ├─ the surface answers in the response: wait for the turn
+                                                                  └─ it is answered later: acknowledge at once
+
+``Runner``: a lane runs one turn, in whatever process owns the lane.
+
+    worth running? ─▶ ask the assistant ─▶ render ─▶ choose the way out ─▶ (the lane settles) ─▶ tell who waits
+
+Rules:
+
+- Nothing is acknowledged before its messages are committed, and nothing accepted is cancelled because a caller left.
+- The way out is chosen just before the settle: into a response whose caller promised to take it, or into the outbox.
+- Whatever goes wrong while a turn runs ends that turn as failed, with the channel's apology, its reason and its trace
+  id; the lane moves on.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from gateway import telemetry
+from gateway.assistants.assistant import Assistant
+from gateway.assistants.preview import Preview
+from gateway.channels.base import Channel, Immediate, Receipt, Rendered
+from gateway.domain.capabilities import Capabilities
+from gateway.domain.deadline import Deadline
+from gateway.domain.errors import AssistantFailed, NotFound, NotUnderstood, StoreRefused, SwitchboardError, TryLater
+from gateway.domain.http import Request, Response
+from gateway.domain.message import Inbound
+from gateway.domain.reply import Reply, Text
+from gateway.domain.turn import LaneKey, OutboxDraft, Settlement, Turn
+from gateway.intake.accept import Intake
+from gateway.lanes.lane import Lanes
+from gateway.replies.responses import Responses
+from gateway.replies.results import PROMISED_S, Delivered, Expectation, Results
+from gateway.settings.accounts import Account
+from gateway.store.ledger.accept import Accepted
+from gateway.store.ledger.settle import Settled
+
+__all__ = ["Bot", "Bots", "Door", "Runner", "Watchers"]
+
+
+class Bot:
+    """One account with the channel that speaks for it."""
+
+    __slots__ = ("account", "channel")
+
+    def __init__(self, channel: Channel[Any], account: Account) -> None:
+        self.channel = channel
+        self.account = account
+
+
+class Bots:
+    """All accounts, by channel and name."""
+
+    def __init__(self, channels: Mapping[str, Channel[Any]], accounts: Mapping[tuple[str, str], Account]) -> None:
+        self._bots = {key: Bot(channels[key[0]], account) for key, account in accounts.items()}
+
+    def find(self, channel: str, account: str) -> Bot:
+        """Return the account's bot.
+
+        :raises NotFound: the settings have no such account.
+        """
+        bot = self._bots.get((channel, account))
+        if bot is None:
+            raise NotFound(f"there is no account {account!r} on channel {channel!r}", reason="unknown_account")
+        return bot
+
+
+class Watchers(Protocol):
+    """Those who look on: live pages of this process, and the other processes."""
+
+    def accepted(self, turn: Accepted, channel: str, account: str) -> None:
+        """A message is in the ledger."""
+        ...
+
+    def preview(self, turn: Turn, preview: Preview) -> None:
+        """A piece of a reply that is still being made."""
+        ...
+
+    def settled(self, settlement: Settlement, settled: Settled) -> None:
+        """A turn has ended, and is committed."""
+        ...
+
+
+class Door:
+    """Takes deliveries in and answers them."""
+
+    def __init__(
+        self,
+        bots: Bots,
+        intake: Intake,
+        lanes: Lanes,
+        results: Results,
+        responses: Responses,
+        watchers: Watchers,
+        *,
+        keep_delivery: Callable[..., int],
+        new_trace_id: Callable[[], str],
+        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bots = bots
+        self._intake = intake
+        self._lanes = lanes
+        self._results = results
+        self._responses = responses
+        self._watchers = watchers
+        self._keep_delivery = keep_delivery
+        self._new_trace_id = new_trace_id
+        self._wall_clock = wall_clock
+        self._clock = clock
+
+    def receive(self, channel: str, account: str, request: Request) -> Response:
+        """Return the HTTP answer to one delivery.
+
+        :raises NotFound: no such account.
+        :raises BadRequest: not authentic, or (web chat only) not a message; nothing is stored.
+        """
+        arrived = self._clock()
+        bot = self._bots.find(channel, account)
+        try:
+            bot.channel.verify(request, bot.account, self._wall_clock())
+            parsed = bot.channel.parse(request, bot.account, self._wall_clock())
+        except NotUnderstood as error:
+            return self._keep(bot, request, error)
+        except SwitchboardError as error:
+            telemetry.event("delivery.refused", channel=channel, account=account, reason=error.reason)
+            raise
+        if isinstance(parsed, Immediate):
+            return parsed.response
+        if not parsed.inbound:
+            return bot.channel.accepted(())
+        return self._accept(bot, request, parsed.inbound, arrived)
+
+    def _accept(self, bot: Bot, request: Request, inbound: Sequence[Inbound], arrived: float) -> Response:
+        account = bot.account
+        try:
+            taken = self._intake.accept(account.channel, account.name, inbound, self._new_trace_id())
+        except TryLater as error:
+            return bot.channel.refuse(inbound[0].surface, account, error)
+        except StoreRefused as error:
+            return self._keep(bot, request, error)
+        # Whoever waits is known before the turn can end.
+        expectation = self._expect(bot, inbound[-1], taken[-1], arrived)
+        for accepted in taken:
+            self._watchers.accepted(accepted, account.channel, account.name)
+            if accepted.lane is not None:
+                self._lanes.grant(accepted.lane, (account.channel, account.name), accepted.head)
+        if expectation is None:
+            return bot.channel.accepted([Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in taken])
+        try:
+            return self._answer(bot, inbound[-1], expectation, expectation.wait())
+        finally:
+            self._results.forget(expectation)
+
+    def _expect(self, bot: Bot, inbound: Inbound, accepted: Accepted, arrived: float) -> Expectation | None:
+        capabilities = bot.channel.surfaces[inbound.surface]
+        if not capabilities.answers_in_response:
+            return None
+        patience_s = capabilities.answer_by_s
+        if inbound.answer_by_s is not None:
+            patience_s = min(patience_s, inbound.answer_by_s)
+        return self._results.expect(accepted.turn_id, arrived + patience_s)
+
+    def _answer(
+        self, bot: Bot, inbound: Inbound, expectation: Expectation, result: Delivered | None
+    ) -> Response:
+        if result is None:
+            return bot.channel.late(inbound.surface, bot.account)
+        rendered = bot.channel.render(result.reply, inbound.surface, inbound.address, bot.account)
+        if not rendered.payloads:
+            self._responses.note(result.outbox_ids, "sent")
+            return bot.channel.late(inbound.surface, bot.account)
+        response = bot.channel.respond(rendered.payloads[0])
+        if not result.outbox_ids:
+            return response
+
+        def written(whole: bool) -> None:
+            self._responses.note(result.outbox_ids, "sent" if whole else "unknown", "" if whole else "caller_left")
+
+        return Response(response.status, response.body, response.content_type, response.headers, written)
+
+    def _keep(self, bot: Bot, request: Request, error: SwitchboardError) -> Response:
+        """Keep an authentic delivery that cannot be read, and accept it: a 4xx would make platforms block us."""
+        account = bot.account
+        try:
+            letter = self._keep_delivery(
+                channel=account.channel,
+                account=account.name,
+                reason=error.reason,
+                detail=str(error),
+                body=request.body,
+                content_type=request.header("content-type"),
+            )
+        except TryLater as later:
+            return bot.channel.refuse(None, account, later)
+        telemetry.event(
+            "delivery.dead_lettered",
+            channel=account.channel,
+            account=account.name,
+            reason=error.reason,
+            delivery_id=letter,
+        )
+        return bot.channel.accepted(())
+
+
+class Runner:
+    """Runs turns: what a lane does with each of its messages."""
+
+    def __init__(
+        self,
+        bots: Bots,
+        assistant: Callable[[str], Assistant],
+        results: Results,
+        responses: Responses,
+        watchers: Watchers,
+        *,
+        deaths_max: int,
+        process_id: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bots = bots
+        self._assistant = assistant
+        self._results = results
+        self._responses = responses
+        self._watchers = watchers
+        self._deaths_max = deaths_max
+        self._process_id = process_id
+        self._clock = clock
+
+    def run(self, lane: LaneKey, turn: Turn) -> Settlement:
+        """Return what became of the turn.  Never raises for the turn's sake."""
+        started = self._clock()
+        try:
+            bot = self._bots.find(turn.channel, turn.account)
+        except NotFound as error:
+            # The account was taken out of the settings while its turn waited: there is nobody to tell.
+            return Settlement(turn=turn, state="failed", reply=Reply(), reason=error.reason, detail=str(error))
+        capabilities = bot.channel.surfaces[turn.surface]
+        try:
+            reply = self._ask(bot, lane, turn, capabilities, started)
+            settlement = self._settlement(bot, turn, capabilities, "answered", reply)
+        except AssistantFailed as error:
+            settlement = self._failed(bot, turn, capabilities, error.reason, str(error))
+        except Exception as error:
+            # Ours: the trace id leads from the user's report to this line of the log.
+            telemetry.event(
+                "turn.crashed",
+                channel=turn.channel,
+                account=turn.account,
+                reason=type(error).__name__,
+                trace_id=turn.trace_id,
+                turn_id=turn.turn_id,
+                detail=traceback.format_exc(limit=-6),
+            )
+            detail = f"{type(error).__name__}; trace {turn.trace_id}"
+            settlement = self._failed(bot, turn, capabilities, "crashed", detail)
+        return msgspec.structs.replace(settlement, took_s=turn.age_s + self._clock() - started)
+
+    def unstorable(self, turn: Turn, error: SwitchboardError) -> Settlement:
+        """Return the settlement of a turn whose answer PostgreSQL refused."""
+        bot = self._bots.find(turn.channel, turn.account)
+        return self._failed(bot, turn, bot.channel.surfaces[turn.surface], error.reason, str(error))
+
+    def settled(self, settlement: Settlement, settled: Settled) -> None:
+        """Tell whoever waits; called by the lane after the commit."""
+        turn = settlement.turn
+        if settled.lost:
+            # The answer was dropped: the lane's present owner runs the turn, and our callers find its result.
+            return
+        telemetry.event(
+            "turn.settled",
+            channel=turn.channel,
+            account=turn.account,
+            state=settlement.state,
+            reason=settlement.reason,
+            duration_s=settlement.took_s,
+            turn_id=turn.turn_id,
+            trace_id=turn.trace_id,
+        )
+        claimed = tuple(
+            outbox_id
+            for outbox_id, draft in zip(settled.outbox_ids, settlement.outbox, strict=False)
+            if draft.claimed
+        )
+        sender = self._results.deliver(
+            Delivered(turn.turn_id, settlement.state, settlement.reply, settlement.reason, claimed)
+        )
+        if claimed and not sender:
+            self._responses.note(claimed, "push", "caller_left")
+        self._watchers.settled(settlement, settled)
+
+    def _ask(self, bot: Bot, lane: LaneKey, turn: Turn, capabilities: Capabilities, started: float) -> Reply:
+        if turn.deaths >= self._deaths_max:
+            raise AssistantFailed(
+                f"{turn.deaths} processes died while they ran this turn (lanes.deaths_max)", reason="poison"
+            )
+        left_s = capabilities.turn_deadline_s - turn.age_s
+        if left_s <= 0:
+            raise AssistantFailed(
+                f"the turn waited {turn.age_s:.1f} s; nobody wants the answer after {capabilities.turn_deadline_s} s",
+                reason="turn_expired",
+            )
+
+        def show(preview: Preview) -> None:
+            if capabilities.streams:
+                self._watchers.preview(turn, preview)
+
+        assistant = self._assistant(bot.account.assistant)
+        return assistant.ask(turn, lane, capabilities, Deadline.after(left_s, now=started), show)
+
+    def _failed(self, bot: Bot, turn: Turn, capabilities: Capabilities, reason: str, detail: str) -> Settlement:
+        apology = Reply(parts=(Text(bot.account.apology),))
+        try:
+            return self._settlement(bot, turn, capabilities, "failed", apology, reason, detail)
+        except Exception as error:
+            # Rendering itself is broken.  The turn must end all the same, or its lane would run it for ever.
+            unsaid = f"{detail}; the apology could not be rendered: {type(error).__name__}"
+            return Settlement(turn=turn, state="failed", reply=apology, reason=reason, detail=unsaid)
+
+    def _settlement(
+        self,
+        bot: Bot,
+        turn: Turn,
+        capabilities: Capabilities,
+        state: Literal["answered", "failed"],
+        reply: Reply,
+        reason: str = "",
+        detail: str = "",
+    ) -> Settlement:
+        rendered = bot.channel.render(reply, turn.surface, turn.address, bot.account)
+        return Settlement(
+            turn=turn,
+            state=state,
+            reply=reply,
+            reason=reason,
+            detail=detail,
+            degraded=rendered.degraded,
+            outbox=self._way_out(turn, capabilities, rendered),
+        )
+
+    def _way_out(self, turn: Turn, capabilities: Capabilities, rendered: Rendered) -> tuple[OutboxDraft, ...]:
+        """Choose how each rendered message leaves: the first one maybe in the response, the others pushed."""
+        if capabilities.late == "stream":
+            # The user's own page reads the ledger: there is nothing to send, and nothing that could be lost.
+            return ()
+        resend = capabilities.unknown == "resend_marked"
+        drafts = [OutboxDraft(kind="push", payload=payload, resend_unknown=resend) for payload in rendered.payloads]
+        if drafts and capabilities.answers_in_response:
+            drafts[0] = self._response(turn, capabilities, drafts[0])
+        return tuple(drafts)
+
+    def _response(self, turn: Turn, capabilities: Capabilities, draft: OutboxDraft) -> OutboxDraft:
+        if self._results.promise(turn.turn_id):
+            return OutboxDraft(
+                kind="response", payload=draft.payload, claimed=True, resend_unknown=draft.resend_unknown
+            )
+        left_s = capabilities.answer_by_s - turn.age_s
+        if turn.accepted_by != self._process_id() and left_s > 0:
+            # Its caller may still wait in another process: it has until then to take the row.
+            return OutboxDraft(
+                kind="response",
+                payload=draft.payload,
+                due_s=left_s + PROMISED_S,
+                resend_unknown=draft.resend_unknown,
+            )
+        return draft

@@ -1,0 +1,119 @@
+"""The ledger as its users see it: each statement behind a batcher, in the name of this process.
+
+    ledger.accept(arrivals)   one transaction for whoever accepts at this moment
+    ledger.settle(settling)   likewise
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from psycopg2.extensions import cursor as Cursor
+
+from gateway.domain.turn import LaneKey, Turn
+from gateway.settings.lanes import LaneSettings
+from gateway.settings.store import StoreSettings
+from gateway.store.batcher import Batcher
+from gateway.store.ledger import accept, deliveries, heads, outbox, results, settle
+from gateway.store.ledger.accept import Accepted
+from gateway.store.ledger.arrange import Arrival
+from gateway.store.ledger.outbox import Finish
+from gateway.store.ledger.process import Process
+from gateway.store.ledger.results import Result
+from gateway.store.ledger.settle import Settled, Settling
+from gateway.store.postgres import Database
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Batched access to the ledger.  *process* tells who acts, at the moment of each batch."""
+
+    def __init__(
+        self, database: Database, store: StoreSettings, lanes: LaneSettings, process: Callable[[], Process]
+    ) -> None:
+        self._database = database
+        self._process = process
+        self._lanes = lanes
+        rows_max, batches_max = store.batch_rows_max, store.batches_in_flight_max
+        waiting_max = store.batch_waiting_max
+        self._accepts: Batcher[Arrival, Accepted] = Batcher(
+            "accept",
+            database,
+            self._accept,
+            rows_max=rows_max,
+            batches_max=batches_max,
+            waiting_max=waiting_max,
+            # Two batches under way at once could commit in either order, and a conversation's messages would swap.
+            exclusive=lambda arrival: (arrival.channel, arrival.account, arrival.inbound.conversation_key),
+        )
+        self._settles: Batcher[Settling, Settled] = Batcher(
+            "settle", database, self._settle, rows_max=rows_max, batches_max=batches_max, waiting_max=waiting_max
+        )
+        self._heads: Batcher[LaneKey, tuple[LaneKey, Turn] | None] = Batcher(
+            "heads", database, self._load_heads, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
+        )
+
+    def accept(self, arrivals: Sequence[Arrival]) -> list[Accepted]:
+        """Write the messages of one delivery; they are committed when this returns.
+
+        :raises Overloaded: too many rows wait already.
+        :raises StoreUnavailable: PostgreSQL does not answer; nothing may be acknowledged.
+        :raises StoreRefused: PostgreSQL refuses one of the messages for what is in it.
+        """
+        return self._accepts.submit_all(arrivals)
+
+    def settle(self, settling: Settling) -> Settled:
+        """Write what became of a turn; it is committed when this returns.  Raises as :meth:`accept` does."""
+        return self._settles.submit(settling)
+
+    def head(self, lane: LaneKey) -> tuple[LaneKey, Turn] | None:
+        """Return the lane's present key and next turn, or None: not this process's, or no work."""
+        return self._heads.submit(lane)
+
+    def results(self, turn_ids: Sequence[int]) -> list[Result]:
+        """Return the results of those turns that have ended, whoever ran them."""
+        return self._database.run(lambda cursor: results.results(cursor, turn_ids))
+
+    def claim_responses(self, turn_ids: Sequence[int]) -> dict[int, list[int]]:
+        """Take the responses of turns that ran elsewhere; outbox ids by turn."""
+        return self._database.run(lambda cursor: outbox.claim_responses(cursor, self._process(), turn_ids))
+
+    def finish(self, batch: Sequence[Finish]) -> list[bool]:
+        """Write what became of sends; False for a row that is not this process's any more."""
+        return self._database.run(lambda cursor: outbox.finish(cursor, self._process(), batch))
+
+    def outbox_counts(self) -> dict[tuple[str, str], int]:
+        """Return the rows not yet ended, by (channel, account)."""
+        return self._database.run(outbox.counts)
+
+    def dead_letter(
+        self, *, channel: str, account: str, reason: str, detail: str, body: bytes, content_type: str
+    ) -> int:
+        """Keep a delivery that was not understood; return the dead letter's id."""
+        return self._database.run(
+            lambda cursor: deliveries.dead_letter(
+                cursor,
+                channel=channel,
+                account=account,
+                reason=reason,
+                detail=detail,
+                body=body,
+                content_type=content_type,
+            )
+        )
+
+    def _accept(self, cursor: Cursor, batch: Sequence[Arrival]) -> list[Accepted]:
+        return accept.accept(
+            cursor,
+            self._process(),
+            batch,
+            dead_after_s=self._lanes.dead_after_s,
+            waiting_max=self._lanes.lane_waiting_max,
+        )
+
+    def _settle(self, cursor: Cursor, batch: Sequence[Settling]) -> list[Settled]:
+        return settle.settle(cursor, self._process(), batch)
+
+    def _load_heads(self, cursor: Cursor, batch: Sequence[LaneKey]) -> list[tuple[LaneKey, Turn] | None]:
+        return heads.heads(cursor, self._process(), [lane.conversation_id for lane in batch])

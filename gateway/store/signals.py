@@ -1,0 +1,148 @@
+"""Hints through Redis: what makes waiting short, and what nothing depends on.
+
+Fail-open: while Redis is away, hints are dropped and counted, and the polls of their readers find the same things a
+little later.  Publishing never blocks its caller: hints go through a bounded queue to one greenlet, which sends what
+has gathered in one round trip.
+
+redis-py's own retries are off: it would repeat a PUBLISH whose answer was lost.  The subscription has a connection of
+its own, because a blocking read must be allowed to last longer than the timeout of a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import gevent
+import msgspec
+import redis
+from gevent.event import Event
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from gateway import telemetry
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.hint import Hint
+from gateway.settings.store import StoreSettings
+
+__all__ = ["Audience", "Signals"]
+
+Audience = Literal["gateways", "workers"]
+
+#: Hints that wait to be published; above it new ones are dropped.
+_WAITING_MAX = 10_000
+#: Seconds between two tries to reach Redis.
+_PAUSE_S = 1.0
+#: Seconds of one blocking read; between two of them a closed client is noticed.
+_LISTEN_S = 5.0
+_PREFIX = "switchboard:"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Hint).decode
+
+
+class Signals:
+    """This process's way of telling others to look, and of being told."""
+
+    def __init__(self, settings: StoreSettings, *, audience: Audience, on_hint: Callable[[Hint], None]) -> None:
+        self._audience = audience
+        self._on_hint = on_hint
+        url, timeout_s = settings.redis_url.reveal(), settings.redis_timeout_s
+        self._publisher = _client(url, timeout_s, timeout_s)
+        self._listener = _client(url, timeout_s, _LISTEN_S + timeout_s)
+        #: A dict for its order and because a hint that waits already need not be said twice.
+        self._waiting: dict[tuple[Audience, bytes], None] = {}
+        self._some = Event()
+        self._reachable = True
+
+    @property
+    def reachable(self) -> bool:
+        """Whether Redis answered last."""
+        return self._reachable
+
+    def publish(self, audience: Audience, hint: Hint) -> None:
+        """Have *hint* sent to every process of *audience*, if Redis is there."""
+        if len(self._waiting) < _WAITING_MAX:
+            self._waiting[audience, _encode(hint)] = None
+            self._some.set()
+
+    def publish_forever(self) -> None:
+        """Send what was published.  To be supervised."""
+        while True:
+            self._some.wait()
+            self._some.clear()
+            if not self.flush():
+                gevent.sleep(_PAUSE_S)
+
+    def flush(self) -> bool:
+        """Send what waits now; False if Redis did not take it, and what waited is dropped."""
+        while self._waiting:
+            # What gathers while Redis is away will have been found by polls: it would only be noise afterwards.
+            together, self._waiting = self._waiting, {}
+            try:
+                pipeline = self._publisher.pipeline(transaction=False)
+                for audience, hint in together:
+                    pipeline.publish(_PREFIX + audience, hint)
+                pipeline.execute()
+                self._reachable = True
+            except redis.RedisError as error:
+                self._lost(error)
+                return False
+        return True
+
+    def ping(self) -> None:
+        """Ask Redis for a sign of life.
+
+        :raises StoreUnavailable: none came within ``store.redis_timeout_s``.
+        """
+        try:
+            self._publisher.ping()
+        except redis.RedisError as error:
+            raise StoreUnavailable(
+                "Redis does not answer (store.redis_url)", reason="redis_unreachable", retry_after_s=2
+            ) from error
+
+    def listen_forever(self) -> None:
+        """Hand hints for this process's audience to ``on_hint``.  To be supervised."""
+        while True:
+            try:
+                self._listen()
+            except redis.RedisError as error:
+                self._lost(error)
+                gevent.sleep(_PAUSE_S)
+
+    def close(self) -> None:
+        """Close the connections.  Safe twice."""
+        self._publisher.close()
+        self._listener.close()
+
+    def _listen(self) -> None:
+        with self._listener.pubsub(ignore_subscribe_messages=True) as subscription:
+            subscription.subscribe(_PREFIX + self._audience)
+            while True:
+                message = subscription.get_message(timeout=_LISTEN_S)
+                self._reachable = True
+                if message is not None:
+                    self._hear(message["data"])
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            hint = _decode(data)
+        except msgspec.MsgspecError:
+            # A newer process speaks of something that this one does not know: its poll will find what matters.
+            return
+        self._on_hint(hint)
+
+    def _lost(self, error: redis.RedisError) -> None:
+        if self._reachable:
+            self._reachable = False
+            telemetry.event("redis.unavailable", reason=type(error).__name__)
+
+
+def _client(url: str, connect_timeout_s: float, read_timeout_s: float) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=connect_timeout_s,
+        socket_timeout=read_timeout_s,
+        retry=Retry(NoBackoff(), 0),
+    )
