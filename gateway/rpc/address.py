@@ -38,6 +38,8 @@ def parse_base_url(base_url: str) -> Address:
     Refused: user information (it would end up in logs), query and fragment, names that are not ASCII (write
     them in their ``xn--`` form: two spellings of one name must not be two endpoints by accident).
     """
+    if not base_url.isascii() or not base_url.isprintable():
+        raise InvalidCall("a base URL is printable ASCII")  # urlsplit would drop line ends in silence
     try:
         parts = urlsplit(base_url)
         host, port = parts.hostname or "", parts.port

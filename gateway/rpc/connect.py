@@ -91,23 +91,27 @@ class Connector:
         return [(int(entry[0]), entry[4]) for entry in found]
 
     def _secure(self, connected: socket.socket, wait_s: float) -> Wire:
-        if self._context is None:
-            self._context = self._make_context()
         # gevent's TLS wants gevent's socket.
-        cooperative = gevent.socket.socket(fileno=connected.detach())
+        cooperative: Any = gevent.socket.socket(fileno=connected.detach())
         try:
-            cooperative.settimeout(wait_s)
-            # Ragged ends are errors: a body that is framed by the end of the stream could be cut off by
-            # anybody.
-            secured = self._context.wrap_socket(
-                cooperative, server_hostname=self._address.host, suppress_ragged_eofs=False
+            if self._context is None:
+                self._context = self._make_context()
+            # Ragged ends are errors: what ends with the stream could be cut off by anybody.  The handshake
+            # comes second: inside the constructor, a kill would leave nobody to close the socket.
+            cooperative = self._context.wrap_socket(
+                cooperative,
+                server_hostname=self._address.host,
+                suppress_ragged_eofs=False,
+                do_handshake_on_connect=False,
             )
+            cooperative.settimeout(wait_s)
+            cooperative.do_handshake()
         except BaseException as error:
             cooperative.close()
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 raise ConnectFailed(f"TLS failed: {_tls_reason(error)}", reason="tls") from None
             raise
-        return TlsWire(secured)
+        return TlsWire(cooperative)
 
     def _make_context(self) -> Any:
         # Not ``create_default_context``: in a process that is not patched it makes a context of blocking

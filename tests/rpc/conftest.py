@@ -1,0 +1,75 @@
+"""Servers and clients that are stopped when their test ends."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from gateway import telemetry
+from gateway.domain.deadline import Deadline
+from gateway.rpc import RpcClient
+from gateway.settings.rpc import RpcSettings
+from tests.rpc.peer import MakeClient, Script, Serve, Server
+
+
+@pytest.fixture(autouse=True)
+def _strict_telemetry() -> Iterator[None]:
+    with telemetry.strict():
+        yield
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start a server that follows a script."""
+    servers: list[Server] = []
+
+    def start(script: Script, *args: Any, **options: Any) -> Server:
+        servers.append(Server(script, *args, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.go_on.set()
+        server.stop()
+
+
+@pytest.fixture
+def make_client() -> Iterator[MakeClient]:
+    """Make a client with some settings changed."""
+    clients: list[RpcClient] = []
+
+    def make(**changes: Any) -> RpcClient:
+        clients.append(RpcClient(RpcSettings(**changes)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.stop(Deadline.after(0, now=time.monotonic()))
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> RpcClient:
+    """A client with the default settings."""
+    return make_client()
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port whose backlog is full: the kernel leaves further connections unanswered."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    address = listener.getsockname()
+    waiting = []
+    for _ in range(3):
+        connecting = socket.socket()
+        connecting.setblocking(False)
+        connecting.connect_ex(address)
+        waiting.append(connecting)
+    gevent.idle()
+    yield address[1]
+    for connecting in [*waiting, listener]:
+        connecting.close()
