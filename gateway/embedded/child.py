@@ -26,7 +26,7 @@ EXIT_NO_IDENTITY = 77
 
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 28, 1 << 2
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -68,7 +68,9 @@ def _enter_namespace(libc: ctypes.CDLL, uid: int, gid: int) -> None:
 
 
 def _change_user(libc: ctypes.CDLL, uid: int, gid: int) -> None:
-    _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    # So that leaving root does not drop the capability, and access(2) heeds it: initdb asks that about its
+    # binaries.
+    _check(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

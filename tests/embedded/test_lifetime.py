@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import redis
 
 from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
+from gateway.embedded.process import as_child
 from gateway.embedded.redis import EmbeddedRedis
 from tests.embedded.running import STARTER, Running, running, starter, wait_gone
 
@@ -118,6 +120,19 @@ def test_a_deep_home_works(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else for PostgreSQL")
 class TestAsRoot:
     """PostgreSQL refuses root, and root's folders refuse everybody else."""
+
+    @pytest.mark.parametrize("kind", ["userns", "setuid"])
+    def test_either_identity_sees_what_root_sees(self, tmp_path: Path, kind: str) -> None:
+        """Inside a 0700 folder files can be read, and access(2) says so: initdb asks it of its binaries."""
+        private = tmp_path / "private"
+        private.mkdir(mode=0o700)
+        (private / "file").touch(mode=0o755)
+        command = (
+            "import os, sys; sys.exit(not os.access(sys.argv[1], os.R_OK | os.X_OK) or os.geteuid() != 1)"
+        )
+        python = (os.path.realpath(sys.executable), "-I", "-S", "-c", command, str(private / "file"))
+        argv = as_child(python, identity=f"{kind}:1:1", death_signal=signal.SIGKILL)
+        assert subprocess.run(argv, check=False).returncode == 0
 
     @pytest.mark.parametrize("kinds", [("userns", "setuid"), ("setuid", "userns")])
     def test_a_home_inside_a_private_folder_moves_between_identities(
