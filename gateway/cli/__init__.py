@@ -15,6 +15,9 @@ __all__ = ["COMMANDS", "main"]
 #: Command, file and help in the order in which a newcomer meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
+    "conversations": ("gateway.cli.conversations", "Look at conversations: list, show."),
+    "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
+    "worker": ("gateway.cli.worker", "Run a worker, which sends what is due in the outbox."),
 }
 
 

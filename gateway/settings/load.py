@@ -2,10 +2,13 @@
 
 ``load`` is for processes that do the work; ``load_store`` for commands that touch the ledger alone, because a
 release phase that migrates has no platform's secrets and needs none.
+
+The default arguments here are the only places where a process reads its environment.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -21,7 +24,7 @@ from gateway.settings.problems import Problems, SettingsError, did_you_mean
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
 
-__all__ = ["SettingsError", "load", "load_store"]
+__all__ = ["SettingsError", "home_folder", "load", "load_store"]
 
 #: The working default of a checkout.
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
@@ -30,14 +33,14 @@ _NAME = re.compile(r"(?!.*__)[a-z0-9][a-z0-9_-]{0,63}")
 _NAME_RULE = "a name has 1 to 64 of a-z, 0-9, - and _, no two _ together, and begins with a letter or digit"
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings of the file *path*, or of the one that SWITCHBOARD_CONFIG names, under *environ*.
 
     :raises SettingsError: with every problem that was found.
     """
     problems = Problems()
     table = _read(path, environ, problems)
-    home = _home(environ)
+    home = home_folder(environ)
     builder = Builder(environ, home, problems)
     known = (*SECTIONS, "accounts", "assistants")
     for name in table:
@@ -56,14 +59,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     )
 
 
-def load_store(path: Path | None, environ: Mapping[str, str]) -> StoreSettings:
+def load_store(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> StoreSettings:
     """Return only the ``[store]`` section; ``database_url`` may be empty.
 
     :raises SettingsError: with every problem of that section.
     """
     problems = Problems()
     table = _read(path, environ, problems)
-    store = Builder(environ, _home(environ), problems).struct(
+    store = Builder(environ, home_folder(environ), problems).struct(
         StoreSettings, table.get("store", {}), ("store",)
     )
     problems.raise_if_any()
@@ -71,7 +74,8 @@ def load_store(path: Path | None, environ: Mapping[str, str]) -> StoreSettings:
     return store
 
 
-def _home(environ: Mapping[str, str]) -> Path:
+def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return SWITCHBOARD_HOME, or its default below the working folder."""
     return Path(environ.get("SWITCHBOARD_HOME") or ".switchboard").absolute()
 
 

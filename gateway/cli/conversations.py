@@ -1,0 +1,112 @@
+"""``switchboard conversations``: what there is, and what was said."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+from gateway.cli.ledger import ledger
+from gateway.cli.table import table
+from gateway.conversations import queries
+from gateway.conversations.plain import message_text, reply_text
+from gateway.conversations.queries import Exchange
+
+__all__ = ["conversations"]
+
+ROWS_MAX = 10_000
+_HEADS = ("ID", "CHANNEL", "ACCOUNT", "KEY", "TURNS", "WAITING", "STATE", "LAST MESSAGE (UTC)")
+
+
+@click.group()
+def conversations() -> None:
+    """Look at conversations."""
+
+
+@conversations.command("list")
+@click.option("--channel", default="", help="Only this channel's.")
+@click.option("--account", default="", help="Only this account's.")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_(*, channel: str, account: str, limit: int, as_json: bool) -> None:
+    """Show the conversations that were active last, newest first.
+
+    KEY is a short hash of the platform's own name for the conversation.
+    """
+    with ledger() as cursor:
+        found = queries.conversations(cursor, channel=channel, account=account, rows_max=limit)
+    if as_json:
+        _echo_json(found)
+    elif not found:
+        click.echo("There are no conversations yet.")
+    else:
+        rows = [
+            (
+                one.conversation_id,
+                one.channel,
+                one.account,
+                one.key_hash,
+                one.turns,
+                one.waiting,
+                one.state,
+                _time(one.active_at),
+            )
+            for one in found
+        ]
+        click.echo(table(_HEADS, rows))
+
+
+@conversations.command()
+@click.argument("conversation_id", type=click.IntRange(1, 2**63 - 1))
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1, ROWS_MAX), help="Last so many turns."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show(*, conversation_id: int, limit: int, as_json: bool) -> None:
+    """Show what was said in a conversation, oldest first."""
+    with ledger() as cursor:
+        found = queries.conversation(cursor, conversation_id)
+        if found is None:
+            raise click.ClickException(f"there is no conversation {conversation_id}")
+        exchanges = queries.transcript(cursor, conversation_id, turns_max=limit)
+    if as_json:
+        _echo_json({"conversation": found, "turns": exchanges})
+        return
+    where = f"{found.channel}/{found.account}"
+    turns = "1 turn" if found.turns == 1 else f"{found.turns} turns"
+    click.echo(f"Conversation {conversation_id} on {where}: {turns}, {found.state}")
+    for exchange in exchanges:
+        click.echo()
+        click.echo(_exchange(exchange))
+
+
+def _exchange(exchange: Exchange) -> str:
+    took = "" if exchange.took_s is None else f" in {exchange.took_s:.2f} s"
+    why = f" ({exchange.reason})" if exchange.reason else ""
+    head = f"#{exchange.seq}  {_time(exchange.accepted_at)}  turn {exchange.turn_id}  {exchange.state}"
+    lines = [
+        head + why + took,
+        _block(exchange.user or "user", message_text(exchange.message)),
+    ]
+    if exchange.reply is not None:
+        lines.append(_block("reply", reply_text(exchange.reply)))
+    lines += [_block("degraded", line) for line in exchange.degraded]
+    return "\n".join(lines)
+
+
+def _block(name: str, text: str) -> str:
+    # A user's text may hold control characters, which a terminal would obey.
+    safe = "".join(char if char == "\n" or char.isprintable() else "\ufffd" for char in text)
+    first, *rest = safe.split("\n")
+    return "\n".join([f"  {name}: {first}", *(f"    {line}" for line in rest)])
+
+
+def _time(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _echo_json(value: object) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))

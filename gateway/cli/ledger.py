@@ -1,0 +1,71 @@
+"""How commands reach the ledger: the settings' database, or that of the embedded PostgreSQL.
+
+So ``switchboard conversations list`` works in a second terminal beside ``switchboard up``, without being told
+more than that one was: SWITCHBOARD_HOME, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+import psycopg2
+from psycopg2 import extensions
+
+from gateway.embedded.home import Home
+from gateway.embedded.postgres import EmbeddedPostgres
+from gateway.settings.load import SettingsError, home_folder, load_store
+
+__all__ = ["database_url", "ledger"]
+
+CONNECT_TIMEOUT_S = 5
+#: A command is asked by a person who waits; what takes longer is a mistake that must not load the ledger for
+#: ever.
+STATEMENT_TIMEOUT_S = 30
+
+
+def database_url() -> str:
+    """Return the address of the ledger.
+
+    :raises click.ClickException: the settings are wrong.
+    """
+    try:
+        configured = load_store().database_url
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    if configured:
+        return configured.reveal()
+    home = Home(home_folder())
+    server = EmbeddedPostgres(
+        data=home.data / "postgres", sockets=home.sockets, log=home.log / "postgres.log"
+    )
+    return server.url()
+
+
+@contextmanager
+def ledger() -> Iterator[extensions.cursor]:
+    """Give a cursor on the ledger that cannot write.
+
+    :raises click.ClickException: it cannot be reached, or has no schema yet.
+    """
+    try:
+        connection = psycopg2.connect(
+            database_url(),
+            connect_timeout=CONNECT_TIMEOUT_S,
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c default_transaction_read_only=on",
+            application_name="switchboard command",
+        )
+    except psycopg2.OperationalError:
+        # Its own text may show the address with the password.
+        raise click.ClickException(
+            f"PostgreSQL cannot be reached: start `switchboard up` (SWITCHBOARD_HOME is {home_folder()}), "
+            "or set DATABASE_URL"
+        ) from None
+    try:
+        with connection, connection.cursor() as cursor:
+            yield cursor
+    except psycopg2.errors.UndefinedTable:
+        raise click.ClickException("the database has no schema yet: run `switchboard migrate`") from None
+    finally:
+        connection.close()

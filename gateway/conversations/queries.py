@@ -1,0 +1,132 @@
+"""Reads conversations and transcripts out of the ledger.  Changes nothing.
+
+A conversation's key is a platform's name for people and places, so lists show a short hash of it: enough to
+tell two apart and to find one again, of no use elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from psycopg2 import extensions
+
+from gateway.domain.message import Message
+from gateway.domain.reply import Reply
+
+__all__ = ["Conversation", "Exchange", "conversation", "conversations", "key_hash", "transcript"]
+
+#: *idle*: nothing to do.  *running*: a process works on its turns.  *waiting*: it has turns, and nobody owns
+#: it yet.
+State = Literal["idle", "running", "waiting"]
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one conversation stands."""
+
+    conversation_id: int
+    channel: str
+    account: str
+    key_hash: str
+    turns: int
+    waiting: int
+    state: State
+    #: Unix seconds.
+    active_at: float
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn: what was said, and what came back."""
+
+    seq: int
+    turn_id: int
+    state: str
+    user: str
+    message: Message
+    reply: Reply | None
+    reason: str
+    degraded: tuple[str, ...]
+    #: Unix seconds.
+    accepted_at: float
+    #: Seconds from the commit of the message to that of the answer.
+    took_s: float | None
+
+
+def conversations(
+    cursor: extensions.cursor, *, channel: str = "", account: str = "", rows_max: int = 50
+) -> list[Conversation]:
+    """Return the conversations that were active last, newest first; empty names mean any."""
+    # No index helps here, on purpose: one over active_at would be written by every turn.  A look at all rows
+    # is what an operator's rare question costs.
+    cursor.execute(
+        f"{_CONVERSATION} WHERE (%(channel)s = '' OR channel = %(channel)s)"
+        " AND (%(account)s = '' OR account = %(account)s) ORDER BY active_at DESC, id DESC LIMIT %(rows)s",
+        {"channel": channel, "account": account, "rows": rows_max},
+    )
+    return [_conversation(row) for row in cursor.fetchall()]
+
+
+def conversation(cursor: extensions.cursor, conversation_id: int) -> Conversation | None:
+    """Return one conversation, or None if there is none of this id."""
+    cursor.execute(f"{_CONVERSATION} WHERE id = %s", (conversation_id,))
+    row = cursor.fetchone()
+    return None if row is None else _conversation(row)
+
+
+def transcript(cursor: extensions.cursor, conversation_id: int, *, turns_max: int = 100) -> list[Exchange]:
+    """Return the last *turns_max* turns of a conversation, oldest first."""
+    cursor.execute(_TRANSCRIPT, (conversation_id, turns_max))
+    return [_exchange(row) for row in reversed(cursor.fetchall())]
+
+
+def key_hash(key: str) -> str:
+    """Return the short hash by which lists name a conversation's key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:10]
+
+
+_CONVERSATION = """
+    SELECT id, channel, account, key, last_seq, last_seq - done_seq,
+           CASE WHEN last_seq = done_seq THEN 'idle'
+                WHEN owner_process IS NULL THEN 'waiting'
+                ELSE 'running' END,
+           extract(epoch FROM active_at)::float8
+    FROM conversations"""
+
+# jsonb as text: msgspec reads it straight into the struct.
+_TRANSCRIPT = """
+    SELECT t.seq, t.id, t.state, u.name, t.message::text, t.reply::text, coalesce(t.reason, ''),
+    t.degraded::text,
+           extract(epoch FROM t.accepted_at)::float8, extract(epoch FROM t.settled_at - t.accepted_at)::float8
+    FROM turns t LEFT JOIN users u ON u.id = t.user_id
+    WHERE t.conversation_id = %s ORDER BY t.seq DESC LIMIT %s"""
+
+
+def _conversation(row: tuple[Any, ...]) -> Conversation:
+    conversation_id, channel, account, key, turns, waiting, state, active_at = row
+    return Conversation(
+        conversation_id=conversation_id,
+        channel=channel,
+        account=account,
+        key_hash=key_hash(key),
+        turns=turns,
+        waiting=waiting,
+        state=state,
+        active_at=active_at,
+    )
+
+
+def _exchange(row: tuple[Any, ...]) -> Exchange:
+    seq, turn_id, state, user, message, reply, reason, degraded, accepted_at, took_s = row
+    return Exchange(
+        seq=seq,
+        turn_id=turn_id,
+        state=state,
+        user=user or "",
+        message=msgspec.json.decode(message, type=Message),
+        reply=msgspec.json.decode(reply, type=Reply) if reply else None,
+        reason=reason,
+        degraded=msgspec.json.decode(degraded, type=tuple[str, ...]) if degraded else (),
+        accepted_at=accepted_at,
+        took_s=took_s,
+    )

@@ -1,0 +1,57 @@
+"""``switchboard migrate`` and ``switchboard worker``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from gateway.cli import COMMANDS, main
+
+
+def test_migrate_says_what_it_applied_and_then_that_there_is_nothing(empty_database: str) -> None:
+    """With nothing but DATABASE_URL: a release phase has no platform's secrets."""
+    env = {"DATABASE_URL": empty_database}
+
+    first = CliRunner().invoke(main, ["migrate"], env=env)
+    assert (first.exit_code, first.output.splitlines()[0]) == (0, "Applied 0001_ledger.")
+
+    second = CliRunner().invoke(main, ["migrate"], env=env)
+    assert (second.exit_code, second.output) == (0, "The schema is up to date.\n")
+
+
+def test_migrate_without_a_database_is_one_clear_line_without_the_password() -> None:
+    result = CliRunner().invoke(
+        main, ["migrate"], env={"DATABASE_URL": "postgresql://me:hunter2@127.0.0.1:1/x"}
+    )
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: cannot reach PostgreSQL")
+    assert "hunter2" not in result.output
+
+
+def test_worker_becomes_the_workers_package(tmp_path: Path) -> None:
+    """It is replaced, not started beside: a supervisor signals the process that it started."""
+    package = tmp_path / "workers"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("import os; print(os.getpid())")
+    started = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.argv[1:] = ['worker']; from gateway.cli import main; main()"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    out, _ = started.communicate(timeout=30)
+
+    assert (started.returncode, out) == (0, f"{started.pid}\n")
+
+
+def test_every_command_loads_and_says_what_it_does() -> None:
+    for name in COMMANDS:
+        result = CliRunner().invoke(main, [name, "--help"])
+        assert result.exit_code == 0, name
+        assert result.output.startswith("Usage: main " + name)
