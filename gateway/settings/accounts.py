@@ -55,6 +55,8 @@ class WebchatAccount(Account, frozen=True, kw_only=True):
     title: str = ""
     #: What the page says before the first message.
     greeting: str = ""
+    #: What the page offers to say first.
+    suggestions: tuple[str, ...] = ()
     #: Days a visitor is remembered.
     cookie_days: Days = 180.0
     #: Set the Secure attribute.  Off only because the working default speaks plain HTTP to this machine.

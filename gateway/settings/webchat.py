@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.settings.quantities import Count, Seconds
+from gateway.settings.quantities import Bytes, Count, Seconds
 
 __all__ = ["WebchatSettings"]
 
@@ -14,14 +14,19 @@ class WebchatSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Open streams of one process; above it the page is told to come back later.
     streams_max: Count = 5_000
-    #: Open streams of one visitor in one process: tabs, not a way to use up the process.
+    #: Open streams of one visitor in one process: tabs, not a way to use up the process.  Above it the oldest
+    #: ends.
     visitor_streams_max: Count = 8
-    #: Events that wait for one slow stream; above it the stream is closed and the page reads on from the
-    #: ledger.
-    stream_events_max: Count = 256
+    #: Seconds between two looks for what other processes did in the conversations that are watched here.
+    poll_s: Seconds = 0.5
+    #: Bytes of previews that are kept of one running turn; what comes after them is seen with the settled
+    #: reply.
+    draft_bytes_max: Bytes = 65_536
+    #: Running turns whose previews are kept.
+    drafts_max: Count = 2_000
     #: Seconds between two comments on an idle stream, which keep proxies from closing it.
     heartbeat_s: Seconds = 15.0
     #: Seconds after which a stream is closed and the page opens a new one, so that load spreads again.
     stream_age_max_s: Seconds = 900.0
-    #: Messages that a page is given of the conversation's past.
-    history_messages_max: Count = 100
+    #: Turns that a new page is given of the conversation's past, and that are read at once.
+    history_turns_max: Count = 50

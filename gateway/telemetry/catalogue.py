@@ -130,6 +130,7 @@ _EVENTS = (
     # Streams
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
     Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),
+    Event("preview.dropped", "debug", "a piece of a running reply was over a bound", ("reason",)),
     # The process itself
     Event("supervisor.gave_up", "error", "a part kept failing: the process ends", ("child",)),
     Event(

@@ -122,6 +122,7 @@ METRICS: tuple[Counted | Measured | Held, ...] = (
     Counted("switchboard_outbox_claimed", "Due replies taken by workers", "outbox.claimed", (), "rows"),
     Counted("switchboard_outbox_finished", "Sends ended", "outbox.finished", (*_BOT, "outcome", "reason")),
     Held("switchboard_streams_open", "Open streams of pages", "stream.opened", "stream.closed", _BOT),
+    Counted("switchboard_previews_dropped", "Running replies over a bound", "preview.dropped", ("reason",)),
     Counted("switchboard_restarts", "Long-lived parts started again", "supervisor.restarted", ("child",)),
 )
 

@@ -11,7 +11,7 @@ from gateway.domain.message import Message
 from gateway.domain.reply import Reply
 from gateway.domain.turn import TurnState
 
-__all__ = ["ConversationKey", "Entry", "Mark", "Span", "after", "find", "marks"]
+__all__ = ["ConversationKey", "Entry", "Mark", "Span", "after", "find", "keys", "marks"]
 
 #: Channel, account, and the channel's own key.
 ConversationKey = tuple[str, str, str]
@@ -40,7 +40,8 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """How far a conversation has come: turns up to *done_seq* are settled, those up to *last_seq* accepted."""
+    """How far a conversation has come: turns up to *done_seq* are settled, those up to *last_seq*
+    accepted."""
 
     conversation_id: int
     done_seq: int
@@ -49,11 +50,10 @@ class Mark(msgspec.Struct, frozen=True):
 
 def after(cursor: Cursor, spans: Sequence[Span]) -> list[list[Entry]]:
     """Return the turns of each span, in the order of their sequence numbers."""
-    # In an outer join every span keeps at least one row, so the planner cannot start from the turns.
     cursor.execute(
         "SELECT s.i, t.* FROM unnest(%s::bigint[], %s::bigint[], %s::integer[])"
         " WITH ORDINALITY AS s(lane, after_seq, turns_max, i)"
-        " LEFT JOIN LATERAL transcript_after(s.lane, s.after_seq, s.turns_max) AS t ON true ORDER BY s.i, t.seq",
+        " CROSS JOIN LATERAL transcript_after(s.lane, s.after_seq, s.turns_max) AS t ORDER BY s.i, t.seq",
         (
             [span.conversation_id for span in spans],
             [span.after_seq for span in spans],
@@ -62,16 +62,16 @@ def after(cursor: Cursor, spans: Sequence[Span]) -> list[list[Entry]]:
     )
     found: list[list[Entry]] = [[] for _ in spans]
     for index, seq, state, message, reply, accepted_at in cursor.fetchall():
-        if seq is not None:
-            answer = None if reply is None else _decode_reply(reply)
-            found[index - 1].append(Entry(seq, state, _decode_message(message), answer, accepted_at))
+        answer = None if reply is None else _decode_reply(reply)
+        found[index - 1].append(Entry(seq, state, _decode_message(message), answer, accepted_at))
     return found
 
 
 def find(cursor: Cursor, keys: Sequence[ConversationKey]) -> list[Mark | None]:
     """Return where each of these conversations stands; None where nobody has spoken in it yet."""
     cursor.execute(
-        "SELECT k.i, c.* FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(channel, account, key, i)"
+        "SELECT k.i, c.* FROM unnest(%s::text[], %s::text[], %s::text[])"
+        " WITH ORDINALITY AS k(channel, account, key, i)"
         " CROSS JOIN LATERAL transcript_find(k.channel, k.account, k.key) AS c",
         ([key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]),
     )
@@ -79,6 +79,12 @@ def find(cursor: Cursor, keys: Sequence[ConversationKey]) -> list[Mark | None]:
     for index, conversation_id, done_seq, last_seq in cursor.fetchall():
         found[index - 1] = Mark(conversation_id, done_seq, last_seq)
     return found
+
+
+def keys(cursor: Cursor, conversation_ids: Sequence[int]) -> list[tuple[int, ConversationKey]]:
+    """Return what these conversations are called by their channels, in no particular order."""
+    cursor.execute("SELECT * FROM transcript_keys(%s::bigint[])", (list(conversation_ids),))
+    return [(conversation_id, (channel, account, key)) for conversation_id, channel, account, key in cursor]
 
 
 def marks(cursor: Cursor, conversation_ids: Sequence[int]) -> list[Mark]:

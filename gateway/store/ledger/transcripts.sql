@@ -20,3 +20,9 @@ CREATE OR REPLACE FUNCTION transcript_find(channel text, account text, key text)
     SELECT c.id, c.done_seq, c.last_seq FROM conversations c
     WHERE c.channel = transcript_find.channel AND c.account = transcript_find.account AND c.key = transcript_find.key
 $$;
+
+-- What conversations are called by their channels: for a stream that waits for one that had no id yet.
+CREATE OR REPLACE FUNCTION transcript_keys(lanes bigint[]) RETURNS TABLE (lane bigint, channel text, account text, key text)
+LANGUAGE sql STABLE AS $$
+    SELECT c.id, c.channel, c.account, c.key FROM conversations c WHERE c.id = ANY (lanes)
+$$;
