@@ -1,0 +1,4 @@
+"""Channels: the platforms, as adapters.  ``verify``, ``parse`` and ``render`` are pure; ``send`` is handed its client.
+
+``base.py`` is the contract that each of them keeps; ``registry.py`` names them all.
+"""

@@ -16,7 +16,7 @@ from gateway.embedded.programs import Plan
 from gateway.embedded.secret_files import ensure_secrets
 from gateway.embedded.stop_request import StopRequest
 from gateway.embedded.supervisor import STOP_MAX_S, Supervisor
-from gateway.settings.load import SettingsError, load
+from gateway.settings.load import SettingsError, home_folder, load
 from gateway.settings.server import ServerSettings
 
 __all__ = ["up"]
@@ -29,7 +29,7 @@ def up(environment: Mapping[str, str]) -> int:
     """Run everything until a signal, and return the exit status."""
     stop_request = StopRequest()
     output = Output(sys.stdout.buffer)
-    home = Home(Path(environment.get("SWITCHBOARD_HOME") or ".switchboard"))
+    home = Home(home_folder(environment))
     try:
         home.open(time.monotonic() + LEFTOVERS_MAX_S)
         return _run(home, environment, output, stop_request)

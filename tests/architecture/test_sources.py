@@ -39,6 +39,7 @@ PURE_FILES = ("verify", "parse", "render")
 #: Who reads the environment, and why.
 READS_ENVIRONMENT = {
     "gateway/cli/": "a command is where the environment enters",
+    "gateway/settings/load.py": "what is not handed to it is this process's own",
     "gateway/wsgi.py": "gunicorn's entry point",
     "workers/__main__.py": "the worker's entry point",
     "gateway/demo/": "stands alone: it is a program of its own",
