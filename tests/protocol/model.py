@@ -2,8 +2,8 @@
 
 Everything is a tuple, so that a state is its own key in the visited set, and phases are plain strings, as
 they are compared millions of times. There is no database and no clock. A transaction is one step, because the
-real one is one statement to PostgreSQL under the conversation's row lock; where the protocol's subtlety is what
-a transaction saw *before* it had the lock, it is two steps, and the first one records what was seen
+real one is one statement to PostgreSQL under the conversation's row lock; where the protocol's subtlety is
+what a transaction saw *before* it had the lock, it is two steps, and the first one records what was seen
 (:class:`Seen`, ``Lane.seen``). The reply to a transaction is always a step of its own, because it may be
 late, lost, or never read.
 
