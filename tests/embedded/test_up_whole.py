@@ -1,0 +1,169 @@
+"""`switchboard up` and the Procfile with all real parts: the two ways in which people start Switchboard."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.embedded.running import GUARD_S, ROOT, Running, running, wait_gone
+from tests.support.stores import own_stores
+
+BIN = Path(sys.executable).parent
+READY = "Ready.  Things to try"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment(home: Path, port: int) -> dict[str, str]:
+    given = {"DATABASE_URL": "", "REDIS_URL": "", "BARTENDER_URL": "", "HOST": "", "WEB_CONCURRENCY": ""}
+    return {**given, "SWITCHBOARD_HOME": str(home), "PORT": str(port)}
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def wait_ready(port: int) -> None:
+    deadline = time.monotonic() + GUARD_S
+    while status(port, "/readyz") != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def left_in(home: Path) -> list[Path]:
+    """Return the sockets and lock files below *home*."""
+    return [path for path in home.rglob("*") if path.is_socket() or path.suffix in {".lock", ".pid"}]
+
+
+def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
+    """One command brings everything up; kill -9 of it leaves nothing running; it comes up again, and stops clean."""
+    port = free_port()
+    command = [str(BIN / "switchboard"), "up"]
+    with running(command, env=environment(tmp_path, port)) as it:
+        it.wait_for(READY)
+        assert status(port, "/healthz") == 200
+        assert status(port, "/chat/bartender") == 200
+        children = it.descendants()
+        names = {name for process in children for name in (process.name(), *process.cmdline())}
+        assert {"postgres", "redis-server", "workers", "gateway.wsgi:app", "gateway.demo.bartender"} <= names
+        it.process.kill()
+        wait_gone(children)
+
+    with running(command, env=environment(tmp_path, port)) as it:
+        it.wait_for(READY)
+        children = it.descendants()
+        begin = time.monotonic()
+        it.signal(signal.SIGINT)
+        assert it.wait_end() == 0
+        assert time.monotonic() - begin < 10
+
+    wait_gone(children)
+    assert [line.split()[-1] for line in it.lines if "| stopping" in line] == [
+        "gateway",
+        "worker",
+        "bartender",
+        "redis",
+        "postgres",
+    ]
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_two_copies_side_by_side(tmp_path: Path) -> None:
+    """Another port and another home are all that a second copy needs; ending one leaves the other alone."""
+    ports = [free_port(), free_port()]
+    first, second = (
+        running([str(BIN / "switchboard"), "up"], env=environment(tmp_path / str(port), port))
+        for port in ports
+    )
+    with first as one, second as two:
+        one.wait_for(READY)
+        two.wait_for(READY)
+        one.signal(signal.SIGTERM)
+        assert one.wait_end() == 0
+        assert status(ports[1], "/readyz") == 200
+        two.signal(signal.SIGTERM)
+        assert two.wait_end() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_everything_stops_with_make(tmp_path: Path, number: signal.Signals) -> None:
+    """`make run` is the starter for whoever typed it: even kill -9 of make ends everything, in order."""
+    with running(["make", "run"], env=environment(tmp_path, free_port())) as it:
+        it.wait_for(READY)
+        children = it.descendants()
+        it.signal(number)
+        it.process.wait(GUARD_S)
+        wait_gone(children)
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_the_gateway_is_restarted_when_it_crashes(tmp_path: Path) -> None:
+    """kill -9 of gunicorn's master is an incident, not the end: its workers go with it and it comes back."""
+    port = free_port()
+    with running([str(BIN / "switchboard"), "up"], env=environment(tmp_path, port)) as it:
+        it.wait_for(READY)
+        gunicorns = [process for process in it.descendants() if "gateway.wsgi:app" in process.cmdline()]
+        master = next(process for process in gunicorns if process.ppid() == it.process.pid)
+        master.kill()
+        it.wait_for("gateway ended with status -9; restarting it")
+        wait_gone(gunicorns)
+        wait_ready(port)
+        it.signal(signal.SIGTERM)
+        assert it.wait_end() == 0
+
+
+@pytest.mark.slow
+def test_the_procfile_works_under_honcho(tmp_path: Path) -> None:
+    """With stores by URL: `release` once, then `web` and `worker`."""
+    port = free_port()
+    Path(tmp_path / "secrets").mkdir()
+    with own_stores() as stores:
+        env = environment(tmp_path, port) | {
+            "DATABASE_URL": stores.postgres.url(),
+            "REDIS_URL": stores.redis.url,
+            "SWITCHBOARD_ACCOUNTS__SLACK__BARTENDER__SIGNING_SECRETS": "env:TEST_SECRET",
+            "SWITCHBOARD_ACCOUNTS__SLACK__BARTENDER__BOT_TOKEN": "env:TEST_SECRET",
+            "SWITCHBOARD_ACCOUNTS__WEBCHAT__BARTENDER__COOKIE_SECRETS": "env:TEST_SECRET",
+            "SWITCHBOARD_ASSISTANTS__BARTENDER__SIGNING_SECRETS": "env:TEST_SIGNING",
+            "TEST_SECRET": "0123456789abcdef" * 4,
+            "TEST_SIGNING": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        }
+        with running(
+            [str(BIN / "honcho"), "-f", str(ROOT / "Procfile"), "start", "release"], env=env
+        ) as release:
+            assert release.wait_end() == 0, release.lines
+        web_and_worker = ["start", "--no-prefix", "-p", str(port), "web", "worker"]
+        with running([str(BIN / "honcho"), "-f", str(ROOT / "Procfile"), *web_and_worker], env=env) as it:
+            wait_ready(port)
+            assert status(port, "/healthz") == 200
+            children = it.descendants()
+            stop(it, children)
+
+
+def stop(it: Running, children: list[psutil.Process]) -> None:
+    it.signal(signal.SIGTERM)
+    it.wait_end()
+    wait_gone(children)
