@@ -1,4 +1,5 @@
-"""Channels: the platforms, as adapters.  ``verify``, ``parse`` and ``render`` are pure; ``send`` is handed its client.
+"""Channels: the platforms, as adapters.
 
-``base.py`` is the contract that each of them keeps; ``registry.py`` names them all.
+``verify``, ``parse`` and ``render`` are pure; ``send`` is handed its client.  ``base.py`` is the contract that each
+channel keeps; ``registry.py`` names them all.
 """

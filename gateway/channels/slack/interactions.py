@@ -58,10 +58,11 @@ def _taps(interaction: Interaction) -> list[Message]:
     for action in interaction.actions or ():
         name = clean(action.action_id or action.name or "")
         value = clean(_value(action))
+        sent_at = place.sent_at(action.action_ts or interaction.action_ts)
         if name.startswith(LINK):
             continue
         if name.startswith(SAY):
-            messages.append(Message(kind="text", text=value, sent_at=place.sent_at(interaction.action_ts)))
+            messages.append(Message(kind="text", text=value, sent_at=sent_at))
             continue
         messages.append(
             Message(
@@ -70,7 +71,7 @@ def _taps(interaction: Interaction) -> list[Message]:
                 value=value,
                 text=clean(action.text.text if action.text else ""),
                 arguments=arguments,
-                sent_at=place.sent_at(interaction.action_ts),
+                sent_at=sent_at,
             )
         )
     return messages
@@ -122,13 +123,11 @@ def _address(interaction: Interaction, team: str) -> Address:
     if interaction.response_urls:
         chosen = interaction.response_urls[0]
         channel, response_url = chosen.channel_id or channel, chosen.response_url
-    return place.address(
-        team=team,
-        channel=channel,
-        thread_ts=thread_ts,
-        response_url=response_url,
-        visibility="ephemeral" if container and container.is_ephemeral else "in_channel",
-    )
+    address = place.address(team=team, channel=channel, thread_ts=thread_ts, response_url=response_url)
+    if response_url:
+        # As visible as the message that was acted on.
+        address["visibility"] = "ephemeral" if container and container.is_ephemeral else "in_channel"
+    return address
 
 
 def _arguments(state: State | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Slack's payloads, as far as they are read: unknown fields are skipped, most known ones may be absent or
 null.
 
-Ids are bounded because they become keys of the ledger's indexes.
+Ids are bounded: three of them make a key, and PostgreSQL indexes at most 2,704 bytes of one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = [
     "View",
 ]
 
-Id = Annotated[str, Meta(max_length=255)]
+Id = Annotated[str, Meta(max_length=150)]
 Values = dict[str, dict[str, "Action"]]
 
 
@@ -121,6 +121,7 @@ class Action(msgspec.Struct):
     """An element that was used, or its value in a form's state; which field is set depends on the element."""
 
     action_id: str | None = None
+    action_ts: str | None = None
     #: The name in legacy attachments.
     name: str | None = None
     value: str | None = None
@@ -191,4 +192,4 @@ class Interaction(msgspec.Struct):
     response_url: str | None = None
     response_urls: list[ResponseUrl] | None = None
     trigger_id: Id | None = None
-    action_ts: Id | None = None
+    action_ts: str | None = None
