@@ -17,14 +17,13 @@ class WebchatSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: Open streams of one visitor in one process: tabs, not a way to use up the process.  Above it the oldest
     #: ends.
     visitor_streams_max: Count = 8
-    #: Seconds between two looks for what other processes did in the conversations that are watched here.
-    poll_s: Seconds = 0.5
     #: Bytes of previews that are kept of one running turn; what comes after them is seen with the settled
     #: reply.
     draft_bytes_max: Bytes = 65_536
     #: Running turns whose previews are kept.
     drafts_max: Count = 2_000
-    #: Seconds between two comments on an idle stream, which keep proxies from closing it.
+    #: Seconds between two signs of life on a stream: proxies leave it open, and a page that misses them knows
+    #: that its network is gone.
     heartbeat_s: Seconds = 15.0
     #: Seconds after which a stream is closed and the page opens a new one, so that load spreads again.
     stream_age_max_s: Seconds = 900.0

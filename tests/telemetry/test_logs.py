@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import telemetry
@@ -102,10 +102,11 @@ def test_a_librarys_warning_is_json_too_with_its_traceback() -> None:
 
 
 @given(st.text(st.characters(codec=None), max_size=4_000))
+@example("\ud800")
+@example("a=b\nts=now\x00\u2028")
+@example("x" * 4_000)
 def test_no_value_breaks_a_line_or_floods_it(text: str) -> None:
-    """Line feeds, NUL, lone surrogates, ``=``: one event stays one line that can be written, and a bounded
-    one.
-    """
+    """Line feeds, NUL, lone surrogates, ``=``: an event stays one line that can be written, and is bounded."""
     for form in ("json", "text"):
         stream = io.StringIO()
         with logging_to(stream, LoggingSettings(format=form)):
