@@ -39,3 +39,30 @@ limit_request_field_size = 8_190
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+
+# Seconds between two looks whether the worker has been told to stop.
+_LOOK_S = 0.1
+
+
+def post_worker_init(worker):
+    """Begin to drain as soon as the worker is told to stop: streams and turns must not use up its grace time.
+
+    Ours is imported here, inside the worker: the process is patched by now.
+    """
+    import gevent
+
+    from gateway import wsgi
+
+    def watch():
+        while worker.alive:
+            gevent.sleep(_LOOK_S)
+        wsgi.drain()
+
+    gevent.spawn(watch)
+
+
+def worker_exit(server, worker):
+    """Leave the ledger once the last request is answered."""
+    from gateway import wsgi
+
+    wsgi.stop()

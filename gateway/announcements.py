@@ -7,19 +7,22 @@ gateways, the workers only when there is something to send.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
-from gateway.assistants.preview import Delta, PartPreview, Preview
+from gateway.assistants.preview import Delta, PartPreview
+from gateway.assistants.preview import Preview as AssistantPreview
+from gateway.conversations.draft import Preview
 from gateway.conversations.live import Live
-from gateway.domain.hint import Accepted, Handed, Hint, Orphans, OutboxFilled, Previewed, Settled
+from gateway.domain import hint as hints
+from gateway.domain.hint import Hint
 from gateway.domain.turn import Settlement, Turn
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
 from gateway.replies.results import Results
 from gateway.store.ledger.accept import Accepted as AcceptedTurn
 from gateway.store.ledger.settle import Settled as SettledTurn
+from gateway.store.ledger.transcripts import ConversationKey
 from gateway.store.signals import Signals
 
 __all__ = ["Announcements", "Hearing"]
@@ -33,30 +36,33 @@ class Announcements:
         self._signals = signals
         self._owner = owner
 
-    def accepted(self, turn: AcceptedTurn, channel: str, account: str) -> None:
+    def accepted(self, turn: AcceptedTurn, channel: str, account: str, conversation_key: str) -> None:
         """A message is in the ledger."""
-        self._live.accepted(turn.conversation_id, turn.seq)
-        self._tell_gateways(lambda: Accepted(turn.conversation_id, turn.seq))
+        key = ConversationKey(channel, account, conversation_key)
+        self._live.accepted(turn.conversation_id, turn.seq, key)
+        self._tell_gateways(lambda: hints.Accepted(turn.conversation_id, turn.seq))
 
-    def preview(self, turn: Turn, preview: Preview) -> None:
+    def preview(self, turn: Turn, preview: AssistantPreview) -> None:
         """A piece of a reply that is still being made."""
         shown = _shown(preview)
         self._live.publish_preview(turn.conversation_id, turn.seq, shown)
-        self._tell_gateways(lambda: Previewed(turn.conversation_id, turn.seq, msgspec.Raw(msgspec.json.encode(shown))))
+        self._tell_gateways(
+            lambda: hints.Previewed(turn.conversation_id, turn.seq, msgspec.Raw(msgspec.json.encode(shown)))
+        )
 
     def settled(self, settlement: Settlement, settled: SettledTurn) -> None:
         """A turn has ended, and is committed."""
         turn = settlement.turn
         self._live.settled(turn.conversation_id, turn.seq)
-        self._tell_gateways(lambda: Settled(turn.conversation_id, turn.turn_id, turn.seq))
+        self._tell_gateways(lambda: hints.Settled(turn.conversation_id, turn.turn_id, turn.seq))
         if any(not draft.claimed for draft in settlement.outbox):
-            self._signals.publish("workers", OutboxFilled())
+            self._signals.publish("workers", hints.OutboxFilled())
         if settled.heir is not None:
-            self._signals.publish("gateways", Handed(settled.heir, turn.conversation_id))
+            self._signals.publish("gateways", hints.Handed(settled.heir, turn.conversation_id))
 
     def orphaned(self) -> None:
         """There are lanes with work for whoever has room."""
-        self._tell_gateways(Orphans)
+        self._tell_gateways(hints.Orphans)
 
     def _tell_gateways(self, hint: Callable[[], Hint]) -> None:
         if self._owner.gateways > 1:
@@ -75,22 +81,24 @@ class Hearing:
     def hear(self, hint: Hint) -> None:
         """Look where the hint points."""
         match hint:
-            case Accepted():
+            case hints.Accepted():
                 self._live.accepted(hint.conversation_id, hint.seq)
-            case Settled():
+            case hints.Settled():
                 self._live.settled(hint.conversation_id, hint.seq)
                 self._results.hint(hint.turn_id)
-            case Previewed():
-                self._live.publish_preview(hint.conversation_id, hint.seq, msgspec.json.decode(hint.preview))
-            case Orphans():
+            case hints.Previewed():
+                self._live.publish_preview(
+                    hint.conversation_id, hint.seq, msgspec.json.decode(hint.preview, type=Preview)
+                )
+            case hints.Orphans():
                 self._takeover.hint()
-            case Handed() if hint.process_id == self._owner.process.process_id:
+            case hints.Handed() if hint.process_id == self._owner.process.process_id:
                 self._takeover.hint(hint.conversation_id)
             case _:
                 pass
 
 
-def _shown(preview: Preview) -> dict[str, Any]:
+def _shown(preview: AssistantPreview) -> Preview:
     match preview:
         case Delta():
             return {"kind": "delta", "text": preview.text}

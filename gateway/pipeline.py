@@ -3,8 +3,8 @@
 ``Door``: a platform's delivery comes in and gets its HTTP answer.
 
     find the account ─▶ verify ─▶ parse ─▶ accept (committed) ─▶ start the lane ─▶ answer
-                                                                  ├─ the surface answers in the response: wait for the turn
-                                                                  └─ it is answered later: acknowledge at once
+                                                              ├─ the surface answers in the response: wait
+                                                              └─ it is answered later: acknowledge at once
 
 ``Runner``: a lane runs one turn, in whatever process owns the lane.
 
@@ -33,7 +33,14 @@ from gateway.assistants.preview import Preview
 from gateway.channels.base import Channel, Immediate, Receipt, Rendered
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
-from gateway.domain.errors import AssistantFailed, NotFound, NotUnderstood, StoreRefused, SwitchboardError, TryLater
+from gateway.domain.errors import (
+    AssistantFailed,
+    NotFound,
+    NotUnderstood,
+    StoreRefused,
+    SwitchboardError,
+    TryLater,
+)
 from gateway.domain.http import Request, Response
 from gateway.domain.message import Inbound
 from gateway.domain.reply import Reply, Text
@@ -62,7 +69,9 @@ class Bot:
 class Bots:
     """All accounts, by channel and name."""
 
-    def __init__(self, channels: Mapping[str, Channel[Any]], accounts: Mapping[tuple[str, str], Account]) -> None:
+    def __init__(
+        self, channels: Mapping[str, Channel[Any]], accounts: Mapping[tuple[str, str], Account]
+    ) -> None:
         self._bots = {key: Bot(channels[key[0]], account) for key, account in accounts.items()}
 
     def find(self, channel: str, account: str) -> Bot:
@@ -72,14 +81,16 @@ class Bots:
         """
         bot = self._bots.get((channel, account))
         if bot is None:
-            raise NotFound(f"there is no account {account!r} on channel {channel!r}", reason="unknown_account")
+            raise NotFound(
+                f"there is no account {account!r} on channel {channel!r}", reason="unknown_account"
+            )
         return bot
 
 
 class Watchers(Protocol):
     """Those who look on: live pages of this process, and the other processes."""
 
-    def accepted(self, turn: Accepted, channel: str, account: str) -> None:
+    def accepted(self, turn: Accepted, channel: str, account: str, conversation_key: str) -> None:
         """A message is in the ledger."""
         ...
 
@@ -152,8 +163,8 @@ class Door:
             return self._keep(bot, request, error)
         # Whoever waits is known before the turn can end.
         expectation = self._expect(bot, inbound[-1], taken[-1], arrived)
-        for accepted in taken:
-            self._watchers.accepted(accepted, account.channel, account.name)
+        for item, accepted in zip(inbound, taken, strict=True):
+            self._watchers.accepted(accepted, account.channel, account.name, item.conversation_key)
             if accepted.lane is not None:
                 self._lanes.grant(accepted.lane, (account.channel, account.name), accepted.head)
         if expectation is None:
@@ -186,7 +197,9 @@ class Door:
             return response
 
         def written(whole: bool) -> None:
-            self._responses.note(result.outbox_ids, "sent" if whole else "unknown", "" if whole else "caller_left")
+            self._responses.note(
+                result.outbox_ids, "sent" if whole else "unknown", "" if whole else "caller_left"
+            )
 
         return Response(response.status, response.body, response.content_type, response.headers, written)
 
@@ -245,7 +258,9 @@ class Runner:
             bot = self._bots.find(turn.channel, turn.account)
         except NotFound as error:
             # The account was taken out of the settings while its turn waited: there is nobody to tell.
-            return Settlement(turn=turn, state="failed", reply=Reply(), reason=error.reason, detail=str(error))
+            return Settlement(
+                turn=turn, state="failed", reply=Reply(), reason=error.reason, detail=str(error)
+            )
         capabilities = bot.channel.surfaces[turn.surface]
         try:
             reply = self._ask(bot, lane, turn, capabilities, started)
@@ -319,7 +334,9 @@ class Runner:
         assistant = self._assistant(bot.account.assistant)
         return assistant.ask(turn, lane, capabilities, Deadline.after(left_s, now=started), show)
 
-    def _failed(self, bot: Bot, turn: Turn, capabilities: Capabilities, reason: str, detail: str) -> Settlement:
+    def _failed(
+        self, bot: Bot, turn: Turn, capabilities: Capabilities, reason: str, detail: str
+    ) -> Settlement:
         apology = Reply(parts=(Text(bot.account.apology),))
         try:
             return self._settlement(bot, turn, capabilities, "failed", apology, reason, detail)
@@ -355,7 +372,9 @@ class Runner:
             # The user's own page reads the ledger: there is nothing to send, and nothing that could be lost.
             return ()
         resend = capabilities.unknown == "resend_marked"
-        drafts = [OutboxDraft(kind="push", payload=payload, resend_unknown=resend) for payload in rendered.payloads]
+        drafts = [
+            OutboxDraft(kind="push", payload=payload, resend_unknown=resend) for payload in rendered.payloads
+        ]
         if drafts and capabilities.answers_in_response:
             drafts[0] = self._response(turn, capabilities, drafts[0])
         return tuple(drafts)

@@ -57,7 +57,10 @@ class Supervisor:
                 run()
             except Exception as error:
                 telemetry.event(
-                    "supervisor.restarted", child=name, reason=type(error).__name__, detail=traceback.format_exc(limit=-4)
+                    "supervisor.restarted",
+                    child=name,
+                    reason=type(error).__name__,
+                    detail=traceback.format_exc(limit=-4),
                 )
             else:
                 telemetry.event("supervisor.restarted", child=name, reason="returned")

@@ -86,7 +86,7 @@ class CallFailed(PeerFailed):
     """A call over HTTP got no usable answer.  ``sent`` says what the other side may have seen of it.
 
     ``never``: no byte of the request was written, so the same call may be made again anywhere.  ``maybe``: it may have
-    been received and acted on.  ``answered``: the head of an answer came, so it was received, but the rest was unusable.
+    been received and acted on.  ``answered``: the head of an answer came, so it was received; the rest was unusable.
     """
 
     def __init__(self, message: str, *, reason: str, sent: Reached) -> None:

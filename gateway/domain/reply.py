@@ -49,7 +49,7 @@ class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):
 
 
 class Speech(msgspec.Struct, frozen=True, tag="speech", omit_defaults=True):
-    """What a voice says: plain ``text``, and ``ssml`` (a whole ``<speak>`` element) where the voice should do better."""
+    """What a voice says: plain ``text``, and ``ssml`` (a whole ``<speak>`` element) for a better voice."""
 
     text: LongText
     ssml: LongText = ""
@@ -124,7 +124,9 @@ class List(msgspec.Struct, frozen=True, tag="list", omit_defaults=True):
 class Suggestions(msgspec.Struct, frozen=True, tag="suggestions", omit_defaults=True):
     """What the user might say next; a chosen one comes back as a text message."""
 
-    texts: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=75)], ...], Meta(min_length=1, max_length=13)]
+    texts: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=75)], ...], Meta(min_length=1, max_length=13)
+    ]
 
 
 Part = Text | Speech | Image | Audio | File | Card | List | Buttons | Suggestions
@@ -138,7 +140,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     parts: Annotated[tuple[Part, ...], Meta(max_length=PARTS_MAX)] = ()
-    state: dict[str, Any] | None | UnsetType = UNSET
-    memory: dict[str, Any] | None | UnsetType = UNSET
+    state: dict[str, Any] | UnsetType | None = UNSET
+    memory: dict[str, Any] | UnsetType | None = UNSET
     end: bool = False
     locale: Annotated[str, Meta(max_length=35)] = ""

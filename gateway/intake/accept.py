@@ -76,7 +76,9 @@ class Intake:
             key = channel, account
             self._entering[key] += len(inbound)
             try:
-                accepted = self._ledger.accept([Arrival(channel, account, item, trace_id) for item in inbound])
+                accepted = self._ledger.accept(
+                    [Arrival(channel, account, item, trace_id) for item in inbound]
+                )
             finally:
                 self._entering[key] -= len(inbound)
                 if not self._entering[key]:
@@ -95,9 +97,13 @@ class Intake:
             raise _overloaded("process_full", "turns run in this process", "lanes.turns_in_flight_max")
         key = channel, account
         if self._running.running(channel, account) + self._entering[key] >= lanes.account_turns_in_flight_max:
-            raise _overloaded("account_full", "turns of this account run", "lanes.account_turns_in_flight_max")
+            raise _overloaded(
+                "account_full", "turns of this account run", "lanes.account_turns_in_flight_max"
+            )
         if self._outbox_rows().get(key, 0) >= self._outbox.outbox_rows_per_account_max:
-            raise _overloaded("outbox_full", "replies of this account are unsent", "outbox.outbox_rows_per_account_max")
+            raise _overloaded(
+                "outbox_full", "replies of this account are unsent", "outbox.outbox_rows_per_account_max"
+            )
 
     def _tell(self, channel: str, account: str, accepted: Sequence[Accepted]) -> None:
         for result in accepted:

@@ -27,7 +27,7 @@ from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.settings.lanes import LaneSettings
 from gateway.store.ledger.settle import Settled, Settling
 
-__all__ = ["Lanes", "LedgerLane", "LeaseHolder"]
+__all__ = ["Lanes", "LeaseHolder", "LedgerLane"]
 
 #: Seconds between two tries of a settle that PostgreSQL did not take.
 _SETTLE_PAUSE_S = 0.25
@@ -171,7 +171,11 @@ class Lanes:
     def _lost(self, entry: _Lane, reason: str) -> None:
         channel, account = entry.account
         telemetry.event(
-            "lane.lost", channel=channel, account=account, reason=reason, conversation_id=entry.key.conversation_id
+            "lane.lost",
+            channel=channel,
+            account=account,
+            reason=reason,
+            conversation_id=entry.key.conversation_id,
         )
 
     def _forget(self, entry: _Lane) -> None:

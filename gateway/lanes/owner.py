@@ -7,6 +7,7 @@ by now: ``on_dead`` drops it, and the process comes back under a new epoch, owni
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -85,11 +86,9 @@ class Owner:
         """Register, then beat every ``lanes.beat_s``.  To be supervised."""
         while True:
             started = self._clock()
-            try:
+            # Without PostgreSQL the lease runs out by itself: that is what it is for.
+            with contextlib.suppress(StoreUnavailable):
                 self._beat(started)
-            except StoreUnavailable:
-                # The lease runs out by itself: that is what it is for.
-                pass
             gevent.sleep(max(0.05, self._settings.beat_s - (self._clock() - started)))
 
     def register(self) -> None:
@@ -129,5 +128,7 @@ class Owner:
 
     def _renew(self, sent_at: float) -> None:
         settings = self._settings
-        self._lease = Lease.from_beat(sent_at, dead_after_s=settings.dead_after_s, margin_s=settings.lease_margin_s)
+        self._lease = Lease.from_beat(
+            sent_at, dead_after_s=settings.dead_after_s, margin_s=settings.lease_margin_s
+        )
         self._renewed.set()

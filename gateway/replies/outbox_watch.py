@@ -5,6 +5,7 @@ The bound is soft by what a second brings: counting under every accept would cos
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 import gevent
@@ -30,9 +31,7 @@ class OutboxWatch:
     def count_forever(self) -> None:
         """Count until killed.  To be supervised."""
         while True:
-            try:
+            # Open: while PostgreSQL is away nothing is accepted anyway.
+            with contextlib.suppress(StoreUnavailable):
                 self._rows = self._count()
-            except StoreUnavailable:
-                # Open: while PostgreSQL is away nothing is accepted anyway.
-                pass
             gevent.sleep(_EVERY_S)

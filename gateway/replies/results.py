@@ -144,7 +144,9 @@ class Results:
         for result in ended:
             rows = tuple(claimed.get(result.turn_id, ()))
             for expectation in self._waiting.get(result.turn_id, ())[:1]:
-                expectation.deliver(Delivered(result.turn_id, result.state, result.reply, result.reason, rows))
+                expectation.deliver(
+                    Delivered(result.turn_id, result.state, result.reply, result.reason, rows)
+                )
             for expectation in self._waiting.get(result.turn_id, ())[1:]:
                 expectation.deliver(Delivered(result.turn_id, result.state, result.reply, result.reason))
 

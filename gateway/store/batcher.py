@@ -22,7 +22,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
 from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable
-from gateway.store.postgres import Database
+from gateway.store.postgres import Database, unavailable
 
 __all__ = ["Batcher"]
 
@@ -157,16 +157,16 @@ class Batcher(Generic[Item, Result]):
             tries += 1
             try:
                 with telemetry.span("batch.committed", kind=self._name, rows=len(items)):
-                    return self._database.run(lambda cursor: self._work(cursor, items))
+                    return self._database.attempt(lambda cursor: self._work(cursor, items))
             except StoreUnavailable:
                 if tries >= _TRIES_MAX:
                     raise
             except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
                 # No code: the connection is gone, and nobody knows whether the batch was committed.
                 if error.pgcode not in (None, *_REPEATABLE) and not _shutting_down(error):
-                    raise _unavailable(error) from error
+                    raise unavailable(error) from error
                 if tries >= _TRIES_MAX:
-                    raise _unavailable(error) from error
+                    raise unavailable(error) from error
             gevent.sleep(_PAUSE_S * tries)
 
 
@@ -186,11 +186,6 @@ def _refused(error: Exception) -> StoreRefused:
 def _shutting_down(error: psycopg2.Error) -> bool:
     """Whether PostgreSQL is on its way down or up: class 57P."""
     return (error.pgcode or "").startswith("57P")
-
-
-def _unavailable(error: psycopg2.Error) -> StoreUnavailable:
-    telemetry.event("store.unavailable", reason=error.pgcode or type(error).__name__)
-    return StoreUnavailable("PostgreSQL does not take writes now", reason="postgres_unavailable", retry_after_s=2)
 
 
 def _fail(batch: Sequence[_Entry[Item, Result]], error: BaseException) -> None:

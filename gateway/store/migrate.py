@@ -23,7 +23,17 @@ __all__ = ["is_current", "migrate"]
 
 FOLDER = Path(__file__).parent
 #: In this order, because a SQL function is checked against those that it calls when it is made.
-FUNCTIONS = ("deliveries", "results", "heads", "outbox", "processes", "accept_parts", "accept", "settle", "transcripts")
+FUNCTIONS = (
+    "deliveries",
+    "results",
+    "heads",
+    "outbox",
+    "processes",
+    "accept_parts",
+    "accept",
+    "settle",
+    "transcripts",
+)
 #: "SWBM" as a number: the advisory lock of migrations in a database that others may use as well.
 LOCK_KEY = 0x5357424D
 
@@ -38,7 +48,9 @@ def migrate(database_url: str) -> list[str]:
         connection = psycopg2.connect(database_url)
     except psycopg2.OperationalError as error:
         raise StoreUnavailable(
-            f"cannot reach PostgreSQL: {error}; check store.database_url", reason="postgres_unreachable", retry_after_s=5
+            f"cannot reach PostgreSQL: {error}; check store.database_url",
+            reason="postgres_unreachable",
+            retry_after_s=5,
         ) from None
     try:
         connection.autocommit = True

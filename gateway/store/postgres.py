@@ -24,7 +24,7 @@ from gateway import telemetry
 from gateway.domain.errors import StoreUnavailable
 from gateway.settings.store import StoreSettings
 
-__all__ = ["Database"]
+__all__ = ["Database", "unavailable"]
 
 #: Seconds granted beyond ``statement_timeout_s``, so that PostgreSQL's own word comes first where it has one.
 _SILENCE_S = 1.0
@@ -54,8 +54,14 @@ class Database:
         """Return ``work(cursor)`` on a connection of the pool; each statement commits by itself.
 
         :raises StoreUnavailable: no connection within ``store.connection_wait_s``, or PostgreSQL does not answer.
-        :raises psycopg2.Error: whatever else PostgreSQL says; the batcher sorts those.
         """
+        try:
+            return self.attempt(work)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            raise unavailable(error) from error
+
+    def attempt(self, work: Callable[[Cursor], T]) -> T:
+        """Do the same, and let PostgreSQL's own errors through: for the batcher, which tries again by their code."""
         if not self._permits.acquire(timeout=self._settings.connection_wait_s):
             raise StoreUnavailable(
                 f"no connection to PostgreSQL became free within {self._settings.connection_wait_s} s "
@@ -112,17 +118,27 @@ class Database:
         except (gevent.Timeout, psycopg2.OperationalError) as error:
             telemetry.event("store.unavailable", reason=type(error).__name__)
             raise StoreUnavailable(
-                "PostgreSQL cannot be reached (store.database_url)", reason="postgres_unreachable", retry_after_s=2
+                "PostgreSQL cannot be reached (store.database_url)",
+                reason="postgres_unreachable",
+                retry_after_s=2,
             ) from error
         connection.autocommit = True
         extensions.register_type(_JSONB_TEXT, connection)
         return connection
 
 
+def unavailable(error: psycopg2.Error) -> StoreUnavailable:
+    """Return our own word for "PostgreSQL does not do this now"."""
+    telemetry.event("store.unavailable", reason=error.pgcode or type(error).__name__)
+    return StoreUnavailable("PostgreSQL does not answer now", reason="postgres_unavailable", retry_after_s=2)
+
+
 def _silent() -> StoreUnavailable:
     telemetry.event("store.unavailable", reason="silent")
     return StoreUnavailable(
-        "PostgreSQL did not answer within store.statement_timeout_s", reason="postgres_silent", retry_after_s=2
+        "PostgreSQL did not answer within store.statement_timeout_s",
+        reason="postgres_silent",
+        retry_after_s=2,
     )
 
 

@@ -44,7 +44,9 @@ _decode = msgspec.json.Decoder(Hint).decode
 class Signals:
     """This process's way of telling others to look, and of being told."""
 
-    def __init__(self, settings: StoreSettings, *, audience: Audience, on_hint: Callable[[Hint], None]) -> None:
+    def __init__(
+        self, settings: StoreSettings, *, audience: Audience, on_hint: Callable[[Hint], None]
+    ) -> None:
         self._audience = audience
         self._on_hint = on_hint
         url, timeout_s = settings.redis_url.reveal(), settings.redis_timeout_s
@@ -117,7 +119,7 @@ class Signals:
         self._listener.close()
 
     def _listen(self) -> None:
-        with self._listener.pubsub(ignore_subscribe_messages=True) as subscription:
+        with self._listener.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]  # redis-py has no types here
             subscription.subscribe(_PREFIX + self._audience)
             while True:
                 message = subscription.get_message(timeout=_LISTEN_S)

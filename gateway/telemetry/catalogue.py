@@ -127,11 +127,14 @@ _EVENTS = (
         ("channel", "account", "outcome", "reason"),
     ),
     Event("response.finished", "debug", "a reply left in an HTTP response, or could not", ("outcome", "reason")),
+    Event("send.crashed", "error", "our own code failed while a reply was sent", ("channel", "account", "reason")),
+    Event("dedupe.pruned", "debug", "dedupe keys were forgotten by age", ("channel", "rows")),
     # Streams
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
     Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),
     Event("preview.dropped", "debug", "a piece of a running reply was over a bound", ("reason",)),
     # The process itself
+    Event("request.crashed", "error", "our own code failed while a request was answered", ("route", "reason")),
     Event("supervisor.gave_up", "error", "a part kept failing: the process ends", ("child",)),
     Event(
         "supervisor.restarted", "error", "a long-lived part failed and was started again", ("child", "reason")

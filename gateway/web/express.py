@@ -147,7 +147,10 @@ class Express:
             return error_response(error)
         except Exception as error:
             telemetry.event(
-                "request.crashed", route=route.name, reason=type(error).__name__, detail=traceback.format_exc(limit=-6)
+                "request.crashed",
+                route=route.name,
+                reason=type(error).__name__,
+                detail=traceback.format_exc(limit=-6),
             )
             return text_response("Internal Server Error\n", 500)
 
@@ -220,6 +223,6 @@ def _read_body(environ: WSGIEnvironment, body_bytes_max: int) -> bytes:
 
 def _too_large(body_bytes_max: int, got: str) -> TooLarge:
     return TooLarge(
-        f"expected a body of at most {body_bytes_max} bytes (server.body_bytes_max), got {got}", reason="body_too_large"
+        f"expected a body of at most {body_bytes_max} bytes (server.body_bytes_max), got {got}",
+        reason="body_too_large",
     )
-

@@ -62,7 +62,9 @@ def _shared(results: list[Accepted], batch: Arrangement, index: int) -> Accepted
     return Accepted("duplicate", result.turn_id, result.seq, result.conversation_id, result.lane, None)
 
 
-def _parameters(batch: Arrangement, process: Process, dead_after_s: float, waiting_max: int) -> tuple[object, ...]:
+def _parameters(
+    batch: Arrangement, process: Process, dead_after_s: float, waiting_max: int
+) -> tuple[object, ...]:
     return (
         process.process_id, process.epoch, dead_after_s, waiting_max,
         batch.dedupe_keys, batch.dedupe_m, batch.lane_channels, batch.lane_accounts, batch.lane_keys,

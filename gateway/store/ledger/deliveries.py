@@ -23,6 +23,8 @@ def dead_letter(
 
 def prune(cursor: Cursor, channel: str, older_than_days: float) -> int:
     """Forget the dedupe keys of *channel* that are older than its platform redelivers; return how many."""
-    cursor.execute("SELECT dedupe_prune(%s, make_interval(secs => %s))", (f"{channel}/", older_than_days * 86_400))
+    cursor.execute(
+        "SELECT dedupe_prune(%s, make_interval(secs => %s))", (f"{channel}/", older_than_days * 86_400)
+    )
     row = cursor.fetchone()
     return 0 if row is None else int(row[0])

@@ -19,14 +19,20 @@ _decode_address = msgspec.json.Decoder(dict[str, str]).decode
 _decode_message = msgspec.json.Decoder(Message).decode
 
 
-def heads(cursor: Cursor, process: Process, conversations: Sequence[int]) -> list[tuple[LaneKey, Turn] | None]:
+def heads(
+    cursor: Cursor, process: Process, conversations: Sequence[int]
+) -> list[tuple[LaneKey, Turn] | None]:
     """Return lane and next turn for each conversation; None where the lane is not this process's or has no work."""
     cursor.execute(
-        "SELECT * FROM ledger_heads(%s, %s, %s::bigint[])", (process.process_id, process.epoch, list(conversations))
+        "SELECT * FROM ledger_heads(%s, %s, %s::bigint[])",
+        (process.process_id, process.epoch, list(conversations)),
     )
     found: dict[int, tuple[LaneKey, Turn]] = {}
     for conversation_id, channel, account, key, fence, *head in cursor.fetchall():
-        found[conversation_id] = LaneKey(conversation_id, fence), head_of(conversation_id, channel, account, key, head)
+        found[conversation_id] = (
+            LaneKey(conversation_id, fence),
+            head_of(conversation_id, channel, account, key, head),
+        )
     return [found.get(conversation_id) for conversation_id in conversations]
 
 

@@ -1,7 +1,7 @@
 """The ledger as its users see it: each statement behind a batcher, in the name of this process.
 
-    ledger.accept(arrivals)   one transaction for whoever accepts at this moment
-    ledger.settle(settling)   likewise
+ledger.accept(arrivals)   one transaction for whoever accepts at this moment
+ledger.settle(settling)   likewise
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ class Ledger:
             exclusive=lambda arrival: (arrival.channel, arrival.account, arrival.inbound.conversation_key),
         )
         self._settles: Batcher[Settling, Settled] = Batcher(
-            "settle", database, self._settle, rows_max=rows_max, batches_max=batches_max, waiting_max=waiting_max
+            "settle",
+            database,
+            self._settle,
+            rows_max=rows_max,
+            batches_max=batches_max,
+            waiting_max=waiting_max,
         )
         self._heads: Batcher[LaneKey, tuple[LaneKey, Turn] | None] = Batcher(
             "heads", database, self._load_heads, rows_max=rows_max, batches_max=1, waiting_max=waiting_max

@@ -46,7 +46,21 @@ class Finish(msgspec.Struct, frozen=True):
 def claim(cursor: Cursor, process: Process, rows_max: int) -> list[OutboxRow]:
     """Take up to *rows_max* due rows, the first unfinished one of each conversation only."""
     cursor.execute("SELECT * FROM outbox_claim(%s, %s, %s)", (process.process_id, process.epoch, rows_max))
-    return [OutboxRow(*row[:6], _decode_payload(row[6]), *row[7:]) for row in cursor.fetchall()]
+    return [
+        OutboxRow(
+            outbox_id=row[0],
+            conversation_id=row[1],
+            turn_id=row[2],
+            channel=row[3],
+            account=row[4],
+            trace_id=row[5],
+            payload=_decode_payload(row[6]),
+            attempts=row[7],
+            maybe_repeat=row[8],
+            age_s=row[9],
+        )
+        for row in cursor.fetchall()
+    ]
 
 
 def claim_responses(cursor: Cursor, process: Process, turn_ids: Sequence[int]) -> dict[int, list[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from psycopg2.extensions import cursor as Cursor
 
-__all__ = ["Buried", "Process", "beat", "bury", "leave", "owned", "register", "revive", "adopt"]
+__all__ = ["Buried", "Process", "adopt", "beat", "bury", "leave", "owned", "register", "revive"]
 
 
 class Process(msgspec.Struct, frozen=True):

@@ -27,4 +27,7 @@ class Result(msgspec.Struct, frozen=True):
 def results(cursor: Cursor, turn_ids: Sequence[int]) -> list[Result]:
     """Return the results of those turns that have ended."""
     cursor.execute("SELECT turn, state, reply, reason FROM ledger_results(%s::bigint[])", (list(turn_ids),))
-    return [Result(turn, state, _decode_reply(reply), reason or "") for turn, state, reply, reason in cursor.fetchall()]
+    return [
+        Result(turn, state, _decode_reply(reply), reason or "")
+        for turn, state, reply, reason in cursor.fetchall()
+    ]

@@ -50,7 +50,9 @@ def settle(cursor: Cursor, process: Process, batch: Sequence[Settling]) -> list[
 
     Safe to run again when it is not known whether it was committed: it recognises its own fence on the turn.
     """
-    cursor.execute(_STATEMENT, (process.process_id, process.epoch, *_turn_arrays(batch), *_outbox_arrays(batch)))
+    cursor.execute(
+        _STATEMENT, (process.process_id, process.epoch, *_turn_arrays(batch), *_outbox_arrays(batch))
+    )
     return [_settled(row, item.settlement.turn) for row, item in zip(cursor.fetchall(), batch, strict=True)]
 
 

@@ -110,7 +110,7 @@ BEGIN
 
     IF 'failed' = ANY (states) THEN
         INSERT INTO dead_letters (kind, channel, account, conversation_id, turn_id, reason, detail)
-        SELECT 'turn', c.channel, c.account, c.id, s.turn, s.reason, s.detail
+        SELECT 'turn', c.channel, c.account, c.id, s.turn, s.reason, coalesce(s.detail, '')
         FROM unnest(lanes, turn_ids, states, reasons, details, fate) AS s(lane, turn, state, reason, detail, fate)
         CROSS JOIN LATERAL (SELECT id, channel, account FROM conversations WHERE id = s.lane OFFSET 0) AS c
         WHERE s.fate = 'write' AND s.state = 'failed';

@@ -1,0 +1,190 @@
+"""Composition: builds every part of a gateway process, wires them, and owns the order of start and stop.
+
+Building does no I/O, so that ``switchboard routes`` and tests can look at a whole gateway without any store.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+
+import flask
+
+from gateway.announcements import Announcements, Hearing
+from gateway.assistants.client import Assistants
+from gateway.assistants.schema import assistant_schema
+from gateway.channels.registry import CHANNELS
+from gateway.conversations.live import Live
+from gateway.conversations.transcripts import Transcripts
+from gateway.domain.deadline import Deadline
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.hint import Hint
+from gateway.domain.http import Request, Response, json_response
+from gateway.intake.accept import Intake
+from gateway.lanes.lane import Lanes
+from gateway.lanes.owner import Owner
+from gateway.lanes.takeover import Takeover
+from gateway.pipeline import Bots, Door, Runner
+from gateway.replies.outbox_watch import OutboxWatch
+from gateway.replies.responses import Responses
+from gateway.replies.results import Results
+from gateway.rpc.client import RpcClient
+from gateway.settings.settings import Settings
+from gateway.store.ledger.ledger import Ledger
+from gateway.store.postgres import Database
+from gateway.store.signals import Signals
+from gateway.supervision import Supervisor
+from gateway.telemetry.metrics import Metrics
+from gateway.web import probes
+from gateway.web.chat import chat_pages
+from gateway.web.express import Express, Route
+from gateway.web.health import Health
+from gateway.web.hooks import hook_routes
+from gateway.web.metrics import metrics_page
+
+__all__ = ["Gateway"]
+
+
+class Gateway:
+    """One gateway process."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self._database = Database(settings.store, application="switchboard gateway")
+        self.rpc = RpcClient(settings.rpc)
+        self.owner = Owner(
+            self._database,
+            settings.lanes,
+            kind="gateway",
+            label=f"{socket.gethostname()}:{os.getpid()}",
+            on_dead=self._drop_lanes,
+        )
+        ledger = Ledger(self._database, settings.store, settings.lanes, lambda: self.owner.process)
+        self._signals = Signals(settings.store, audience="gateways", on_hint=self._hear)
+        transcripts = Transcripts(self._database, settings.store)
+        self._live = Live(transcripts, settings.webchat, poll_s=settings.lanes.poll_s)
+        self._announcements = Announcements(self._live, self._signals, self.owner)
+        self._results = Results(ledger.results, ledger.claim_responses, poll_s=settings.lanes.poll_s)
+        self._responses = Responses(ledger.finish)
+        bots = Bots(CHANNELS, settings.accounts)
+        runner = Runner(
+            bots,
+            Assistants(settings.assistants, self.rpc).get,
+            self._results,
+            self._responses,
+            self._announcements,
+            deaths_max=settings.lanes.deaths_max,
+            process_id=lambda: self.owner.process.process_id,
+        )
+        self.lanes = Lanes(
+            ledger,
+            self.owner,
+            settings.lanes,
+            run=runner.run,
+            settled=runner.settled,
+            unstorable=runner.unstorable,
+        )
+        self._takeover = Takeover(
+            self._database, self.owner, self.lanes, settings.lanes, orphaned=self._announcements.orphaned
+        )
+        self._hearing = Hearing(self._live, self._results, self._takeover, self.owner)
+        self._outbox_watch = OutboxWatch(ledger.outbox_counts)
+        intake = Intake(
+            ledger, self.lanes, self._outbox_watch.rows, lanes=settings.lanes, outbox=settings.outbox
+        )
+        door = Door(
+            bots,
+            intake,
+            self.lanes,
+            self._results,
+            self._responses,
+            self._announcements,
+            keep_delivery=ledger.dead_letter,
+            new_trace_id=lambda: secrets.token_hex(16),
+        )
+        self.flask = flask.Flask("gateway.web")
+        self.flask.register_blueprint(chat_pages(settings, self._live, transcripts))
+        routes = [*hook_routes(door), *self._operating_routes(metrics)]
+        self.wsgi = Express(self.flask, routes, body_bytes_max=settings.server.body_bytes_max)
+        self._supervisor = self._supervise()
+
+    def start(self) -> None:
+        """Start beating, looking, writing and listening.  Does not wait for the stores: /readyz tells."""
+        self._supervisor.start()
+
+    def drain(self, deadline: float) -> None:
+        """Bring running work to its end by *deadline* (monotonic seconds); deliveries may still arrive meanwhile.
+
+        Streams first: a page that reconnects reaches another process while this one still answers.  Then the lanes:
+        running turns finish, and lanes with work left are freed for other processes.  Safe twice.
+        """
+        self._live.stop(deadline)
+        self.lanes.drain(deadline)
+
+    def stop(self, deadline: float) -> None:
+        """End by *deadline*, in the one order in which nothing is cut off that something else still needs.
+
+        1. Drain: whoever is being answered gets the answer.
+        2. The children: no beat, poll or flush runs from here on, so nothing else uses what is closed below.
+        3. What became of responses is written: it needs this process's row to be alive still.
+        4. Leave the ledger: whatever is still held (turns that did not end in time) is free for others at once.
+        5. Tell the others, so that they need not poll for it.  Redis last of the stores: it only carries this word.
+        6. The connections, which nobody uses any more.
+
+        Safe twice, and if never started.
+        """
+        self.drain(deadline)
+        self._supervisor.stop(deadline)
+        try:
+            self._responses.flush()
+            self.owner.leave()
+        except StoreUnavailable:
+            # Closed: others will find this process dead by its beat, and its responses unknown.
+            pass
+        self._announcements.orphaned()
+        self._signals.flush()
+        self._signals.close()
+        self.rpc.stop(Deadline(max(deadline, time.monotonic())))
+        self._database.close()
+
+    def _drop_lanes(self) -> None:
+        self.lanes.drop()
+
+    def _hear(self, hint: Hint) -> None:
+        self._hearing.hear(hint)
+
+    def _operating_routes(self, metrics: Metrics) -> list[Route]:
+        health = Health(
+            self.settings.server,
+            required={
+                "postgres": probes.postgres(self._database),
+                "schema": probes.schema(self._database),
+                "lease": probes.lease(self.owner),
+            },
+            wanted={"redis": probes.redis(self._signals.ping)},
+        )
+
+        def schema(_: Request) -> Response:
+            return json_response(assistant_schema())
+
+        return [
+            Route(("GET",), "/healthz", health.healthz, name="healthz"),
+            Route(("GET",), "/readyz", health.readyz, name="readyz"),
+            Route(("GET",), "/metrics", metrics_page(metrics), name="metrics"),
+            Route(("GET",), "/api/v1/assistant.schema.json", schema, name="assistant_schema"),
+        ]
+
+    def _supervise(self) -> Supervisor:
+        supervisor = Supervisor()
+        # The beat first: nothing can be accepted before this process is in the ledger.
+        supervisor.add("beat", self.owner.beat_forever)
+        supervisor.add("takeover", self._takeover.watch_forever)
+        supervisor.add("results", self._results.poll_forever)
+        supervisor.add("responses", self._responses.write_forever)
+        supervisor.add("outbox_watch", self._outbox_watch.count_forever)
+        supervisor.add("live", self._live.poll_forever)
+        supervisor.add("signals.publish", self._signals.publish_forever)
+        supervisor.add("signals.listen", self._signals.listen_forever)
+        return supervisor

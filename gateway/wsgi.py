@@ -1,0 +1,39 @@
+"""gunicorn's entry point: ``gunicorn -c config/gunicorn.conf.py gateway.wsgi:app``.
+
+gunicorn's gevent worker has patched the process before it imports this.  psycopg2 is told here to wait as gevent does,
+because it is C and patching does not reach it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from psycogreen.gevent import patch_psycopg
+
+from gateway import telemetry
+from gateway.app import Gateway
+from gateway.settings.load import load
+from gateway.telemetry import logs
+from gateway.telemetry.metrics import Metrics
+
+__all__ = ["app", "drain", "stop"]
+
+patch_psycopg()
+_settings = load()
+_metrics = Metrics()
+telemetry.attach(logs.configure(_settings.logging))
+telemetry.attach(_metrics)
+_gateway = Gateway(_settings, _metrics)
+_gateway.start()
+
+app = _gateway.wsgi
+
+
+def drain() -> None:
+    """Called when the worker is told to stop, while it still answers."""
+    _gateway.drain(time.monotonic() + _settings.server.drain_s)
+
+
+def stop() -> None:
+    """Called when the worker has answered its last request."""
+    _gateway.stop(time.monotonic() + 1.0)

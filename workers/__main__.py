@@ -1,0 +1,33 @@
+"""``python -m workers``: patches first, then builds and runs."""
+
+# nothing may be imported before the process is patched: locks made earlier would hang
+from gevent import monkey
+
+monkey.patch_all()
+
+from psycogreen.gevent import patch_psycopg
+
+patch_psycopg()
+
+import sys
+
+from gateway import telemetry
+from gateway.settings.load import SettingsError, load
+from gateway.telemetry import logs
+from gateway.telemetry.metrics import Metrics
+from workers.worker import Worker
+
+
+def main() -> int:
+    """Run one worker until SIGTERM or SIGINT; return its exit status."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    telemetry.attach(logs.configure(settings.logging))
+    telemetry.attach(Metrics())
+    return Worker(settings).run()
+
+
+sys.exit(main())
