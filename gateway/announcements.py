@@ -22,7 +22,6 @@ from gateway.lanes.takeover import Takeover
 from gateway.replies.results import Results
 from gateway.store.ledger.accept import Accepted as AcceptedTurn
 from gateway.store.ledger.settle import Settled as SettledTurn
-from gateway.store.ledger.transcripts import ConversationKey
 from gateway.store.signals import Signals
 
 __all__ = ["Announcements", "Hearing"]
@@ -38,8 +37,7 @@ class Announcements:
 
     def accepted(self, turn: AcceptedTurn, channel: str, account: str, conversation_key: str) -> None:
         """A message is in the ledger."""
-        key = ConversationKey(channel, account, conversation_key)
-        self._live.accepted(turn.conversation_id, turn.seq, key)
+        self._live.accepted(turn.conversation_id, turn.seq, (channel, account, conversation_key))
         self._tell_gateways(lambda: hints.Accepted(turn.conversation_id, turn.seq))
 
     def preview(self, turn: Turn, preview: AssistantPreview) -> None:
