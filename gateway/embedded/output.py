@@ -83,7 +83,7 @@ class Output:
         if self._terminal is None:
             return
         try:
-            self._terminal.write(f"{name:<10}| ".encode() + line + b"\n")
+            self._terminal.write(f"{name:<11} | ".encode() + line + b"\n")
             self._terminal.flush()
         except OSError:
             self._terminal = None  # whoever read it is gone; that is no reason to stop

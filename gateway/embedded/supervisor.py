@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 
 from gateway.embedded.errors import StartFailed
 from gateway.embedded.output import Output
@@ -70,20 +71,15 @@ class Supervisor:
         """Return when a stop is asked for, or raise :exc:`StartFailed` if a child crashes too often."""
         while not self._stop_request.made:
             self._output.pause(_LOOK_S)
-            for group in self._groups:
-                for process in group:
-                    if (
-                        not process.program.once
-                        and process.poll() is not None
-                        and not self._stop_request.made
-                    ):
-                        self._restart(process)
+            for process in chain.from_iterable(self._groups):
+                if not process.program.once and process.poll() is not None:
+                    self._restart(process)
 
     def stop(self, deadline: float) -> None:
         """Stop everything in the exact reverse of the start order: last group, last program first.
 
-        Why that order is right is written where the groups are listed, in ``up.programs``.  Safe twice,
-        and if never started.
+        Why that order is right is written where the groups are listed, in ``programs.Plan.groups``.  Safe
+        twice, and if never started.
         """
         for group in reversed(self._groups):
             for process in reversed(group):
@@ -103,9 +99,9 @@ class Supervisor:
                 f"{process.poll()}; stopping everything",
                 reason="crash_loop",
             )
-        self._output.say("switchboard", f"{name} ended with status {process.poll()}; restarting it")
         self._pause_until(now + self._restart_delay_s)
         if not self._stop_request.made:
+            self._output.say("switchboard", f"{name} ended with status {process.poll()}; restarting it")
             self._launch(process)
 
     def _launch(self, process: Process) -> None:
