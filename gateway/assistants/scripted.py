@@ -6,6 +6,7 @@ pass the same checks as those of a service, so a script cannot do what no servic
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -24,7 +25,10 @@ __all__ = ["ScriptedAssistant"]
 
 
 class ScriptedAssistant:
-    """Answers by *script*, or by the script in *settings*."""
+    """Answers by *script*, or by the script in *settings*.
+
+    :raises ValueError: a pattern in the settings is no regular expression.
+    """
 
     def __init__(
         self,
@@ -37,7 +41,10 @@ class ScriptedAssistant:
     ) -> None:
         self.name = name
         self._settings = settings
-        self._script = script or Script.of_settings(settings.script)
+        try:
+            self._script = script or Script.of_settings(settings.script)
+        except re.error as error:
+            raise ValueError(f"assistants.{name}.script: {error.pattern!r} is no pattern: {error}") from None
         self._monotonic = monotonic
         self._sleep = sleep
 
@@ -51,7 +58,9 @@ class ScriptedAssistant:
     ) -> Reply:
         """Do what the script says; see :class:`gateway.assistants.assistant.Assistant`."""
         step = self._script.step(turn.message)
-        with telemetry.span("assistant.call", assistant=self.name):
+        with telemetry.span(
+            "assistant.call", assistant=self.name, turn_id=turn.turn_id, trace_id=turn.trace_id
+        ):
             if capabilities.streams:
                 for preview in step.previews:
                     on_preview(preview)

@@ -45,6 +45,18 @@ def test_a_name_without_settings_is_refused(rpc: RpcClient) -> None:
         Assistants({}, rpc).get("nobody")
 
 
-def test_settings_that_cannot_work_fail_the_start_and_not_a_turn(rpc: RpcClient) -> None:
-    with pytest.raises(ValueError, match=r"assistants\.far\.url"):
-        Assistants({"far": AssistantSettings()}, rpc)
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (AssistantSettings(), r"assistants\.far\.url"),
+        (
+            AssistantSettings(kind="scripted", script=(ScriptRule(pattern="(gin"),)),
+            r"assistants\.far\.script: '\(gin' is no pattern: missing \)",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_fail_the_start_and_not_a_turn(
+    rpc: RpcClient, settings: AssistantSettings, problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Assistants({"far": settings}, rpc)

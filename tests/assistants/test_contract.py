@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
 
+from gateway import telemetry
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.http import HttpAssistant
 from gateway.assistants.preview import Delta, PartPreview, Preview, Typing, ignore_preview
@@ -21,6 +23,8 @@ from gateway.domain.message import Message
 from gateway.domain.reply import Card, Reply, Text
 from gateway.rpc import RpcClient
 from gateway.settings.assistants import AssistantSettings
+from gateway.telemetry.catalogue import Event
+from gateway.telemetry.emit import Writer
 from tests.assistants.service import follow, serving
 from tests.assistants.turns import CAPABILITIES, LANE_KEY, TURN, deadline, saying
 
@@ -137,6 +141,29 @@ def test_a_deadline_that_has_passed_ends_it_at_once(assistant: Assistant) -> Non
         ask(assistant, "rich", budget_s=-1)
 
     assert failed.value.reason == "timeout"
+
+
+def test_every_call_is_told_with_its_outcome(assistant: Assistant) -> None:
+    """One event each, by the assistant's name and the turn's trace, never with what was said."""
+    told: list[dict[str, Any]] = []
+
+    class Sink:
+        def writer(self, event: Event) -> Writer | None:
+            return told.append if event.name == "assistant.call" else None
+
+    sink = Sink()
+    telemetry.attach(sink)
+    try:
+        ask(assistant, "rich")
+        with pytest.raises(AssistantFailed):
+            ask(assistant, "refuse")
+    finally:
+        telemetry.detach(sink)
+
+    assert [fields.pop("outcome") for fields in told] == ["ok", "http_503"]
+    for fields in told:
+        assert fields.pop("duration_s") > 0
+        assert fields == {"assistant": "bartender", "turn_id": TURN.turn_id, "trace_id": TURN.trace_id}
 
 
 def test_a_failure_does_not_stick(assistant: Assistant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from socket import socket
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from gateway.domain.reply import Reply, Text
 from gateway.rpc import RpcClient
 from gateway.settings.assistants import AssistantSettings
 from gateway.settings.secret import Secret
-from tests.assistants.service import Service, answer, event, head, serving
+from tests.assistants.service import Received, Service, answer, event, head, serving
 from tests.assistants.turns import CAPABILITIES, KEYS, LANE_KEY, TURN, deadline
 
 GUARD_S = 10.0
@@ -144,7 +145,7 @@ def test_a_preview_is_shown_while_the_assistant_still_works(rpc: RpcClient) -> N
     shown = Event()
     previews: list[Preview] = []
 
-    def behave(_call: object, connection: object) -> None:
+    def behave(_call: Received, connection: socket) -> None:
         connection.sendall(head("text/event-stream", "connection: close"))
         connection.sendall(event("delta", b'{"text": "Sha"}'))
         assert shown.wait(GUARD_S)
@@ -165,7 +166,7 @@ def test_the_reply_ends_the_call_though_the_stream_goes_on(rpc: RpcClient) -> No
     """The answer does not wait for an assistant that forgets to hang up, and the connection is let go."""
     gone = Event()
 
-    def behave(_call: object, connection: object) -> None:
+    def behave(_call: Received, connection: socket) -> None:
         connection.sendall(head("text/event-stream", "connection: close"))
         connection.sendall(event("reply", b'{"parts": []}'))
         assert connection.recv(1) == b""
@@ -203,10 +204,9 @@ def test_settings_that_cannot_work_are_refused_when_they_are_read(
 
 
 def test_a_streamed_reply_counts_for_the_assistants_health(rpc: RpcClient) -> None:
-    """It is left as soon as the reply is there.  Were that no success, failures alone would be counted, and no
-    probe could ever close the circuit of an assistant that streams."""
+    """Were leaving it at its reply no success, failures alone would count, and no probe could succeed."""
 
-    def behave(_call: object, connection: object) -> None:
+    def behave(_call: Received, connection: socket) -> None:
         connection.sendall(head("text/event-stream", "connection: close") + event("reply", b'{"parts": []}'))
         connection.recv(1)
 
@@ -215,3 +215,30 @@ def test_a_streamed_reply_counts_for_the_assistants_health(rpc: RpcClient) -> No
 
     (health,) = rpc.breakers().values()
     assert (health.calls, health.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("honours", [True, False])
+def test_a_call_that_may_have_arrived_is_repeated_only_for_an_assistant_that_knows_its_key(
+    rpc: RpcClient, honours: bool
+) -> None:
+    """A kept connection dies under the second call: the same turn, key and signature may go out once more."""
+    greeting = answer(b'{"parts": []}')
+
+    def behave(call: Received, connection: socket) -> None:
+        if len(service.received) == 2:
+            connection.close()
+        else:
+            greeting(call, connection)
+
+    with serving(behave) as service:
+        assistant = HttpAssistant("bartender", settings(service.url, honours_idempotency_key=honours), rpc)
+        ask(assistant)
+        if honours:
+            assert ask(assistant) == Reply()
+            second, third = service.received[1:]
+            assert (second.body, second.headers) == (third.body, third.headers)
+        else:
+            with pytest.raises(AssistantFailed) as failed:
+                ask(assistant)
+            assert failed.value.reason == "connection_lost"
+            assert len(service.received) == 2

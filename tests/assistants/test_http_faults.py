@@ -144,6 +144,10 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
         send(head("application/json", "content-length: 10000000"), b"x" * 100_000),
         "too_large",
     ),
+    "says one byte too many and waits": (
+        send(head("application/json", "content-length: 30000"), b" " * 20_001, hang=True),
+        "too_large",
+    ),
     "sends 10 MB unannounced": (
         drip(head("application/json", "connection: close"), b"x" * 100_000, 0),
         "too_large",

@@ -39,6 +39,7 @@ CASES: dict[str, tuple[bytes, list[tuple[str, bytes]]]] = {
     ),
     "byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [("message", b"a")]),
     "only one byte order mark": (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\ndata: b\n\n", [("message", b"b")]),
+    "a byte order mark further on": (b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [("message", b"a")]),
     "comments": (b": hello\n:\ndata: a\n:in between\ndata: b\n\n", [("message", b"a\nb")]),
     "no space after the colon": (b"data:a\n\n", [("message", b"a")]),
     "one space only is taken off": (b"data:  a \n\n", [("message", b" a ")]),
