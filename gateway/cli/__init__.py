@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
     "conversations": ("gateway.cli.conversations", "Look at conversations: list, show."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
+    "routes": ("gateway.cli.routes", "Show every address that the gateway answers."),
     "worker": ("gateway.cli.worker", "Run a worker, which sends what is due in the outbox."),
 }
 

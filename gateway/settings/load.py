@@ -21,6 +21,7 @@ from gateway.settings.assistants import AssistantSettings
 from gateway.settings.build import Builder
 from gateway.settings.environment import overlay
 from gateway.settings.problems import Problems, SettingsError, did_you_mean
+from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
 
@@ -134,7 +135,7 @@ def _tables(value: Any, where: str, problems: Problems) -> dict[str, Any]:
 def _check(
     accounts: Mapping[tuple[str, str], Account | None],
     assistants: Mapping[str, AssistantSettings | None],
-    store: Any,
+    store: object,
     problems: Problems,
 ) -> None:
     """Note what no section can know by itself."""
@@ -148,6 +149,13 @@ def _check(
             problems.add(
                 f"accounts.{channel}.{name}.assistant", f"no assistant is named {account.assistant!r}{hint}"
             )
-    for field in ("database_url", "redis_url"):
-        if store and not getattr(store, field):
-            problems.add(f"store.{field}", f"required: set {field.upper()}, or run `switchboard up`")
+    if isinstance(store, StoreSettings):
+        _check_address("database_url", store.database_url, ("postgresql://", "postgres://"), problems)
+        _check_address("redis_url", store.redis_url, ("redis://", "rediss://", "unix://"), problems)
+
+
+def _check_address(field: str, address: Secret, schemes: tuple[str, ...], problems: Problems) -> None:
+    if not address:
+        problems.add(f"store.{field}", f"required: set {field.upper()}, or run `switchboard up`")
+    elif not address.reveal().startswith(schemes):
+        problems.add(f"store.{field}", f"expected an address with {' or '.join(schemes)} (not shown)")

@@ -77,7 +77,10 @@ class Health:
         asked = {name: gevent.spawn(_reason, probe) for name, probe in probes.items()}
         gevent.joinall(list(asked.values()), timeout=self._settings.probe_timeout_s)
         late = [greenlet for greenlet in asked.values() if not greenlet.dead]
-        reasons = {name: "no answer in time" if one in late else one.value for name, one in asked.items()}
+        reasons = {
+            name: one.value if isinstance(one.value, str) else "no answer in time"
+            for name, one in asked.items()
+        }
         # Killed, not awaited: what hangs in one store must not hold back the answer about the others.
         gevent.killall(late, block=False)
         return reasons

@@ -159,6 +159,18 @@ def test_accounts_and_assistants_must_fit_together(folder: Folder, toml: str, pr
     assert any(line.startswith(problem) for line in folder.problems(toml))
 
 
+def test_the_stores_have_addresses(folder: Folder) -> None:
+    """A wrong one is told at the start, and not shown: it may be a password in the wrong place."""
+    assert folder.problems(BASE, DATABASE_URL="mysql://me:hunter2@db/x", REDIS_URL="hunter2") == [
+        "store.database_url: expected an address with postgresql:// or postgres:// (not shown)",
+        "store.redis_url: expected an address with redis:// or rediss:// or unix:// (not shown)",
+    ]
+    assert folder.problems(BASE, DATABASE_URL="", REDIS_URL="") == [
+        "store.database_url: required: set DATABASE_URL, or run `switchboard up`",
+        "store.redis_url: required: set REDIS_URL, or run `switchboard up`",
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_the_only_problem(folder: Folder) -> None:
     missing = folder.root / "nowhere.toml"
     with pytest.raises(SettingsError) as caught:
