@@ -44,8 +44,7 @@ def judge_status(status: int) -> tuple[Verdict, Cause]:
 def judge_error(error: BaseException, status: int, *, patience_s: float) -> tuple[Verdict, Cause]:
     """Return what a call's failure says about its endpoint; *status* is 0 if no answer's head came.
 
-    Killed greenlets, readers that left, refusals of our own and calls that had no time to begin with say
-    nothing.
+    Killed greenlets, refusals of our own and calls that had no time to begin with say nothing.
     """
     if isinstance(error, ConnectFailed):
         return _NO_CONNECTION

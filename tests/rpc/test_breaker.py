@@ -1,0 +1,252 @@
+"""The breaker in its place: what the end of a call tells it, and what it tells callers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+import pytest
+
+from gateway import telemetry
+from gateway.domain.health import Cause, Event, State, Verdict
+from gateway.rpc import (
+    BadAnswer,
+    CallRefused,
+    CallTimeout,
+    ConnectFailed,
+    ConnectionLost,
+    Endpoint,
+    InvalidCall,
+    RpcClient,
+)
+from gateway.rpc.breaker import Breaker, judge_error, judge_status
+from gateway.settings.rpc import RpcSettings
+from gateway.telemetry.catalogue import Event as CatalogueEvent
+from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, reached, to
+
+UNAVAILABLE = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+
+
+def timeout(reason: str, sent: Any, waited_s: float) -> CallTimeout:
+    return CallTimeout("", reason=reason, sent=sent, waited_s=waited_s)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "cause"),
+    [
+        (200, Verdict.OK, Cause.CALL), (302, Verdict.OK, Cause.CALL), (404, Verdict.OK, Cause.CALL),
+        (429, Verdict.FAILED, Cause.PUSHBACK), (500, Verdict.FAILED, Cause.CALL),
+        (503, Verdict.FAILED, Cause.CALL),
+    ],
+)  # fmt: skip
+def test_what_a_status_says_about_its_endpoint(status: int, verdict: Verdict, cause: Cause) -> None:
+    assert judge_status(status) == (verdict, cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "verdict", "cause"),
+    [
+        (ConnectFailed("", reason="refused"), 0, Verdict.FAILED, Cause.CONNECT),
+        (ConnectionLost("", reason="reset", sent="maybe"), 0, Verdict.FAILED, Cause.CALL),
+        (BadAnswer("", reason="not_http", sent="answered"), 200, Verdict.FAILED, Cause.CALL),
+        (timeout("first_byte_timeout", "maybe", 0.1), 0, Verdict.FAILED, Cause.CALL),
+        (timeout("deadline", "maybe", 1.5), 0, Verdict.FAILED, Cause.CALL),
+        # A call that came with no time left says nothing; nor does one that waited for our own pool.
+        (timeout("deadline", "maybe", 0.5), 0, Verdict.IGNORED, Cause.CALL),
+        (timeout("deadline", "never", 1.5), 0, Verdict.IGNORED, Cause.CALL),
+        (InvalidCall(""), 0, Verdict.IGNORED, Cause.CALL),
+        (CallRefused("", reason="pool_full", retry_after_s=1), 0, Verdict.IGNORED, Cause.CALL),
+        (gevent.GreenletExit(), 0, Verdict.IGNORED, Cause.CALL),
+        (gevent.Timeout(), 200, Verdict.IGNORED, Cause.CALL),
+        # Whoever stopped reading a 500 has seen a 500.
+        (gevent.GreenletExit(), 500, Verdict.FAILED, Cause.CALL),
+    ],
+)
+def test_what_an_error_says_about_its_endpoint(
+    error: BaseException, status: int, verdict: Verdict, cause: Cause
+) -> None:
+    assert judge_error(error, status, patience_s=1.0) == (verdict, cause)
+
+
+def test_failing_answers_open_the_circuit_and_calls_are_refused_unsent(
+    serve: Serve, make_client: MakeClient
+) -> None:
+    server, client = serve(answering(UNAVAILABLE)), make_client(breaker_calls_min=4)
+    assert [client.call(to(server)).status for _ in range(4)] == [503] * 4
+    with pytest.raises(CallRefused, match="circuit to peer is open") as caught:
+        client.call(to(server))
+
+    assert (caught.value.reason, caught.value.sent, caught.value.status) == ("breaker_open", "never", 503)
+    assert 0 < caught.value.retry_after_s <= 5
+
+
+def test_five_refused_connections_open_it_at_once(serve: Serve, client: RpcClient) -> None:
+    server = serve(answering(OK))
+    server.stop()
+    for _ in range(5):
+        with pytest.raises(ConnectFailed):
+            client.call(to(server))
+
+    with pytest.raises(CallRefused):
+        client.call(to(server))
+
+
+def test_a_breaker_is_its_endpoints_own(serve: Serve, make_client: MakeClient) -> None:
+    client = make_client(breaker_calls_min=1)
+    client.call(to(serve(answering(UNAVAILABLE))))
+
+    assert client.call(to(serve(answering(OK)))).status == 200
+
+
+def test_it_closes_again_when_its_probes_pass(serve: Serve, make_client: MakeClient) -> None:
+    client = make_client(breaker_calls_min=2, breaker_open_base_s=0.02)
+
+    def script(link: Link) -> None:
+        while link.request():
+            link.send(OK if server.go_on.is_set() else UNAVAILABLE)
+
+    server = serve(script)
+    endpoint = to(server).endpoint
+    for _ in range(2):
+        client.call(to(server))
+    server.go_on.set()
+    with gevent.Timeout(5):
+        while client.breakers()[endpoint].state is not State.CLOSED:
+            try:
+                client.call(to(server))
+            except CallRefused as error:
+                gevent.sleep(error.retry_after_s)
+
+    assert client.call(to(server)).status == 200
+
+
+def test_a_killed_probe_lets_the_next_one_through(serve: Serve, make_client: MakeClient) -> None:
+    """A kill is no success: the circuit stays half-open, and the lease is back."""
+
+    def script(link: Link) -> None:
+        link.request()
+        if link.number == 2:
+            server.reached.set()
+            link.until_gone()
+        link.send(UNAVAILABLE if link.number == 1 else OK)
+
+    server, client = serve(script), make_client(breaker_calls_min=1, breaker_open_base_s=0.001)
+    endpoint = to(server).endpoint
+    client.call(to(server))
+    gevent.sleep(0.002)  # the time that the circuit stays open at most
+    probe = gevent.spawn(client.call, to(server))
+    reached(server.reached)
+    view = client.breakers()[endpoint]
+    assert (view.state, view.probes_running) == (State.HALF_OPEN, 1)
+    probe.kill(timeout=5)
+
+    view = client.breakers()[endpoint]
+    assert (view.state, view.probes_running, view.probes_passed) == (State.HALF_OPEN, 0, 0)
+    assert client.call(to(server)).status == 200
+    assert client.breakers()[endpoint].probes_passed == 1
+
+
+def test_a_full_pool_is_no_failure_of_the_endpoint(serve: Serve, make_client: MakeClient) -> None:
+    def script(link: Link) -> None:
+        link.request()
+        server.reached.set()
+        server.go_on.wait()
+        link.send(OK)
+
+    server = serve(script)
+    client = make_client(breaker_calls_min=1, connections_max=1, pool_wait_s=0.001)
+    call = gevent.spawn(client.call, to(server))
+    reached(server.reached)
+    for _ in range(5):
+        with pytest.raises(CallRefused, match="pool_wait_s"):
+            client.call(to(server))
+    server.go_on.set()
+
+    assert call.get(timeout=5).status == 200
+    assert client.breakers()[to(server).endpoint].failed == 0
+
+
+def test_a_stream_counts_when_read_to_its_end_or_left_but_not_when_its_reader_fails(
+    serve: Serve, client: RpcClient
+) -> None:
+    """A stream may say by its content that it is over: were leaving no success, no probe could pass."""
+    server = serve(lambda link: (link.request(), link.send(OK[:-1]), server.go_on.wait(), link.send(b"!")))
+    endpoint = to(server).endpoint
+    with client.stream(to(server)):
+        pass
+    assert client.breakers()[endpoint].calls == 1
+
+    with pytest.raises(KeyError), client.stream(to(server)):
+        raise KeyError
+    assert client.breakers()[endpoint].calls == 1
+
+    server.go_on.set()
+    with client.stream(to(server)) as response:
+        assert b"".join(response) == b"h!"
+    assert client.breakers()[endpoint].calls == 2
+
+
+def test_an_operator_has_the_last_word(serve: Serve, client: RpcClient) -> None:
+    server = serve(answering(OK))
+    endpoint = to(server).endpoint
+    client.command(endpoint, Event.FORCE_OPEN)
+    with pytest.raises(CallRefused, match="forced_open"):
+        client.call(to(server))
+    client.command(endpoint, Event.RESET)
+
+    assert client.call(to(server)).status == 200
+
+
+CHANGE = {"endpoint": "peer"}
+
+
+class Listener:
+    """Keeps what happened."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+
+    def writer(self, event: CatalogueEvent) -> Any:
+        return lambda fields: self.heard.append((event.name, dict(fields)))
+
+
+@pytest.fixture
+def heard() -> Any:
+    """Everything that telemetry says during a test."""
+    listener = Listener()
+    telemetry.attach(listener)
+    yield listener.heard
+    telemetry.detach(listener)
+
+
+def test_a_change_is_told_once_with_its_reason(heard: list[tuple[str, dict[str, Any]]]) -> None:
+    now = [0.0]
+    settings = RpcSettings(breaker_connect_failures_max=1)
+    breaker = Breaker("peer", settings, clock=lambda: now[0], draw=lambda: 0.0)
+    breaker.settle(breaker.admit(0.0, lease_s=1), (Verdict.FAILED, Cause.CONNECT))
+    with pytest.raises(CallRefused):
+        breaker.admit(1.0, lease_s=1)
+    now[0] = 2.5
+    breaker.admit(2.5, lease_s=1)
+
+    assert heard == [
+        ("breaker.changed", CHANGE | {"before": "closed", "after": "open", "reason": "connect_failures"}),
+        ("breaker.changed", CHANGE | {"before": "open", "after": "half_open", "reason": "cooled"}),
+    ]
+
+
+def test_every_call_ends_in_one_event_without_its_contents(
+    serve: Serve, client: RpcClient, heard: list[tuple[str, dict[str, Any]]]
+) -> None:
+    server = serve(answering(OK))
+    client.call(to(server, path="/secret", headers={"Cookie": "secret"}, method="POST", body=b"secret"))
+    with pytest.raises(InvalidCall):
+        client.call(to(server, headers={"X": "secret\n"}))
+
+    assert [name for name, _ in heard] == ["rpc.connected", "rpc.call", "rpc.refused"]
+    assert heard[1][1].items() >= {"endpoint": "peer", "outcome": "answered", "status": 200}.items()
+    assert "secret" not in repr(heard)
+
+
+def test_an_endpoint_is_a_name_and_a_base_url() -> None:
+    assert Endpoint("a", "http://h") != Endpoint("b", "http://h")
