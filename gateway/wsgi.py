@@ -20,7 +20,7 @@ __all__ = ["app", "drain", "stop"]
 
 patch_psycopg()
 _settings = load()
-_metrics = Metrics()
+_metrics = Metrics(_settings.accounts.values())
 telemetry.attach(logs.configure(_settings.logging))
 telemetry.attach(_metrics)
 _gateway = Gateway(_settings, _metrics)

@@ -25,7 +25,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     #: Name of the assistant (``[assistants.<name>]``) that answers here.
     assistant: str
-    #: Label for metrics, logs and quotas.
+    #: Whose account it is: metrics of several accounts are summed by it (``switchboard_account_tenant``).
     tenant: str = "default"
     #: What the user reads when the assistant failed.
     apology: str = DEFAULT_APOLOGY

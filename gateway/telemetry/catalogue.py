@@ -48,7 +48,7 @@ _SPAN = ("duration_s", "outcome")
 
 _EVENTS = (
     # The door
-    Event("delivery.received", "info", "a platform's call was answered", ("channel", "account", "outcome")),
+    Event("delivery.received", "debug", "a platform's call was answered", ("channel", "account", "outcome")),
     Event(
         "delivery.refused",
         "warning",
@@ -62,9 +62,7 @@ _EVENTS = (
         ("channel", "account", "reason"),
     ),
     # Turns
-    Event(
-        "turn.crashed", "error", "our own code failed while a turn ran", ("channel", "account", "reason")
-    ),
+    Event("turn.crashed", "error", "our own code failed while a turn ran", ("channel", "account", "reason")),
     Event("turn.accepted", "debug", "a message is committed in the ledger", ("channel", "account")),
     Event("turn.duplicate", "info", "a message was already there", ("channel", "account")),
     Event("turn.refused", "warning", "a message was refused by a bound", ("channel", "account", "reason")),
@@ -126,15 +124,24 @@ _EVENTS = (
         "a reply's send ended: outcome is sent, not_sent, retry or unknown",
         ("channel", "account", "outcome", "reason"),
     ),
-    Event("response.finished", "debug", "a reply left in an HTTP response, or could not", ("outcome", "reason")),
-    Event("send.crashed", "error", "our own code failed while a reply was sent", ("channel", "account", "reason")),
+    Event(
+        "response.finished", "debug", "a reply left in an HTTP response, or could not", ("outcome", "reason")
+    ),
+    Event(
+        "send.crashed",
+        "error",
+        "our own code failed while a reply was sent",
+        ("channel", "account", "reason"),
+    ),
     Event("dedupe.pruned", "debug", "dedupe keys were forgotten by age", ("channel", "rows")),
     # Streams
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
     Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),
     Event("preview.dropped", "debug", "a piece of a running reply was over a bound", ("reason",)),
     # The process itself
-    Event("request.crashed", "error", "our own code failed while a request was answered", ("route", "reason")),
+    Event(
+        "request.crashed", "error", "our own code failed while a request was answered", ("route", "reason")
+    ),
     Event("supervisor.gave_up", "error", "a part kept failing: the process ends", ("child",)),
     Event(
         "supervisor.restarted", "error", "a long-lived part failed and was started again", ("child", "reason")

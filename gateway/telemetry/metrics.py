@@ -10,7 +10,7 @@ before this module is imported (prometheus-client decides at import); one scrape
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
@@ -28,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MutexValue, ValueClass
 
+from gateway.settings.accounts import Account
 from gateway.telemetry.catalogue import Event
 from gateway.telemetry.emit import Writer
 
@@ -132,12 +133,13 @@ _Change = Callable[[Any, dict[str, Any]], None]
 class Metrics:
     """The sink, and the page that Prometheus reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, accounts: Iterable[Account] = ()) -> None:
         self._several_processes = ValueClass is not MutexValue
         self._registry = CollectorRegistry()
         self._writers: dict[str, list[Writer]] = {}
         for metric in METRICS:
             self._declare(metric)
+        self._declare_tenants(accounts)
         if not self._several_processes:
             for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
                 self._registry.register(collector)
@@ -176,6 +178,21 @@ class Metrics:
                 gauge = Gauge(metric.name, metric.meaning, multiprocess_mode="livesum", **common)
                 self._feed(metric.up, _writer(gauge, metric.labels, lambda child, _: child.inc()))
                 self._feed(metric.down, _writer(gauge, metric.labels, lambda child, _: child.dec()))
+
+    def _declare_tenants(self, accounts: Iterable[Account]) -> None:
+        """A series of value 1 for each account, by which a query sums what belongs to one tenant.
+
+        https://www.robustperception.io/how-to-have-labels-for-machine-roles
+        """
+        tenants = Gauge(
+            "switchboard_account_tenant",
+            "Tenants of accounts, to be joined with the other families",
+            labelnames=(*_BOT, "tenant"),
+            registry=self._registry,
+            multiprocess_mode="max",
+        )
+        for account in accounts:
+            tenants.labels(account.channel, account.name, account.tenant).set(1)
 
     def _feed(self, event_name: str, writer: Writer) -> None:
         self._writers.setdefault(event_name, []).append(writer)

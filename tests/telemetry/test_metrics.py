@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import telemetry
+from gateway.settings.accounts import WebchatAccount
 from gateway.telemetry.catalogue import CATALOGUE
 from gateway.telemetry.metrics import METRICS, SERIES_MAX, Counted, Held, Measured, Metrics
 
@@ -86,6 +87,17 @@ def test_the_table_names_only_events_and_fields_of_the_catalogue() -> None:
             needed.add(metric.amount)
         for event in events:
             assert needed <= set(CATALOGUE[event].fields), metric.name
+
+
+def test_accounts_can_be_summed_by_tenant() -> None:
+    accounts = [
+        WebchatAccount(channel="webchat", name=name, assistant="a", tenant="acme") for name in ("x", "y")
+    ]
+
+    assert lines(Metrics(accounts), "switchboard_account_tenant") == [
+        'switchboard_account_tenant{account="x",channel="webchat",tenant="acme"} 1.0',
+        'switchboard_account_tenant{account="y",channel="webchat",tenant="acme"} 1.0',
+    ]
 
 
 def test_the_page_shows_the_process_as_well(metrics: Metrics) -> None:
