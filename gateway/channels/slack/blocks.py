@@ -96,15 +96,14 @@ def _list(listing: List, numbers: Iterator[int]) -> Iterator[Block]:
 
 def _item(mark: str, item: Item, numbers: Iterator[int]) -> Iterator[Block]:
     block: Block = {"type": "section", "text": _plain_text(f"{mark} {item.title}\n{item.text}".rstrip())}
-    yield block
     if item.value:
         # The title again, and not "Choose": it needs no translation, and comes back as the tap's text.
         block["accessory"] = _control(item.title, f"{_ITEM}{next(numbers)}", item.value)
-    if item.image is not UNSET:
-        if item.value:  # a section has room for one accessory
-            yield _image(item.image)
-        else:
-            block["accessory"] = _picture(item.image)
+    elif item.image is not UNSET:
+        block["accessory"] = _picture(item.image)
+    yield block
+    if item.value and item.image is not UNSET:  # a section has room for one accessory
+        yield _image(item.image)
 
 
 def _image(image: Image) -> Block:

@@ -1,0 +1,219 @@
+"""Sending to Slack: every documented answer has its outcome, and what is unclear is called unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.channels.base import PlatformAnswer
+from gateway.channels.registry import CHANNELS
+from gateway.domain.deadline import Deadline
+from gateway.domain.errors import CallFailed, TryLater
+from gateway.domain.outcome import NotSent, Outcome, RetryLater, Sent, Unknown
+from gateway.settings.accounts import SlackAccount
+from gateway.settings.secret import Secret
+from tests.channels.slack.deliveries import ACCOUNT
+
+SLACK = CHANNELS["slack"]
+POST = {"via": "chat.postMessage", "body": {"channel": "C1", "text": "Hi"}}
+HOOK = {"via": "response_url", "url": "https://hooks.slack.com/commands/1/2", "body": {"text": "Hi"}}
+DEADLINE = Deadline(12.0)
+
+
+class ScriptedPlatform:
+    """A platform client that gives one answer, or breaks, and keeps what it was asked."""
+
+    def __init__(self, answer: PlatformAnswer | Exception) -> None:
+        self.answer = answer
+        self.calls: list[tuple[str, Mapping[str, str], bytes, Deadline]] = []
+
+    def post(
+        self, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> PlatformAnswer:
+        self.calls.append((url, headers, body, deadline))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def answer(body: bytes, status: int = 200, **headers: str) -> PlatformAnswer:
+    return PlatformAnswer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+def send(platform: ScriptedPlatform, payload: dict[str, Any], account: SlackAccount = ACCOUNT) -> Outcome:
+    return SLACK.send(platform, account, payload, idempotency_key="k", deadline=DEADLINE, now_s=0.0)
+
+
+def test_a_message_is_posted_with_the_bots_token() -> None:
+    platform = ScriptedPlatform(answer(b'{"ok":true,"channel":"C1","ts":"1763800011.000100","message":{}}'))
+
+    assert send(platform, POST) == Sent("1763800011.000100")
+    ((url, headers, body, deadline),) = platform.calls
+    assert url == "https://slack.com/api/chat.postMessage"
+    assert headers["authorization"] == "Bearer xoxb-test"
+    assert headers["content-type"] == "application/json; charset=utf-8"
+    assert msgspec.json.decode(body) == POST["body"]
+    assert deadline == DEADLINE
+
+
+def test_a_response_url_is_called_without_the_token() -> None:
+    """The address is a capability in itself, and is chosen by others: our token is not for it."""
+    platform = ScriptedPlatform(answer(b"ok"))
+
+    assert send(platform, HOOK) == Sent()
+    ((url, headers, _, _),) = platform.calls
+    assert url == HOOK["url"]
+    assert "authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (answer(b'{"ok":false,"error":"channel_not_found"}'), NotSent("channel_not_found")),
+        (answer(b'{"ok":false,"error":"not_in_channel"}'), NotSent("not_in_channel")),
+        (answer(b'{"ok":false,"error":"invalid_auth"}'), NotSent("invalid_auth")),
+        (answer(b'{"ok":false,"error":"account_inactive"}'), NotSent("account_inactive")),
+        (answer(b'{"ok":false,"error":"msg_too_long"}'), NotSent("msg_too_long")),
+        (answer(b'{"ok":false,"error":"a_new_one <b>"}'), NotSent("a_new_one__b_")),
+        (
+            answer(b'{"ok":false,"error":"ratelimited"}', retry_after="3"),
+            RetryLater("ratelimited", after_s=3.0),
+        ),
+        (
+            answer(b'{"ok":false,"error":"ratelimited"}', 429, retry_after="30"),
+            RetryLater("ratelimited", after_s=30.0),
+        ),
+        (answer(b"", 429), RetryLater("ratelimited")),
+        (answer(b"", 429, retry_after="soon"), RetryLater("ratelimited")),
+        (answer(b'{"ok":false,"error":"service_unavailable"}', 503), RetryLater("service_unavailable")),
+        (answer(b'{"ok":false,"error":"internal_error"}', 500), Unknown("internal_error")),
+        (answer(b'{"ok":false,"error":"fatal_error"}'), Unknown("fatal_error")),
+        (answer(b"<html>", 500), Unknown("http_500")),
+        (answer(b"", 503), Unknown("http_503")),
+        (answer(b"not found", 404), NotSent("http_404")),
+        (answer(b"", 302, location="https://elsewhere.example"), NotSent("http_302")),
+        (answer(b""), Unknown("answer_not_understood")),
+        (answer(b"ok"), Unknown("answer_not_understood")),
+        (answer(b"<html>maintenance</html>"), Unknown("answer_not_understood")),
+        (answer(b'{"ok":tru'), Unknown("answer_not_understood")),
+        (answer(b'{"ok":false}'), Unknown("answer_not_understood")),
+        (answer(b"[" * 100_000), Unknown("answer_not_understood")),
+        (answer(b'{"ok":true,"ts":"1.2"}', 500), Unknown("http_500")),
+    ],
+)
+def test_every_answer_of_chat_post_message_has_its_outcome(reply: PlatformAnswer, outcome: Outcome) -> None:
+    assert send(ScriptedPlatform(reply), POST) == outcome
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (answer(b"ok"), Sent()),
+        (answer(b""), Sent()),
+        (answer(b'{"ok":true}'), Sent()),
+        (answer(b'{"ok":false,"error":"used_url"}', 404), NotSent("used_url")),
+        (answer(b'{"ok":false,"error":"expired_url"}'), NotSent("expired_url")),
+        (answer(b"no_service", 404), NotSent("http_404")),
+        (answer(b"channel_is_archived", 410), NotSent("http_410")),
+        (answer(b"invalid_payload", 400), NotSent("http_400")),
+        (answer(b"", 429, retry_after="1"), RetryLater("ratelimited", after_s=1.0)),
+        (answer(b"rollup_error", 500), Unknown("http_500")),
+        (answer(b"<html>"), Unknown("answer_not_understood")),
+    ],
+)
+def test_every_answer_of_a_response_url_has_its_outcome(reply: PlatformAnswer, outcome: Outcome) -> None:
+    assert send(ScriptedPlatform(reply), HOOK) == outcome
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (CallFailed("refused", reason="connect", sent="never"), RetryLater("connect", "refused")),
+        (CallFailed("reset", reason="reset", sent="maybe"), Unknown("reset", "reset")),
+        (CallFailed("cut", reason="truncated", sent="answered"), Unknown("truncated", "cut")),
+        (CallFailed("bad", reason="invalid_call", sent="never"), NotSent("invalid_call", "bad")),
+        (TryLater("open", reason="breaker_open", retry_after_s=5), RetryLater("breaker_open", "open", 5)),
+    ],
+)
+def test_a_call_without_an_answer_is_unknown_unless_nothing_was_written(
+    error: Exception, outcome: Outcome
+) -> None:
+    assert send(ScriptedPlatform(error), POST) == outcome
+
+
+@given(st.integers(100, 599), st.binary(max_size=60), st.sampled_from([POST, HOOK]))
+def test_no_answer_breaks_the_sender(status: int, body: bytes, payload: dict[str, Any]) -> None:
+    """Whatever comes back is an outcome, and only a 200 that says so is a success."""
+    outcome = send(ScriptedPlatform(answer(body, status)), payload)
+
+    assert isinstance(outcome, Sent | NotSent | RetryLater | Unknown)
+    assert status == 200 or not isinstance(outcome, Sent)
+
+
+def test_without_a_token_nothing_is_sent() -> None:
+    platform = ScriptedPlatform(answer(b'{"ok":true}'))
+
+    outcome = send(platform, POST, msgspec.structs.replace(ACCOUNT, bot_token=Secret("")))
+
+    assert isinstance(outcome, NotSent)
+    assert outcome.reason == "no_token"
+    assert platform.calls == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.slack.com/commands/1",
+        "https://hooks.slack.com.evil.example/1",
+        "https://evil.example/hooks.slack.com",
+        "https://hooks.slack.com@evil.example/1",
+        "https://user:pw@hooks.slack.com/1",
+        "https://hooks.slack.com:8443/1",
+        "https://hooks.slack.com:x/1",
+        "https://evil.example\\@hooks.slack.com/1",
+        "https://hooks.slack.com\t/1",
+        "https://hooks.slack.com/1\r\nx: y",
+        "https://127.0.0.1/1",
+        "https://[::1/1",
+        "ftp://hooks.slack.com/1",
+        "//hooks.slack.com/1",
+        "hooks.slack.com/1",
+        "",
+    ],
+)
+def test_a_response_url_elsewhere_is_not_called(url: str) -> None:
+    platform = ScriptedPlatform(answer(b"ok"))
+
+    outcome = send(platform, {**HOOK, "url": url})
+
+    assert isinstance(outcome, NotSent)
+    assert outcome.reason == "address_not_allowed"
+    assert platform.calls == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.slack.com/1", "https://hooks.slack.com:443/1", "https://HOOKS.slack.com/1"]
+)
+def test_slacks_own_host_is_called(url: str) -> None:
+    assert send(ScriptedPlatform(answer(b"ok")), {**HOOK, "url": url}) == Sent()
+
+
+def test_only_a_stand_in_on_this_machine_is_called_in_the_clear() -> None:
+    """Tests and the demo run a stand-in for Slack on the loopback; a real account never leaves https."""
+    local = {**HOOK, "url": "http://127.0.0.1:5001/commands/1"}
+    hosts = ("hooks.slack.com", "127.0.0.1")
+    stand_in = msgspec.structs.replace(
+        ACCOUNT, api_base_url="http://127.0.0.1:5001/api/", response_url_hosts=hosts
+    )
+    platform = ScriptedPlatform(answer(b'{"ok":true,"ts":"1"}'))
+
+    assert send(platform, local, stand_in) == Sent("1")
+    assert send(platform, POST, stand_in) == Sent("1")
+    assert platform.calls[1][0] == "http://127.0.0.1:5001/api/chat.postMessage"
+    refused = send(platform, local, msgspec.structs.replace(ACCOUNT, response_url_hosts=hosts))
+    assert isinstance(refused, NotSent)
