@@ -49,7 +49,7 @@ class RpcClient:
         self._clock = clock
         self._draw = draw
         self._backends: OrderedDict[Endpoint, Backend] = OrderedDict()  # least recently used first
-        self._sweeper: gevent.Greenlet | None = None
+        self._sweeper: gevent.Greenlet[[], None] | None = None
         self._stopped = False
         #: What a call's ``timeouts`` are when it says nothing.
         self.timeouts = Timeouts.of(settings)

@@ -7,6 +7,7 @@ TLS older than 1.2 are deliberately absent.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -26,7 +27,7 @@ __all__ = ["Connector"]
 
 _raw_socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
-_IN_PROGRESS = frozenset({gevent.socket.EWOULDBLOCK, gevent.socket.EINPROGRESS, gevent.socket.EALREADY})
+_IN_PROGRESS = frozenset({errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY})
 
 SocketAddress = tuple[Any, ...] | str
 
@@ -169,7 +170,7 @@ def _literal_family(host: str) -> int | None:
 
 
 def _reason(code: int) -> str:
-    return "refused" if code in (gevent.socket.ECONNREFUSED, 2) else "unreachable"
+    return "refused" if code in (errno.ECONNREFUSED, errno.ENOENT) else "unreachable"
 
 
 def _tls_reason(error: OSError) -> str:
