@@ -303,6 +303,16 @@ class Runner:
             turn_id=turn.turn_id,
             trace_id=turn.trace_id,
         )
+        if settlement.state == "failed":
+            telemetry.event(
+                "turn.failed",
+                channel=turn.channel,
+                account=turn.account,
+                reason=settlement.reason,
+                turn_id=turn.turn_id,
+                trace_id=turn.trace_id,
+                detail=settlement.detail,
+            )
         claimed = tuple(
             outbox_id
             for outbox_id, draft in zip(settled.outbox_ids, settlement.outbox, strict=False)

@@ -68,9 +68,15 @@ _EVENTS = (
     Event("turn.refused", "warning", "a message was refused by a bound", ("channel", "account", "reason")),
     Event(
         "turn.settled",
-        "info",
+        "debug",
         "a turn ended: state is answered or failed",
         ("channel", "account", "state", "reason", "duration_s"),
+    ),
+    Event(
+        "turn.failed",
+        "warning",
+        "a turn ended without an answer; its user got the apology",
+        ("channel", "account", "reason"),
     ),
     # Lanes and processes
     Event(
