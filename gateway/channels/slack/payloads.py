@@ -1,5 +1,4 @@
-"""Slack's payloads, as far as they are read: unknown fields are skipped, most known ones may be absent or
-null.
+"""Slack's payloads, as far as they are read: unknown fields are skipped, most known ones may be absent.
 
 Ids are bounded: three of them make a key, and PostgreSQL indexes at most 2,704 bytes of one.
 """
