@@ -23,6 +23,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -33,6 +34,9 @@ from gateway.telemetry.catalogue import Event
 from gateway.telemetry.emit import Writer
 
 __all__ = ["METRICS", "SERIES_MAX", "Counted", "Held", "Measured", "Metrics"]
+
+# A time of creation for each series would double their number, and nothing asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 #: Label combinations of one family.
 SERIES_MAX = 2_000
