@@ -6,6 +6,9 @@ same in both.
 """
 
 import os
+import shutil
+import sys
+import tempfile
 
 bind = [f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8080'}"]
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
@@ -63,6 +66,34 @@ def post_worker_init(worker):
 
 def worker_exit(server, worker):
     """Leave the ledger once the last request is answered."""
-    from gateway import wsgi
+    # Not imported: after a failed boot that would fail once more, and hide the first traceback behind a second.
+    wsgi = sys.modules.get("gateway.wsgi")
+    if wsgi:
+        wsgi.stop()
 
-    wsgi.stop()
+
+# With several workers each scrape of /metrics must show the sum of all: prometheus-client then keeps its
+# numbers in files of a shared folder.  It looks for the folder when it is imported, so in the worker.
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_made = []
+
+
+def on_starting(server):
+    """Make the shared folder of the workers' numbers, unless one is given or one worker needs none."""
+    if workers > 1 and not os.environ.get(_FOLDER):
+        _made.append(tempfile.mkdtemp(prefix="switchboard-metrics-"))
+        os.environ[_FOLDER] = _made[0]
+
+
+def child_exit(server, worker):
+    """What a worker held open it holds no more; what it counted stays counted."""
+    if os.environ.get(_FOLDER):
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    """Take the folder away with the last of its users."""
+    for folder in _made:
+        shutil.rmtree(folder, ignore_errors=True)
