@@ -85,7 +85,9 @@ def test_show_gives_the_last_turns_oldest_first(database: str) -> None:
 def test_a_users_text_cannot_command_the_terminal(database: str) -> None:
     speak(database)
     # As at a terminal: elsewhere click would take some sequences out by itself.
-    shown = CliRunner().invoke(main, ["conversations", "show", "2"], env={"DATABASE_URL": database}, color=True)
+    shown = CliRunner().invoke(
+        main, ["conversations", "show", "2"], env={"DATABASE_URL": database}, color=True
+    )
 
     assert "Bob: \ufffd[2J evil\n" in shown.output
 

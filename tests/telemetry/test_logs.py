@@ -69,7 +69,8 @@ def test_a_terminal_gets_lines_for_a_person() -> None:
         )
 
     assert stream.getvalue()[13:] == (
-        f"{CATALOGUE['turn.settled'].level:<7} turn.settled           channel=slack account=bartender state=answered duration_s=0.01234\n"
+        f"{CATALOGUE['turn.settled'].level:<7} turn.settled           "
+        "channel=slack account=bartender state=answered duration_s=0.01234\n"
     )
 
 
