@@ -112,6 +112,8 @@ class Follower:
         return hints.settled_seq > self._shown_seq or hints.accepted_seq > self._announced_seq
 
     def _look(self, conversation_id: int) -> list[News]:
+        hints = self._subscription
+        heard = hints.accepted_seq, hints.settled_seq
         entries = self._transcripts.after(conversation_id, self._shown_seq, self._turns_max)
         news: list[News] = []
         for entry in entries:
@@ -123,6 +125,9 @@ class Follower:
                 news.append(Announced(entry))
             self._announced_seq = max(self._announced_seq, entry.seq)
         self._more = len(entries) == self._turns_max and bool(news)
+        if not self._more and heard == (hints.accepted_seq, hints.settled_seq):
+            # A hint that the ledger does not bear out is forgotten, or it would be followed for ever.
+            hints.accepted_seq, hints.settled_seq = self._announced_seq, self._shown_seq
         return news
 
     def _previews(self, conversation_id: int) -> list[News]:

@@ -4,7 +4,7 @@
 
 Rules:
 
-- A hint says "look at the ledger" and carries a sequence number; losing one costs ``webchat.poll_s``, never a
+- A hint says "look at the ledger" and carries a sequence number; losing one costs ``lanes.poll_s``, never a
   message. Every hint follows its commit, and a stream subscribes before it reads, so nothing falls between
   the two.
 - A conversation has no id before its first message, so streams wait for it by key.  The hint of a first
@@ -47,9 +47,10 @@ Key = TypeVar("Key", bound=Hashable)
 class Live:
     """All streams of this process."""
 
-    def __init__(self, transcripts: Transcripts, settings: WebchatSettings) -> None:
+    def __init__(self, transcripts: Transcripts, settings: WebchatSettings, *, poll_s: float) -> None:
         self._transcripts = transcripts
         self._settings = settings
+        self._poll_s = poll_s
         #: Streams of conversations that nobody has spoken in yet.
         self._by_key: dict[ConversationKey, list[Subscription]] = {}
         self._by_id: dict[int, list[Subscription]] = {}
@@ -118,11 +119,11 @@ class Live:
         """Return what is shown so far of the turn that runs."""
         return self._drafts.get(conversation_id)
 
-    def accepted(self, conversation_id: int, seq: int, key: ConversationKey | None = None) -> None:
-        """A message was committed.  *key* is known where it was accepted, and spares a first message the
-        poll."""
-        if key is not None:
-            self.bind(key, conversation_id)
+    def accepted(self, conversation_id: int, seq: int) -> None:
+        """A message was committed."""
+        if seq == 1 and self._by_key and len(self._begun) < _BEGUN_MAX:
+            self._begun.add(conversation_id)
+            self._has_begun.set()
         self._hint(conversation_id, accepted_seq=seq, settled_seq=0)
 
     def publish_preview(self, conversation_id: int, seq: int, preview: Preview) -> None:
@@ -157,15 +158,14 @@ class Live:
             subscription.hint(accepted_seq=accepted_seq, settled_seq=settled_seq)
 
     def poll_forever(self) -> None:
-        """Look for what other processes did, and for conversations that have just begun.  To be
-        supervised."""
-        due_at = time.monotonic() + self._settings.poll_s
+        """Look for what other processes did, and for conversations that just began.  To be supervised."""
+        due_at = time.monotonic() + self._poll_s
         while True:
             self._has_begun.wait(max(0.0, due_at - time.monotonic()))
             try:
                 self._bind_begun()
                 if time.monotonic() >= due_at:
-                    due_at = time.monotonic() + self._settings.poll_s
+                    due_at = time.monotonic() + self._poll_s
                     self.poll()
             except StoreUnavailable:
                 # Told by the store.  The streams stay: what was missed is found when PostgreSQL is back.

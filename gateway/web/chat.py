@@ -1,0 +1,172 @@
+"""``/chat/<account>``: the page, and the stream that it reads.  What it says goes to
+``/hooks/webchat/<account>``.
+
+The visitor is whoever the signed cookie says.  The page gives one to a browser that has none; the stream
+never does, so a conversation can be read only with the cookie under which it was held.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import flask
+import msgspec
+from gevent.event import Event
+
+from gateway.channels.webchat.cookie import issue, visitor
+from gateway.channels.webchat.parse import ChatName
+from gateway.channels.webchat.render import render
+from gateway.channels.webchat.surfaces import MESSAGE, TEXT_CHARS_MAX
+from gateway.conversations.follow import Follower
+from gateway.conversations.live import Live
+from gateway.conversations.subscription import Subscription
+from gateway.conversations.transcripts import Transcripts
+from gateway.domain.errors import BadRequest, NotFound, SwitchboardError, Unauthentic
+from gateway.domain.http import Request
+from gateway.domain.reply import Reply
+from gateway.settings.accounts import WebchatAccount
+from gateway.settings.settings import Settings
+from gateway.web.chat_stream import BEAT, OPENING, ChatSource
+from gateway.web.event_stream import CONTENT_TYPE, EventStream
+from gateway.web.express import error_response, from_environ
+
+__all__ = ["chat_pages"]
+
+#: 24 characters of base64url.
+_VISITOR_ID_BYTES = 18
+#: Digits of a sequence number that fits the ledger's bigint.
+_SEQ_DIGITS_MAX = 18
+
+#: No script or style but our own files, nobody's frame, no form that leaves.  Pictures and sounds come from
+#: wherever the assistant says; they learn nothing from a referrer.
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        " img-src 'self' https: http:; media-src https: http:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # Not "no-referrer": under it browsers may send "Origin: null" with the page's own POST, which is then
+    # refused.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+#: X-Accel-Buffering: nginx would keep events back until its buffer is full.
+_STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+
+
+def chat_pages(settings: Settings, live: Live, transcripts: Transcripts) -> flask.Blueprint:
+    """Return the chat pages of all web chat accounts."""
+    pages = flask.Blueprint("chat", __name__, url_prefix="/chat")
+    chats = _Chats(settings, live, transcripts)
+    pages.add_url_rule("/<account>", "page", chats.page, methods=["GET"])
+    pages.add_url_rule("/<account>/events", "events", chats.events, methods=["GET"])
+    pages.register_error_handler(SwitchboardError, _refusal)
+    return pages
+
+
+class _Chats:
+    """The two views."""
+
+    def __init__(self, settings: Settings, live: Live, transcripts: Transcripts) -> None:
+        self._settings = settings
+        self._live = live
+        self._transcripts = transcripts
+
+    def page(self, account: str) -> flask.Response:
+        """Show the page, and make its reader a visitor who is remembered from now on."""
+        chat = self._account(account)
+        request, now_s = _request(), time.time()
+        try:
+            visitor_id = visitor(request, chat, now_s)
+        except Unauthentic:
+            visitor_id = secrets.token_urlsafe(_VISITOR_ID_BYTES)
+        page = flask.render_template(
+            "chat.html",
+            account=chat,
+            title=chat.title or chat.name,
+            chat=_chat_name(),
+            text_chars_max=TEXT_CHARS_MAX,
+            beat_s=self._settings.webchat.heartbeat_s,
+        )
+        # Given anew each time: whoever keeps coming is not forgotten, and a rotated key reaches everybody.
+        cookie = issue(visitor_id, chat, now_s)
+        return flask.Response(page, headers={**_PAGE_HEADERS, "Set-Cookie": cookie})
+
+    def events(self, account: str) -> flask.Response:
+        """Send what was said behind ``Last-Event-ID`` (or ``?after=``), and then what is being said."""
+        chat = self._account(account)
+        visitor_id = visitor(_request(), chat, time.time())
+        key = (chat.channel, chat.name, f"{visitor_id}:{_chat_name()}")
+        headers = {**_STREAM_HEADERS, "Content-Type": CONTENT_TYPE}
+        if flask.request.method == "HEAD":
+            return flask.Response(headers=headers)
+        return flask.Response(self._stream(chat, key, visitor_id), headers=headers, direct_passthrough=True)
+
+    def _stream(self, chat: WebchatAccount, key: tuple[str, str, str], visitor_id: str) -> EventStream:
+        limits = self._settings.webchat
+        woken = Event()
+        subscription = Subscription(key, f"{chat.name}/{visitor_id}", woken.set)
+        follower = Follower(
+            self._transcripts, self._live, subscription, turns_max=limits.history_turns_max
+        )
+        self._live.subscribe(subscription)
+        try:
+            # Before the first byte, so that a page that cannot be served now is told so by its status.
+            follower.start(_after_seq())
+        except BaseException:
+            self._live.unsubscribe(subscription)
+            raise
+        return EventStream(
+            ChatSource(self._live, subscription, follower, _drawn),
+            woken,
+            first=OPENING,
+            beat=BEAT,
+            beat_s=limits.heartbeat_s,
+            age_max_s=limits.stream_age_max_s,
+        )
+
+    def _account(self, name: str) -> WebchatAccount:
+        account = self._settings.accounts.get(("webchat", name))
+        if not isinstance(account, WebchatAccount):
+            raise NotFound("there is no such chat", reason="unknown_account")
+        return account
+
+
+def _drawn(reply: Reply) -> Any:
+    return render(reply, MESSAGE, {}).payloads[0]["parts"]
+
+
+def _request() -> Request:
+    return from_environ(flask.request.environ, 0)
+
+
+def _chat_name() -> str:
+    name = flask.request.args.get("chat", "main")
+    try:
+        return msgspec.convert(name, ChatName)
+    except msgspec.ValidationError:
+        raise BadRequest(
+            "expected a chat name of 1 to 64 letters, digits, _ and -", reason="chat_name"
+        ) from None
+
+
+def _after_seq() -> int | None:
+    """Return the place from which the page goes on: the browser's own, or the one in the address."""
+    for given in (flask.request.headers.get("Last-Event-ID", ""), flask.request.args.get("after", "")):
+        if given.isascii() and given.isdigit() and len(given) <= _SEQ_DIGITS_MAX:
+            return int(given)
+    return None
+
+
+def _refusal(error: SwitchboardError) -> flask.Response:
+    refusal = error_response(error)
+    return flask.Response(
+        refusal.body,
+        refusal.status,
+        headers=[("Cache-Control", "no-store"), *refusal.headers],
+        content_type=refusal.content_type,
+    )

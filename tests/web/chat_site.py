@@ -1,0 +1,123 @@
+"""The chat pages on a real server and a real ledger, for tests of the web layer."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import flask
+import gevent
+import msgspec
+from gevent.pywsgi import WSGIServer
+
+from gateway.channels.webchat.cookie import issue
+from gateway.conversations.live import Live
+from gateway.conversations.transcripts import Transcripts
+from gateway.settings.accounts import WebchatAccount
+from gateway.settings.secret import Secret
+from gateway.settings.settings import Settings
+from gateway.settings.store import StoreSettings
+from gateway.settings.webchat import WebchatSettings
+from gateway.store.postgres import Database
+from gateway.web.chat import chat_pages
+from tests.support.conversation import Conversation
+from tests.web.stream_reader import StreamReader
+
+__all__ = ["VISITOR", "Site", "site"]
+
+VISITOR = "v" * 24
+
+
+def account(name: str, **changes: Any) -> WebchatAccount:
+    return msgspec.structs.replace(
+        WebchatAccount(
+            channel="webchat",
+            name=name,
+            assistant="bartender",
+            title="The <Bartender>",
+            cookie_secrets=(Secret(f"a secret of {name}"),),
+        ),
+        **changes,
+    )
+
+
+class Site:
+    """A running server with the accounts ``bartender`` and ``tasted``, and one without a secret, ``bare``."""
+
+    def __init__(self, database_url: str, webchat: WebchatSettings) -> None:
+        accounts = [account("bartender"), account("tasted"), account("bare", cookie_secrets=())]
+        self.settings = Settings(
+            home=Path("unused"),
+            accounts={("webchat", each.name): each for each in accounts},
+            assistants={},
+            store=StoreSettings(database_url=Secret(database_url)),
+            webchat=webchat,
+        )
+        self.database = Database(self.settings.store)
+        transcripts = Transcripts(self.database, self.settings.store)
+        self.live = Live(transcripts, webchat, poll_s=0.05)
+        app = flask.Flask("gateway.web")
+        app.register_blueprint(chat_pages(self.settings, self.live, transcripts))
+        self._server = WSGIServer(("127.0.0.1", 0), app, log=None, error_log=None)
+        self._server.start()
+        self._polling = gevent.spawn(self.live.poll_forever)
+        self._readers: list[StreamReader] = []
+        self.port: int = self._server.server_port
+
+    def cookie(self, visitor_id: str = VISITOR, name: str = "bartender") -> dict[str, str]:
+        """Return the headers of a visitor."""
+        chat = self.settings.accounts["webchat", name]
+        assert isinstance(chat, WebchatAccount)
+        return {"Cookie": issue(visitor_id, chat, time.time()).partition(";")[0]}
+
+    def get(
+        self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Return the answer to one request, and its body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(method, path, headers=dict(headers or {}))
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response, body
+
+    def stream(
+        self, *, headers: dict[str, str] | None = None, after: int | None = None, chat: str = "main"
+    ) -> StreamReader:
+        """Open a stream of The Bartender's; *after* is the browser's Last-Event-ID."""
+        place = {} if after is None else {"Last-Event-ID": str(after)}
+        reader = StreamReader(
+            self.port, f"/chat/bartender/events?chat={chat}", {**(headers or self.cookie()), **place}
+        )
+        self._readers.append(reader)
+        return reader
+
+    def talk(self, key: str = f"{VISITOR}:main", *, hinted: bool = True) -> Conversation:
+        """Return a conversation; not *hinted*: another process's, of which only the ledger tells."""
+        if not hinted:
+            return Conversation(self.database, key)
+        return Conversation(
+            self.database, key, on_accepted=self.live.accepted, on_settled=self.live.settled
+        )
+
+    def close(self) -> None:
+        self.live.stop(time.monotonic() + 5)
+        self._server.stop(timeout=1)
+        for reader in self._readers:
+            reader.close()
+        self._polling.kill()
+        self.database.close()
+
+
+@contextmanager
+def site(database_url: str, **webchat: Any) -> Iterator[Site]:
+    """Run the chat pages with these web chat settings."""
+    running = Site(database_url, WebchatSettings(**webchat))
+    try:
+        yield running
+    finally:
+        running.close()
