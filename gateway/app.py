@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 
 import flask
 
@@ -30,6 +31,7 @@ from gateway.pipeline import Bots, Door, Runner
 from gateway.replies.outbox_watch import OutboxWatch
 from gateway.replies.responses import Responses
 from gateway.replies.results import Results
+from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.ledger.ledger import Ledger
@@ -66,8 +68,19 @@ class Gateway:
         transcripts = Transcripts(self._database, settings.store)
         self._live = Live(transcripts, settings.webchat, poll_s=settings.lanes.poll_s)
         self._announcements = Announcements(self._live, self._signals, self.owner)
-        self._results = Results(ledger.results, ledger.claim_responses, poll_s=settings.lanes.poll_s)
         self._responses = Responses(ledger.finish)
+        self._results = Results(
+            ledger.results,
+            lambda turns: self._claim_responses(ledger, turns),
+            lambda rows: self._responses.note(rows, "push", "caller_left"),
+            poll_s=settings.lanes.poll_s,
+        )
+        self._strays = Strays(
+            ledger.outbox_owned,
+            self._responses,
+            lambda rows: self._responses.note(rows, "push", "claim_lost"),
+            every_s=settings.lanes.dead_after_s,
+        )
         bots = Bots(CHANNELS, settings.accounts)
         runner = Runner(
             bots,
@@ -149,6 +162,12 @@ class Gateway:
         self.rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
 
+    def _claim_responses(self, ledger: Ledger, turn_ids: Sequence[int]) -> dict[int, list[int]]:
+        claimed = ledger.claim_responses(turn_ids)
+        for rows in claimed.values():
+            self._responses.hold(rows)
+        return claimed
+
     def _drop_lanes(self) -> None:
         self.lanes.drop()
 
@@ -183,6 +202,7 @@ class Gateway:
         supervisor.add("takeover", self._takeover.watch_forever)
         supervisor.add("results", self._results.poll_forever)
         supervisor.add("responses", self._responses.write_forever)
+        supervisor.add("strays", self._strays.watch_forever)
         supervisor.add("outbox_watch", self._outbox_watch.count_forever)
         supervisor.add("live", self._live.poll_forever)
         supervisor.add("signals.publish", self._signals.publish_forever)

@@ -318,6 +318,7 @@ class Runner:
             for outbox_id, draft in zip(settled.outbox_ids, settlement.outbox, strict=False)
             if draft.claimed
         )
+        self._responses.hold(claimed)
         sender = self._results.deliver(
             Delivered(turn.turn_id, settlement.state, settlement.reply, settlement.reason, claimed)
         )

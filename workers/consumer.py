@@ -38,11 +38,16 @@ class Consumer:
         self._settings = settings
         self._holds = holds
         self._sends = Pool(settings.sends_in_flight_max)
+        self._sending: set[int] = set()
         self._look = Event()
         self._stopping = False
 
     def __len__(self) -> int:
         return len(self._sends)
+
+    def __contains__(self, outbox_id: object) -> bool:
+        """Whether this process knows that it is sending the row."""
+        return outbox_id in self._sending
 
     def hint(self) -> None:
         """Look now: there are rows to be sent."""
@@ -76,6 +81,7 @@ class Consumer:
             return 0
         if rows:
             telemetry.event("outbox.claimed", rows=len(rows))
+        self._sending.update(row.outbox_id for row in rows)
         for row in rows:
             self._sends.spawn(self._run, row)
         return len(rows)
@@ -84,4 +90,5 @@ class Consumer:
         try:
             self._execute(row)
         finally:
+            self._sending.discard(row.outbox_id)
             self._look.set()

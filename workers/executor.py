@@ -48,7 +48,7 @@ class Executor:
         finish: Callable[[Finish], bool],
         settings: OutboxSettings,
         *,
-        holds: Callable[[], bool],
+        may_send: Callable[[OutboxRow], bool],
         draw: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -58,7 +58,7 @@ class Executor:
         self._client = client
         self._finish = finish
         self._settings = settings
-        self._holds = holds
+        self._may_send = may_send
         self._draw = draw
         self._clock = clock
         self._wall_clock = wall_clock
@@ -77,8 +77,11 @@ class Executor:
             return NotSent(
                 "account_gone", f"the settings have no account {row.account!r} on {row.channel!r} any more"
             )
-        if not self._holds():
-            return RetryLater("lease_lost", "the lease had run out before the send began")
+        if not self._may_send(row):
+            return RetryLater(
+                "lease_lost",
+                "the lease had run out, or this process was declared dead, before the send began",
+            )
         try:
             return channel.send(
                 self._client,

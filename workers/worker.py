@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Sequence
 
 import gevent
 from gevent.event import Event
@@ -17,6 +18,7 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.domain.hint import Hint, OutboxFilled
 from gateway.lanes.owner import Owner
 from gateway.replies.platform_client import RpcPlatformClient
+from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.batcher import Batcher
@@ -63,7 +65,7 @@ class Worker:
             RpcPlatformClient(self._rpc),
             finishes.submit,
             settings.outbox,
-            holds=self.owner.holds,
+            may_send=lambda row: self.owner.holds() and row.epoch == self.owner.epoch,
         )
         self._consumer = Consumer(
             lambda rows_max: self._database.run(
@@ -72,6 +74,12 @@ class Worker:
             executor.execute,
             settings.outbox,
             holds=self.owner.holds,
+        )
+        self._strays = Strays(
+            lambda: self._database.run(lambda cursor: outbox.owned(cursor, self.owner.process)),
+            self._consumer,
+            lambda rows: self._give_back(finishes, rows),
+            every_s=settings.lanes.dead_after_s,
         )
         self._supervisor = self._supervise()
 
@@ -104,6 +112,9 @@ class Worker:
         self._rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
 
+    def _give_back(self, finishes: Batcher[Finish, bool], rows: Sequence[int]) -> None:
+        finishes.submit_all([Finish(row, "retry", reason="claim_lost") for row in rows])
+
     def _hear(self, hint: Hint) -> None:
         if isinstance(hint, OutboxFilled):
             self._consumer.hint()
@@ -114,6 +125,7 @@ class Worker:
         # The beat first: nothing can be claimed before this process is in the ledger.
         supervisor.add("beat", self.owner.beat_forever)
         supervisor.add("consumer", self._consumer.consume_forever)
+        supervisor.add("strays", self._strays.watch_forever)
         supervisor.add("bury", janitor.bury_forever)
         supervisor.add("prune", janitor.prune_forever)
         supervisor.add("signals.listen", self._signals.listen_forever)

@@ -24,6 +24,8 @@ class LaneKey(msgspec.Struct, frozen=True):
 
     conversation_id: int
     fence: int
+    #: The owner's epoch when it was granted.  A process that was declared dead in between owns nothing of before.
+    epoch: int
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,14 @@ Rules:
 - A turn is started only inside the lease; what a lost lane writes is refused by its fence and dropped.
 - The ledger says what comes next, never memory: a turn accepted by another process is found at the next settle.
 - A settle is repeated until PostgreSQL takes it or refuses it: an answer is not thrown away because a store blinked.
-- A grant may come twice, or for a lane already run: equal fences are one lane, and the higher fence wins.
+- A grant may come twice, late, or for a lane already run: equal fences are one lane, the higher fence wins, a fence
+  that has ended here is over, and a grant of an epoch in which this process was declared dead is void.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -29,6 +30,8 @@ from gateway.store.ledger.settle import Settled, Settling
 
 __all__ = ["Lanes", "LeaseHolder", "LedgerLane"]
 
+#: Lanes whose end is remembered.
+_ENDED_MAX = 10_000
 #: Seconds between two tries of a settle that PostgreSQL did not take.
 _SETTLE_PAUSE_S = 0.25
 
@@ -49,6 +52,11 @@ class LeaseHolder(Protocol):
     """The part of the owner that a lane asks."""
 
     gateways: int
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this process lives; 0 while it has none."""
+        ...
 
     def wait_until_held(self, timeout_s: float) -> None:
         """Return once a turn may be started, or raise :exc:`TooLate`."""
@@ -86,6 +94,8 @@ class Lanes:
         self._settled = settled
         self._unstorable = unstorable
         self._lanes: dict[int, _Lane] = {}
+        #: Fences that ended here lately, by conversation: the answer to their grant may come after the end.
+        self._ended: OrderedDict[int, int] = OrderedDict()
         self._by_account: Counter[tuple[str, str]] = Counter()
         self._draining = False
         self._empty = Event()
@@ -102,13 +112,15 @@ class Lanes:
         return self._by_account[channel, account]
 
     def runs(self, lane: LaneKey) -> bool:
-        """Return whether the lane is run here, under this fence or a higher one."""
+        """Return whether the lane is run here, or was, under this fence or a higher one."""
         running = self._lanes.get(lane.conversation_id)
-        return running is not None and running.key.fence >= lane.fence
+        if running is not None and running.key.fence >= lane.fence:
+            return True
+        return self._ended.get(lane.conversation_id, -1) >= lane.fence
 
     def grant(self, lane: LaneKey, account: tuple[str, str], head: Turn | None = None) -> None:
         """Run the lane that the ledger gave to this process, beginning with *head*, or with what the ledger says."""
-        if self.runs(lane) or self._draining:
+        if self._draining or lane.epoch != self._owner.epoch or self.runs(lane):
             return
         entry = _Lane(lane, account)
         self._lanes[lane.conversation_id] = entry
@@ -133,6 +145,9 @@ class Lanes:
             while turn is not None:
                 # Not renewed for this long: others have taken the lane, or will have.
                 self._owner.wait_until_held(self._settings.dead_after_s)
+                if entry.key.epoch != self._owner.epoch:
+                    self._lost(entry, "declared_dead")
+                    return
                 settlement = self._run(entry.key, turn)
                 turns += 1
                 turn = self._finish(entry, settlement, hand_over=turns >= self._settings.lane_turns_max)
@@ -179,8 +194,12 @@ class Lanes:
         )
 
     def _forget(self, entry: _Lane) -> None:
-        if self._lanes.get(entry.key.conversation_id) is entry:
-            del self._lanes[entry.key.conversation_id]
+        conversation_id = entry.key.conversation_id
+        if self._lanes.get(conversation_id) is entry:
+            del self._lanes[conversation_id]
+        self._ended[conversation_id] = max(entry.key.fence, self._ended.pop(conversation_id, 0))
+        if len(self._ended) > _ENDED_MAX:
+            self._ended.popitem(last=False)
         self._by_account[entry.account] -= 1
         if not self._by_account[entry.account]:
             del self._by_account[entry.account]

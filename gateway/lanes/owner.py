@@ -66,6 +66,11 @@ class Owner:
             )
         return self._process
 
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this process lives; 0 while it has none."""
+        return 0 if self._process is None else self._process.epoch
+
     def holds(self) -> bool:
         """Return whether a call or a send may be started now."""
         return self._lease.holds(self._clock())

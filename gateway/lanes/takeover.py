@@ -94,8 +94,13 @@ class Takeover:
             self._compare()
 
     def _compare(self) -> None:
-        owned = self._database.run(lambda cursor: process.owned(cursor, self._owner.process))
-        idle = {lane: fence for lane, fence in owned.items() if not self._lanes.runs(LaneKey(lane, fence))}
+        me = self._owner.process
+        owned = self._database.run(lambda cursor: process.owned(cursor, me))
+        idle = {
+            lane: fence
+            for lane, fence in owned.items()
+            if not self._lanes.runs(LaneKey(lane, fence, me.epoch))
+        }
         self._start([lane for lane, fence in idle.items() if self._suspects.get(lane) == fence], "found")
         self._suspects = idle
 

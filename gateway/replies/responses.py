@@ -8,7 +8,7 @@ written, the row says ``unknown``, which is the truth.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import gevent
 from gevent.event import Event
@@ -35,10 +35,19 @@ class Responses:
     def __init__(self, write: Callable[[Sequence[Finish]], list[bool]]) -> None:
         self._write = write
         self._waiting: deque[Finish] = deque()
+        self._held: set[int] = set()
         self._some = Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def __contains__(self, outbox_id: object) -> bool:
+        """Whether this process knows that it is sending the row."""
+        return outbox_id in self._held
+
+    def hold(self, outbox_ids: Iterable[int]) -> None:
+        """Know that this process is sending these rows, until their outcome is written."""
+        self._held.update(outbox_ids)
 
     def note(self, outbox_ids: Sequence[int], fate: Fate, reason: str = "") -> None:
         """Have the outcome of these rows written soon."""
@@ -68,4 +77,5 @@ class Responses:
             self._write(batch)
             for finish in batch:
                 self._waiting.popleft()
+                self._held.discard(finish.outbox_id)
                 telemetry.event("response.finished", outcome=finish.fate, reason=finish.reason)

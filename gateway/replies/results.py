@@ -51,12 +51,15 @@ class Expectation:
         try:
             return self._result.get(timeout=max(0.0, self.until - self._clock()))
         except Timeout:
+            if self._result.ready():
+                # It came in the same turn of the loop in which the time ran out.
+                return self._result.get_nowait()
             if not self.promised:
                 return None
         try:
             return self._result.get(timeout=max(0.0, self.until + PROMISED_S - self._clock()))
         except Timeout:
-            return None
+            return self._result.get_nowait() if self._result.ready() else None
 
     def promise(self) -> bool:
         """Commit this caller to delivering the reply, if it has the time; once for a turn is enough."""
@@ -76,12 +79,15 @@ class Results:
         self,
         lookup: Callable[[Sequence[int]], list[Result]],
         claim: Callable[[Sequence[int]], dict[int, list[int]]],
+        give_up: Callable[[Sequence[int]], None],
         *,
         poll_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lookup = lookup
         self._claim = claim
+        #: Takes rows that were claimed for a caller who left meanwhile.
+        self._give_up = give_up
         self._poll_s = poll_s
         self._clock = clock
         self._waiting: dict[int, list[Expectation]] = {}
@@ -143,12 +149,12 @@ class Results:
         claimed = self._claim([result.turn_id for result in ended])
         for result in ended:
             rows = tuple(claimed.get(result.turn_id, ()))
-            for expectation in self._waiting.get(result.turn_id, ())[:1]:
-                expectation.deliver(
-                    Delivered(result.turn_id, result.state, result.reply, result.reason, rows)
-                )
-            for expectation in self._waiting.get(result.turn_id, ())[1:]:
-                expectation.deliver(Delivered(result.turn_id, result.state, result.reply, result.reason))
+            found = Delivered(result.turn_id, result.state, result.reply, result.reason, rows)
+            waiting = self._waiting.get(result.turn_id, [])
+            if rows and not waiting:
+                self._give_up(rows)
+            for place, expectation in enumerate(waiting):
+                expectation.deliver(found if place == 0 else _without_rows(found))
 
 
 def _without_rows(result: Delivered) -> Delivered:

@@ -139,6 +139,7 @@ _EVENTS = (
         "our own code failed while a reply was sent",
         ("channel", "account", "reason"),
     ),
+    Event("outbox.strays", "warning", "rows claimed by an answer that never came were given back", ("rows",)),
     Event("dedupe.pruned", "debug", "dedupe keys were forgotten by age", ("channel", "rows")),
     # Streams
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),

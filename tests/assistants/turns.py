@@ -19,7 +19,7 @@ KEYS = (
     "whsec_b2xkZXIgc2VjcmV0OiAzMiBieXRlcyBvZiBhIHRlc3Q=",
 )
 
-LANE_KEY = LaneKey(conversation_id=45, fence=7)
+LANE_KEY = LaneKey(conversation_id=45, fence=7, epoch=1)
 
 TURN = Turn(
     turn_id=123,

@@ -15,7 +15,7 @@ from gateway.store.ledger.process import Process
 __all__ = ["Accepted", "Arrival", "accept"]
 
 _STATEMENT = (
-    "SELECT * FROM ledger_accept(%s, %s, make_interval(secs => %s), %s, %s::text[], %s::integer[], %s::text[],"
+    "SELECT * FROM ledger_accept(%s, %s, %s, %s::text[], %s::integer[], %s::text[],"
     " %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::integer[],"
     " %s::text[], %s::jsonb[], %s::jsonb[], %s::text[])"
 )
@@ -38,14 +38,14 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 def accept(
-    cursor: Cursor, process: Process, arrivals: Sequence[Arrival], *, dead_after_s: float, waiting_max: int
+    cursor: Cursor, process: Process, arrivals: Sequence[Arrival], *, waiting_max: int
 ) -> list[Accepted]:
     """Write the arrivals as turns and return one result for each, in order.
 
     Safe to run again when it is not known whether it was committed: what it wrote then answers as its own duplicate.
     """
     batch = arrange(arrivals)
-    cursor.execute(_STATEMENT, _parameters(batch, process, dead_after_s, waiting_max))
+    cursor.execute(_STATEMENT, _parameters(batch, process, waiting_max))
     rows = cursor.fetchall()
     results = [
         _accepted(row, arrivals[index], process) for row, index in zip(rows, batch.arrival_of, strict=True)
@@ -62,11 +62,9 @@ def _shared(results: list[Accepted], batch: Arrangement, index: int) -> Accepted
     return Accepted("duplicate", result.turn_id, result.seq, result.conversation_id, result.lane, None)
 
 
-def _parameters(
-    batch: Arrangement, process: Process, dead_after_s: float, waiting_max: int
-) -> tuple[object, ...]:
+def _parameters(batch: Arrangement, process: Process, waiting_max: int) -> tuple[object, ...]:
     return (
-        process.process_id, process.epoch, dead_after_s, waiting_max,
+        process.process_id, process.epoch, waiting_max,
         batch.dedupe_keys, batch.dedupe_m, batch.lane_channels, batch.lane_accounts, batch.lane_keys,
         batch.user_c, batch.user_keys, batch.user_names, batch.user_locales, batch.message_c, batch.message_u,
         batch.surfaces, batch.addresses, batch.messages, batch.trace_ids,
@@ -75,7 +73,7 @@ def _parameters(
 
 def _accepted(row: tuple[Any, ...], arrival: Arrival, process: Process) -> Accepted:
     outcome, turn_id, seq, conversation_id, user_id, fence, is_head, state, memory = row
-    lane = None if fence is None else LaneKey(conversation_id, fence)
+    lane = None if fence is None else LaneKey(conversation_id, fence, process.epoch)
     head = None
     if lane is not None and is_head and outcome == "new":
         inbound = arrival.inbound

@@ -17,7 +17,7 @@
 -- Lock order, the same everywhere: dedupe keys by key, own process row, conversations by id, turns.
 -- OFFSET 0 keeps the planner, which knows nothing of a batch's size, from turning a probe into a scan.
 CREATE OR REPLACE FUNCTION ledger_accept(
-    me bigint, my_epoch bigint, dead_after interval, waiting_max integer,
+    me bigint, my_epoch bigint, waiting_max integer,
     dedupe_keys text[], dedupe_m integer[],
     lane_channels text[], lane_accounts text[], lane_keys text[],
     user_c integer[], user_keys text[], user_names text[], user_locales text[],
@@ -81,8 +81,10 @@ BEGIN
     FROM unnest(lanes) WITH ORDINALITY AS l(id, c)
     CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = l.id OFFSET 0) AS c
     LEFT JOIN LATERAL (
+        -- Not by the age of its beat: one that is overdue but not declared dead may still beat, and would go on
+        -- with a lane that it has lost.  Whoever looks for the dead declares it (process_bury), then it is free.
         SELECT true AS alive FROM processes p
-        WHERE p.id = c.owner_process AND p.epoch = c.owner_epoch AND p.beat > clock_timestamp() - dead_after OFFSET 0
+        WHERE p.id = c.owner_process AND p.epoch = c.owner_epoch AND p.beat IS NOT NULL OFFSET 0
     ) AS o ON true;
 
     WITH taken AS (

@@ -30,7 +30,7 @@ def heads(
     found: dict[int, tuple[LaneKey, Turn]] = {}
     for conversation_id, channel, account, key, fence, *head in cursor.fetchall():
         found[conversation_id] = (
-            LaneKey(conversation_id, fence),
+            LaneKey(conversation_id, fence, process.epoch),
             head_of(conversation_id, channel, account, key, head),
         )
     return [found.get(conversation_id) for conversation_id in conversations]

@@ -88,6 +88,10 @@ class Ledger:
         """Write what became of sends; False for a row that is not this process's any more."""
         return self._database.run(lambda cursor: outbox.finish(cursor, self._process(), batch))
 
+    def outbox_owned(self) -> set[int]:
+        """Return the outbox rows that this process is sending, as the ledger knows it."""
+        return self._database.run(lambda cursor: outbox.owned(cursor, self._process()))
+
     def outbox_counts(self) -> dict[tuple[str, str], int]:
         """Return the rows not yet ended, by (channel, account)."""
         return self._database.run(outbox.counts)
@@ -113,7 +117,6 @@ class Ledger:
             cursor,
             self._process(),
             batch,
-            dead_after_s=self._lanes.dead_after_s,
             waiting_max=self._lanes.lane_waiting_max,
         )
 

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from gateway.store.ledger.process import Process
 
-__all__ = ["Fate", "Finish", "OutboxRow", "claim", "claim_responses", "counts", "finish"]
+__all__ = ["Fate", "Finish", "OutboxRow", "claim", "claim_responses", "counts", "finish", "owned"]
 
 Fate = Literal["sent", "not_sent", "unknown", "retry", "push"]
 _decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
@@ -29,6 +29,8 @@ class OutboxRow(msgspec.Struct, frozen=True):
     attempts: int
     maybe_repeat: bool
     age_s: float
+    #: The epoch in which this process claimed it: in a later one it is not this process's any more.
+    epoch: int
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -58,6 +60,7 @@ def claim(cursor: Cursor, process: Process, rows_max: int) -> list[OutboxRow]:
             attempts=row[7],
             maybe_repeat=row[8],
             age_s=row[9],
+            epoch=process.epoch,
         )
         for row in cursor.fetchall()
     ]
@@ -99,3 +102,9 @@ def counts(cursor: Cursor) -> dict[tuple[str, str], int]:
     """Return the number of rows not yet ended, by (channel, account)."""
     cursor.execute("SELECT * FROM outbox_counts()")
     return {(channel, account): rows for channel, account, rows in cursor.fetchall()}
+
+
+def owned(cursor: Cursor, process: Process) -> set[int]:
+    """Return the rows that the ledger says this process is sending."""
+    cursor.execute("SELECT * FROM outbox_owned(%s, %s)", (process.process_id, process.epoch))
+    return {row[0] for row in cursor.fetchall()}

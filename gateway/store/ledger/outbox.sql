@@ -94,3 +94,10 @@ CREATE OR REPLACE FUNCTION outbox_counts() RETURNS TABLE (channel text, account 
 LANGUAGE sql STABLE AS $$
     SELECT channel, account, count(*) FROM outbox WHERE state IN ('pending', 'sending') GROUP BY channel, account
 $$;
+
+-- Rows that the ledger says this process is sending.  What it knows nothing of (the answer to its claim was lost) it
+-- has certainly not sent.
+CREATE OR REPLACE FUNCTION outbox_owned(me bigint, my_epoch bigint) RETURNS SETOF bigint
+LANGUAGE sql STABLE AS $$
+    SELECT id FROM outbox WHERE state = 'sending' AND claimed_process = me AND claimed_epoch = my_epoch
+$$;

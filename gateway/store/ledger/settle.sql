@@ -118,10 +118,13 @@ BEGIN
 
     RETURN QUERY
     SELECT CASE s.fate WHEN 'lost' THEN 'lost' ELSE 'done' END, h.turn IS NOT NULL, s.heir,
-           ARRAY(SELECT b.id FROM unnest(boxes, box_t) AS b(id, t) WHERE b.t = s.i),
+           CASE s.fate WHEN 'write' THEN ARRAY(SELECT b.id FROM unnest(boxes, box_t) AS b(id, t) WHERE b.t = s.i)
+                       -- The answer that named them was lost: without it nobody would ever end them.
+                       WHEN 'again' THEN ARRAY(SELECT o.id FROM outbox o WHERE o.turn_id = s.turn ORDER BY o.id)
+                       ELSE '{}' END,
            h.turn, h.seq, h.surface, h.address, h.message, h.trace_id, h.user_id, h.user_key, h.user_name,
            h.user_locale, h.accepted_by, h.deaths, h.age_s, h.state, h.memory
-    FROM unnest(lanes, fate, more, keeps, heir) WITH ORDINALITY AS s(lane, fate, more, keep, heir, i)
+    FROM unnest(lanes, turn_ids, fate, more, keeps, heir) WITH ORDINALITY AS s(lane, turn, fate, more, keep, heir, i)
     LEFT JOIN LATERAL (
         SELECT * FROM ledger_head(s.lane) WHERE s.more AND s.keep AND s.heir IS NULL
     ) AS h ON true
