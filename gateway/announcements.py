@@ -35,9 +35,9 @@ class Announcements:
         self._signals = signals
         self._owner = owner
 
-    def accepted(self, turn: AcceptedTurn, channel: str, account: str, conversation_key: str) -> None:
+    def accepted(self, turn: AcceptedTurn) -> None:
         """A message is in the ledger."""
-        self._live.accepted(turn.conversation_id, turn.seq, (channel, account, conversation_key))
+        self._live.accepted(turn.conversation_id, turn.seq)
         self._tell_gateways(lambda: hints.Accepted(turn.conversation_id, turn.seq))
 
     def preview(self, turn: Turn, preview: AssistantPreview) -> None:

@@ -90,7 +90,7 @@ class Bots:
 class Watchers(Protocol):
     """Those who look on: live pages of this process, and the other processes."""
 
-    def accepted(self, turn: Accepted, channel: str, account: str, conversation_key: str) -> None:
+    def accepted(self, turn: Accepted) -> None:
         """A message is in the ledger."""
         ...
 
@@ -163,8 +163,8 @@ class Door:
             return self._keep(bot, request, error)
         # Whoever waits is known before the turn can end.
         expectation = self._expect(bot, inbound[-1], taken[-1], arrived)
-        for item, accepted in zip(inbound, taken, strict=True):
-            self._watchers.accepted(accepted, account.channel, account.name, item.conversation_key)
+        for accepted in taken:
+            self._watchers.accepted(accepted)
             if accepted.lane is not None:
                 self._lanes.grant(accepted.lane, (account.channel, account.name), accepted.head)
         if expectation is None:
