@@ -105,7 +105,7 @@ _EVENTS = (
     Event("store.unavailable", "error", "PostgreSQL does not answer", ("reason",)),
     Event("redis.unavailable", "warning", "Redis does not answer; work goes on without it", ("reason",)),
     # Calls
-    Event("assistant.call", "info", "an assistant was asked for a reply", ("assistant", *_SPAN)),
+    Event("assistant.call", "debug", "an assistant was asked for a reply", ("assistant", *_SPAN)),
     Event(
         "breaker.changed",
         "warning",
