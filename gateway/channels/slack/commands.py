@@ -20,7 +20,7 @@ __all__ = ["delivery_key", "parse_command"]
 def parse_command(form: Mapping[str, str], body: bytes) -> Messages:
     """Return the command that *form* carries."""
     command = convert(form, Command)
-    team = command.team_id or command.enterprise_id
+    team = command.team_id or command.enterprise_id or ""
     inbound = Inbound(
         conversation_key=place.conversation_key(team, command.channel_id, None),
         dedupe_keys=(delivery_key(command.trigger_id, body),),

@@ -19,18 +19,21 @@ __all__ = [
     "File",
     "Id",
     "Interaction",
+    "MaybeId",
     "User",
     "View",
 ]
 
-Id = Annotated[str, Meta(max_length=150)]
+Id = Annotated[str, Meta(min_length=1, max_length=150)]
+#: One that Slack may leave out, as null or (in forms) as an empty field.
+MaybeId = Annotated[str, Meta(max_length=150)] | None
 Values = dict[str, dict[str, "Action"]]
 
 
 class Authorization(msgspec.Struct):
     """An installation that sees the event.  With ``is_bot``, ``user_id`` is our own bot."""
 
-    user_id: Id | None = None
+    user_id: MaybeId = None
     is_bot: bool = False
 
 
@@ -38,8 +41,8 @@ class Envelope(msgspec.Struct):
     """The outer body of the Events API.  ``event`` stays raw: its shape depends on its type."""
 
     type: str
-    team_id: Id | None = None
-    event_id: Id | None = None
+    team_id: MaybeId = None
+    event_id: MaybeId = None
     challenge: str | None = None
     authorizations: list[Authorization] | None = None
     event: msgspec.Raw = msgspec.Raw(b"{}")
@@ -50,7 +53,7 @@ class EventKind(msgspec.Struct):
 
     type: str
     subtype: str | None = None
-    bot_id: Id | None = None
+    bot_id: MaybeId = None
 
 
 class File(msgspec.Struct):
@@ -70,7 +73,7 @@ class Event(msgspec.Struct):
     channel: Id
     ts: Id
     text: str | None = None
-    thread_ts: Id | None = None
+    thread_ts: MaybeId = None
     files: list[File] | None = None
     locale: str | None = None
 
@@ -81,12 +84,12 @@ class Command(msgspec.Struct):
     command: Id
     user_id: Id
     channel_id: Id
-    team_id: Id = ""
-    enterprise_id: Id = ""
+    team_id: MaybeId = None
+    enterprise_id: MaybeId = None
     user_name: str = ""
     text: str = ""
     response_url: str = ""
-    trigger_id: Id = ""
+    trigger_id: MaybeId = None
 
 
 class Named(msgspec.Struct):
@@ -148,7 +151,7 @@ class ResponseUrl(msgspec.Struct):
     """An address that a modal's menu asked for."""
 
     response_url: str
-    channel_id: Id | None = None
+    channel_id: MaybeId = None
 
 
 class View(msgspec.Struct):
@@ -162,8 +165,8 @@ class View(msgspec.Struct):
 class Container(msgspec.Struct):
     """Where the element stood."""
 
-    channel_id: Id | None = None
-    thread_ts: Id | None = None
+    channel_id: MaybeId = None
+    thread_ts: MaybeId = None
     is_ephemeral: bool = False
 
 
@@ -171,7 +174,7 @@ class Anchor(msgspec.Struct):
     """The message that was acted on."""
 
     text: str | None = None
-    thread_ts: Id | None = None
+    thread_ts: MaybeId = None
 
 
 class Interaction(msgspec.Struct):
@@ -190,5 +193,5 @@ class Interaction(msgspec.Struct):
     callback_id: str | None = None
     response_url: str | None = None
     response_urls: list[ResponseUrl] | None = None
-    trigger_id: Id | None = None
+    trigger_id: MaybeId = None
     action_ts: str | None = None

@@ -80,16 +80,27 @@ def test_a_sample_with_anything_in_any_place_is_a_value_or_a_typed_refusal(
     name: str, data: st.DataObject
 ) -> None:
     """One value of a real delivery is replaced by any JSON at all: wrong types, nulls, odd numbers, nests."""
-    value = sample(name)
-    value.pop("expected")
-    places = list(_places(value))
-    holder, key = data.draw(st.sampled_from(places))
+    value = _input(name)
+    holder, key = data.draw(st.sampled_from(list(_places(value))))
     holder[key] = data.draw(JSON)
     try:
         content_type, body = encode(value)
     except (TypeError, AttributeError, UnicodeEncodeError):
         return  # a form cannot carry it
     assert_value_or_refusal(body, content_type)
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+@pytest.mark.parametrize("name", SPOKEN)
+def test_an_id_that_is_missing_is_never_an_error(name: str, nothing: str | None) -> None:
+    """Each text of a delivery in turn is empty or null."""
+    for at in range(len(list(_places(_input(name))))):
+        value = _input(name)
+        holder, key = list(_places(value))[at]
+        if isinstance(holder[key], str):
+            holder[key] = nothing
+            content_type, body = encode(value)
+            assert_value_or_refusal(body, content_type)
 
 
 @pytest.mark.parametrize("name", SPOKEN)
@@ -187,6 +198,11 @@ def test_a_refusal_tells_nothing_of_the_body() -> None:
 
     assert "hush" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def _input(name: str) -> dict[str, Any]:
+    """Return a sample without its golden output."""
+    return {key: value for key, value in sample(name).items() if key != "expected"}
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:

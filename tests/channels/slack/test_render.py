@@ -201,6 +201,13 @@ def test_a_reply_too_long_for_one_message_becomes_several_in_order() -> None:
     assert " ".join(shown).split() == words
 
 
+def test_a_message_holds_fifty_blocks() -> None:
+    """Small blocks run into the number before the bytes."""
+    rendered = render(*[List((Item("x", value="y"),))] * 60)
+
+    assert [len(payload["body"]["blocks"]) for payload in rendered.payloads] == [50, 10]
+
+
 def test_what_does_not_fit_at_all_is_said_and_recorded() -> None:
     rendered = render(*[Text("x" * 40_000)] * 3)
 
