@@ -1,0 +1,4 @@
+"""Sample assistants: separate processes that answer turns over HTTP, as anybody's assistant would.
+
+They import nothing of the gateway, so each of them can be lifted out and taken as the start of a real one.
+"""

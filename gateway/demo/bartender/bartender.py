@@ -1,0 +1,128 @@
+"""The Bartender's spine: hear, recall, answer, put into parts.
+
+Pure: the same turn gets the same answer, in about half a millisecond, and no text makes it raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.demo.bartender.answers import going_on, guest, inventing, offers, questions, recipes, talk
+from gateway.demo.bartender.catalogue.load import Catalogue
+from gateway.demo.bartender.hearing.intent import Act
+from gateway.demo.bartender.hearing.lexicon import Lexicon
+from gateway.demo.bartender.hearing.understand import understand
+from gateway.demo.bartender.said import Said
+from gateway.demo.bartender.session import restored
+from gateway.demo.bartender.tastes import Tastes, remembered
+from gateway.demo.bartender.visit import Visit
+from gateway.demo.bartender.wire import Part, Reply, Speech, Suggestions, Surface, Text, TurnRequest
+
+__all__ = ["ANSWERS", "Answer", "Bartender"]
+
+#: Who answers what.
+ANSWERS: Mapping[Act, Callable[[Visit], Said]] = {
+    "nothing": talk.nothing,
+    "greet": talk.greet,
+    "help": talk.help_,
+    "thanks": talk.thanks,
+    "goodbye": talk.goodbye,
+    "yes": talk.yes,
+    "no": talk.no,
+    "small_talk": talk.small_talk,
+    "cannot_see": talk.cannot_see,
+    "unknown": talk.unknown,
+    "have": offers.have,
+    "wish": offers.wish,
+    "adjust": going_on.adjust,
+    "another": going_on.another,
+    "surprise": going_on.surprise,
+    "list": going_on.repeat_list,
+    "reject": going_on.reject,
+    "show": recipes.show,
+    "make": recipes.make,
+    "serve": recipes.serve,
+    "without": recipes.without,
+    "why": questions.why,
+    "strength": questions.strength,
+    "substitute": questions.substitute,
+    "compare": questions.compare,
+    "like": guest.like,
+    "dislike": guest.dislike,
+    "avoid": guest.avoid,
+    "allow": guest.allow,
+    "know_me": guest.know_me,
+    "forget_me": guest.forget_me,
+    "units": guest.units,
+    "care": guest.care,
+    "invent": inventing.inventing,
+}
+#: Characters of a guest's name that are spoken.
+GUEST_CHARS_MAX = 40
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A reply, and what may be shown of it before it is whole.
+
+    ``pieces``: of its text, in order.  ``shown``: its cards and lists.  ``slow``: the pieces want to be told
+    one by one.
+    """
+
+    reply: Reply
+    pieces: tuple[str, ...]
+    shown: tuple[Part, ...]
+    slow: bool
+
+
+class Bartender:
+    """Answers turns.  Holds nothing but the catalogue: what happened before comes with each turn."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._lexicon = Lexicon(catalogue)
+
+    def answer(self, turn: TurnRequest) -> Answer:
+        """Return the answer to *turn*."""
+        visit = Visit(
+            catalogue=self._catalogue,
+            intent=understand(turn.message, self._lexicon),
+            session=restored(turn.conversation.state),
+            tastes=remembered(turn.user.memory),
+            seed=turn.turn_id,
+            guest=" ".join(turn.user.name.split())[:GUEST_CHARS_MAX],
+        )
+        said = ANSWERS[visit.intent.act](visit)
+        reply = Reply(
+            parts=_parts(said, turn.surface),
+            state=msgspec.to_builtins(said.session) or None,
+            memory=_memory(said.tastes, visit.tastes),
+            end=said.end,
+        )
+        pieces = said.told or tuple(f"{word} " for word in said.text.split())
+        return Answer(reply, pieces, said.shown, slow=bool(said.told))
+
+
+def _memory(after: Tastes, before: Tastes) -> dict[str, Any] | UnsetType | None:
+    """Return what is to be remembered; nothing where nothing changed, so that two conversations of one guest, at
+    the same time, do not undo each other's.
+    """
+    if after == before:
+        return UNSET
+    return msgspec.to_builtins(after) or None
+
+
+def _parts(said: Said, surface: Surface) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    if "speech" in surface.shows:
+        parts.append(Speech(f"{said.text} {said.spoken}".strip()))
+    # A surface that only speaks would say the text a second time.
+    if "speech" not in surface.shows or "text" in surface.shows:
+        parts.append(Text(said.text))
+    parts += said.shown
+    if said.next and not said.end:
+        parts.append(Suggestions(said.next))
+    return tuple(parts)
