@@ -13,13 +13,13 @@ import socket
 import ssl
 from typing import Any
 
-import gevent
 import gevent.socket
 import gevent.ssl
 from gevent import monkey
 
 from gateway.rpc.address import Address
 from gateway.rpc.errors import CallTimeout, ConnectFailed
+from gateway.rpc.resolve import Resolve, SocketAddress, resolve_now
 from gateway.rpc.timeouts import Budget
 from gateway.rpc.wire import PlainWire, TlsWire, Wire
 
@@ -29,16 +29,15 @@ _raw_socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
 _IN_PROGRESS = frozenset({errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY})
 
-SocketAddress = tuple[Any, ...] | str
-
 
 class Connector:
     """Connects to one endpoint.  The TLS context, slow to make, is made once and at the first need."""
 
-    __slots__ = ("_address", "_ca_file", "_context")
+    __slots__ = ("_address", "_ca_file", "_context", "_resolve")
 
-    def __init__(self, address: Address, *, tls_ca_file: str) -> None:
+    def __init__(self, address: Address, *, tls_ca_file: str, resolve: Resolve = resolve_now) -> None:
         self._address = address
+        self._resolve = resolve
         self._ca_file = tls_ca_file
         self._context: Any = None
 
@@ -60,7 +59,7 @@ class Connector:
             raise ConnectFailed(str(error), reason="connect_timeout") from None
 
     def _connect_any(self, budget: Budget, ends_at: float) -> Wire:
-        addresses = self._resolve(_left_s(budget, ends_at))
+        addresses = self._resolve(self._address.host, self._address.port, _left_s(budget, ends_at))
         for left, (family, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
             share_ends_at = budget.clock() + _left_s(budget, ends_at) / left
             try:
@@ -72,24 +71,6 @@ class Connector:
                 if left == 1:
                     raise
         raise ConnectFailed("the host's name has no address", reason="unknown_host")
-
-    def _resolve(self, wait_s: float) -> list[tuple[int, SocketAddress]]:
-        host, port = self._address.host, self._address.port
-        family = _literal_family(host)
-        if family is not None:
-            return [(family, (host, port))]  # no trip through gevent's thread pool of ten
-        timeout = gevent.Timeout.start_new(wait_s)
-        try:
-            found = gevent.socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-        except gevent.Timeout as error:
-            if error is not timeout:
-                raise
-            raise TimeoutError from None
-        except (OSError, UnicodeError):
-            raise ConnectFailed("the host's name cannot be resolved", reason="unknown_host") from None
-        finally:
-            timeout.close()
-        return [(int(entry[0]), entry[4]) for entry in found]
 
     def _secure(self, connected: socket.socket, wait_s: float) -> Wire:
         # gevent's TLS wants gevent's socket.
@@ -157,16 +138,6 @@ def _left_s(budget: Budget, ends_at: float) -> float:
         if error.by_deadline:
             raise
         raise TimeoutError from None
-
-
-def _literal_family(host: str) -> int | None:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            continue
-        return family
-    return None
 
 
 def _reason(code: int) -> str:

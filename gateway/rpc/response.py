@@ -48,7 +48,7 @@ class ResponseReader:
         self._fed = 0
         self._feeding = 0
         self._body_bytes = 0
-        self._interim = False
+        self._interim = self._after_interim = False
         self._until_close = False
         self._fault: BadAnswer | None = None
         self._chunks.clear()
@@ -159,9 +159,10 @@ class ResponseReader:
         if status < 200:
             if status < 100 or status == 101:
                 self._fail(BadAnswer(f"status {status} was not asked for", reason="not_http", sent="maybe"))
-            self._interim = True
+            # What comes next was not looked at by ``feed``, which sees only how the first answer begins.
+            self._interim = self._after_interim = True
             return
-        if parser.get_http_version() not in VERSIONS:
+        if self._after_interim and parser.get_http_version() not in VERSIONS:
             self._fail(BadAnswer("the endpoint does not speak HTTP/1", reason="not_http", sent="maybe"))
         self.status = status
         self.reusable = parser.should_keep_alive()

@@ -213,6 +213,18 @@ def test_a_result_of_an_older_epoch_changes_nothing() -> None:
     assert (health.state, health.view(2.6).probes_passed) == (State.HALF_OPEN, 0)
 
 
+def test_a_result_from_before_the_trip_does_not_count_when_the_circuit_has_closed_again() -> None:
+    health = Health(RULES)
+    early = [permit_of(health, 0.0) for _ in range(20)]
+    health.apply(Event.TRIP, now=0.0)
+    run(health, Verdict.OK, 2.5, times=3)
+    assert health.state is State.CLOSED
+    for permit in early:
+        health.settle(permit, Verdict.FAILED, now=2.6, cause=Cause.CONNECT)
+
+    assert (health.state, health.view(2.6).calls) == (State.CLOSED, 0)
+
+
 def test_probes_start_with_one_and_never_exceed_what_is_needed_to_close() -> None:
     health = health_in(State.HALF_OPEN)
     first = permit_of(health, 3.0)

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.domain.deadline import Deadline
 from gateway.rpc import ConnectFailed, RpcClient
 from gateway.rpc.address import parse_base_url
 from gateway.rpc.connect import Connector
+from gateway.rpc.resolve import SocketAddress
 from gateway.rpc.timeouts import Budget, Timeouts
 from gateway.settings.rpc import RpcSettings
 from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, to
@@ -55,10 +57,39 @@ def test_a_unix_socket_that_is_not_there_was_never_sent(client: RpcClient, tmp_p
     assert (caught.value.reason, caught.value.sent) == ("refused", "never")
 
 
-def test_a_name_is_resolved_and_every_address_tried(serve: Serve, client: RpcClient) -> None:
-    """``localhost`` is ::1 too on most machines, and nobody listens there."""
-    server = serve(answering(OK))
-    assert client.call(to(f"http://localhost:{server.port}")).status == 200
+def test_a_name_is_resolved(serve: Serve, client: RpcClient) -> None:
+    assert client.call(to(f"http://localhost:{serve(answering(OK)).port}")).status == 200
+
+
+def connector_to(*ports: int) -> Connector:
+    """Return a connector to a name that stands for several addresses."""
+    addresses: list[tuple[int, SocketAddress]] = [(socket.AF_INET, ("127.0.0.1", port)) for port in ports]
+    address = parse_base_url("http://several.example")
+    return Connector(address, tls_ca_file="", resolve=lambda host, port, wait_s: addresses)
+
+
+def budget_of(**changes: float) -> Budget:
+    return Budget(Timeouts.of(RpcSettings(**changes)), Deadline.after(60, now=time.monotonic()), time.monotonic)
+
+
+def test_an_address_that_refuses_or_is_silent_leaves_time_for_the_next(serve: Serve, deaf_port: int) -> None:
+    """The bound is shared out: a silent first address must not use up the time of a second that works."""
+    good, closed = serve(answering(OK)), serve(answering(OK))
+    closed.stop()
+    connector_to(closed.port, deaf_port, good.port).connect(budget_of(connect_timeout_s=0.3)).close()
+
+    assert good.ended.get(timeout=5) == 1
+
+
+def test_when_no_address_works_the_last_ones_reason_is_told(serve: Serve, deaf_port: int) -> None:
+    closed = serve(answering(OK))
+    closed.stop()
+    with pytest.raises(ConnectFailed) as caught:
+        connector_to(deaf_port, closed.port).connect(budget_of(connect_timeout_s=0.1))
+    assert caught.value.reason == "refused"
+
+    with pytest.raises(ConnectFailed, match="no address"):
+        connector_to().connect(budget_of())
 
 
 # TLS
@@ -174,9 +205,8 @@ def test_aborting_a_tls_connection_wakes_its_reader(
     serve: Serve, make_client: MakeClient, authority: Authority
 ) -> None:
     server = serve(lambda link: link.until_gone(), ssl_context=authority.server_context("DNS:localhost"))
-    settings = RpcSettings(tls_ca_file=str(authority.pem))
-    budget = Budget(Timeouts.of(settings), Deadline(10**9), lambda: 0.0)
-    wire = Connector(parse_base_url(secure(server.port)), tls_ca_file=settings.tls_ca_file).connect(budget)
+    connector = Connector(parse_base_url(secure(server.port)), tls_ca_file=str(authority.pem))
+    wire = connector.connect(budget_of())
     wire.abort()
     with pytest.raises(OSError, match="EOF occurred"):
         wire.read(100, 5.0)

@@ -80,6 +80,8 @@ BAD = {
     "not http": (b"SSH-2.0-OpenSSH_9.2\r\n", "not_http", "maybe"),
     "rtsp": (b"RTSP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "not_http", "maybe"),
     "http 2": (b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", "not_http", "maybe"),
+    "http 2 after an interim answer": (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", "not_http", "maybe"),
     "empty line first": (b"\r\n" + HEAD + b"Content-Length: 0\r\n\r\n", "not_http", "maybe"),
     "status 000": (b"HTTP/1.1 000 No\r\nContent-Length: 0\r\n\r\n", "not_http", "maybe"),
     "upgrade": (b"HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "not_http", "maybe"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gevent
 import pytest
 
 from gateway.rpc import BadAnswer, CallTimeout, RpcClient
@@ -90,6 +91,18 @@ def test_a_stream_that_breaks_off_is_an_error_after_its_pieces(serve: Serve, cli
 
     assert (caught.value.reason, caught.value.sent) == ("truncated", "answered")
     assert "0 busy, 0 idle" in repr(client)
+
+
+def test_a_stream_that_timed_out_is_over_even_if_its_reader_goes_on(serve: Serve, client: RpcClient) -> None:
+    """Caught inside the block, a ``gevent.Timeout`` must not leave a connection that still owes an answer."""
+    server = serve(lambda link: (link.request(), link.send(CHUNKED, b"2\r\nhi\r\n"), link.until_gone()))
+    with client.stream(to(server)) as response:
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+            b"".join(response)
+        assert "0 busy, 0 idle" in repr(client)
+        assert list(response) == []
+
+    assert client.breakers()[to(server).endpoint].calls == 0
 
 
 def test_a_stream_is_bounded_in_size(serve: Serve, client: RpcClient) -> None:
