@@ -268,6 +268,14 @@ def test_a_probe_that_never_comes_back_loses_its_lease() -> None:
     assert health.view(4.1).probes_passed == 1
 
 
+def test_a_result_that_comes_after_its_lease_is_dropped_even_if_nobody_took_its_place() -> None:
+    health = health_in(State.HALF_OPEN)
+    health.settle(permit_of(health, 3.0, lease_s=1.0), Verdict.FAILED, now=4.0)
+
+    assert health.state is State.HALF_OPEN
+    assert health.view(4.0).probes_running == 0
+
+
 def test_the_same_probe_settled_twice_counts_once() -> None:
     health = health_in(State.HALF_OPEN)
     permit = permit_of(health, 3.0)
