@@ -1,0 +1,102 @@
+"""What a benchmark leaves behind: a table for a person, and JSON with every raw sample beside the goals."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["Goal", "Report", "median", "percentile", "spread"]
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """One number that was promised.  ``at``: whether the measured one must be at least or at most the goal."""
+
+    name: str
+    goal: float
+    measured: float
+    unit: str
+    at: Literal["least", "most"] = "least"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the promise is kept."""
+        return self.measured >= self.goal if self.at == "least" else self.measured <= self.goal
+
+
+class Report:
+    """Collects samples and goals, prints them, writes them."""
+
+    def __init__(self, name: str, *, quick: bool) -> None:
+        self.name = name
+        self.quick = quick
+        self.goals: list[Goal] = []
+        self.samples: dict[str, Any] = {}
+        self.notes: list[str] = []
+
+    def add(self, name: str, samples: object) -> None:
+        """Keep raw samples under *name*."""
+        self.samples[name] = samples
+
+    def goal(self, name: str, goal: float, measured: float, unit: str, at: Literal["least", "most"] = "least") -> None:
+        """Hold a measurement against what was promised."""
+        self.goals.append(Goal(name, goal, measured, unit, at))
+
+    def note(self, line: str) -> None:
+        """Add a sentence that a reader of the numbers needs."""
+        self.notes.append(line)
+
+    def print(self) -> None:
+        """Print goals and notes."""
+        width = max(len(goal.name) for goal in self.goals)
+        print(f"\n{self.name}{' (quick)' if self.quick else ''}")
+        for goal in self.goals:
+            sign = "≥" if goal.at == "least" else "≤"
+            verdict = "ok" if goal.ok else "MISSED"
+            print(f"  {goal.name:<{width}}  {goal.measured:>10,.1f} {goal.unit:<12} goal {sign} {goal.goal:,g}  {verdict}")
+        for note in self.notes:
+            print(f"  {note}")
+
+    def write(self, path: Path | None) -> None:
+        """Write the JSON, if a path was given."""
+        if path is None:
+            return
+        goals = [
+            {"name": g.name, "goal": g.goal, "measured": g.measured, "unit": g.unit, "ok": g.ok, "at": g.at}
+            for g in self.goals
+        ]
+        value = {
+            "name": self.name,
+            "quick": self.quick,
+            "machine": {
+                "cpus": os.cpu_count(),
+                "platform": platform.platform(),
+                "python": sys.version.split()[0],
+            },
+            "goals": goals,
+            "notes": self.notes,
+            "samples": self.samples,
+        }
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median of *values*."""
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return least and greatest, for a person."""
+    return f"{min(values):,.1f} to {max(values):,.1f}"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which *share* (0 to 1) of the sorted copy of *values* lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
