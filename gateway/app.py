@@ -16,6 +16,7 @@ import flask
 from gateway.announcements import Announcements, Hearing
 from gateway.assistants.client import Assistants
 from gateway.assistants.schema import assistant_schema
+from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
 from gateway.conversations.live import Live
 from gateway.conversations.transcripts import Transcripts
@@ -27,7 +28,7 @@ from gateway.intake.accept import Intake
 from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
-from gateway.pipeline import Bots, Door, Runner
+from gateway.pipeline import Door, Runner
 from gateway.replies.outbox_watch import OutboxWatch
 from gateway.replies.responses import Responses
 from gateway.replies.results import Results

@@ -22,15 +22,16 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 
 from gateway import telemetry
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.preview import Preview
-from gateway.channels.base import Channel, Immediate, Receipt, Rendered
+from gateway.channels.base import Immediate, Receipt
+from gateway.channels.bots import Bot, Bots
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import (
@@ -44,47 +45,16 @@ from gateway.domain.errors import (
 from gateway.domain.http import Request, Response
 from gateway.domain.message import Inbound
 from gateway.domain.reply import Reply, Text
-from gateway.domain.turn import LaneKey, OutboxDraft, Settlement, Turn
+from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.intake.accept import Intake
 from gateway.lanes.lane import Lanes
 from gateway.replies.responses import Responses
-from gateway.replies.results import PROMISED_S, Delivered, Expectation, Results
-from gateway.settings.accounts import Account
+from gateway.replies.results import Delivered, Expectation, Results
+from gateway.replies.way_out import way_out
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.settle import Settled
 
-__all__ = ["Bot", "Bots", "Door", "Runner", "Watchers"]
-
-
-class Bot:
-    """One account with the channel that speaks for it."""
-
-    __slots__ = ("account", "channel")
-
-    def __init__(self, channel: Channel[Any], account: Account) -> None:
-        self.channel = channel
-        self.account = account
-
-
-class Bots:
-    """All accounts, by channel and name."""
-
-    def __init__(
-        self, channels: Mapping[str, Channel[Any]], accounts: Mapping[tuple[str, str], Account]
-    ) -> None:
-        self._bots = {key: Bot(channels[key[0]], account) for key, account in accounts.items()}
-
-    def find(self, channel: str, account: str) -> Bot:
-        """Return the account's bot.
-
-        :raises NotFound: the settings have no such account.
-        """
-        bot = self._bots.get((channel, account))
-        if bot is None:
-            raise NotFound(
-                f"there is no account {account!r} on channel {channel!r}", reason="unknown_account"
-            )
-        return bot
+__all__ = ["Door", "Runner", "Watchers"]
 
 
 class Watchers(Protocol):
@@ -374,34 +344,11 @@ class Runner:
             reason=reason,
             detail=detail,
             degraded=rendered.degraded,
-            outbox=self._way_out(turn, capabilities, rendered),
+            outbox=way_out(
+                turn,
+                capabilities,
+                rendered.payloads,
+                promised=lambda: self._results.promise(turn.turn_id),
+                here=self._process_id(),
+            ),
         )
-
-    def _way_out(self, turn: Turn, capabilities: Capabilities, rendered: Rendered) -> tuple[OutboxDraft, ...]:
-        """Choose how each rendered message leaves: the first one maybe in the response, the others pushed."""
-        if capabilities.late == "stream":
-            # The user's own page reads the ledger: there is nothing to send, and nothing that could be lost.
-            return ()
-        resend = capabilities.unknown == "resend_marked"
-        drafts = [
-            OutboxDraft(kind="push", payload=payload, resend_unknown=resend) for payload in rendered.payloads
-        ]
-        if drafts and capabilities.answers_in_response:
-            drafts[0] = self._response(turn, capabilities, drafts[0])
-        return tuple(drafts)
-
-    def _response(self, turn: Turn, capabilities: Capabilities, draft: OutboxDraft) -> OutboxDraft:
-        if self._results.promise(turn.turn_id):
-            return OutboxDraft(
-                kind="response", payload=draft.payload, claimed=True, resend_unknown=draft.resend_unknown
-            )
-        left_s = capabilities.answer_by_s - turn.age_s
-        if turn.accepted_by != self._process_id() and left_s > 0:
-            # Its caller may still wait in another process: it has until then to take the row.
-            return OutboxDraft(
-                kind="response",
-                payload=draft.payload,
-                due_s=left_s + PROMISED_S,
-                resend_unknown=draft.resend_unknown,
-            )
-        return draft

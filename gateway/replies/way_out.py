@@ -1,0 +1,55 @@
+"""How the messages of a settled turn leave: in the response of their delivery, by the outbox, or read from the ledger.
+
+    the channel's users read the ledger themselves      nothing is sent, so nothing can be lost
+    a caller here promised to take it into its response  a row that this process is already sending
+    a caller elsewhere may still be waiting              a row that it may take until its time is over, then a push
+    anything else, and every further message             a push
+
+Pure, but for asking whether a caller promises: that is asked once, at this very moment, because the answer binds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gateway.domain.capabilities import Capabilities
+from gateway.domain.turn import OutboxDraft, Turn
+from gateway.replies.results import PROMISED_S
+
+__all__ = ["way_out"]
+
+
+def way_out(
+    turn: Turn,
+    capabilities: Capabilities,
+    payloads: Sequence[dict[str, Any]],
+    *,
+    promised: Callable[[], bool],
+    here: int,
+) -> tuple[OutboxDraft, ...]:
+    """Return the outbox rows of a turn's rendered messages.
+
+    *promised* makes a waiting caller of this process take the reply, if one has the time; *here* is this process's id.
+    """
+    if capabilities.late == "stream":
+        return ()
+    resend = capabilities.unknown == "resend_marked"
+    drafts = [OutboxDraft(kind="push", payload=payload, resend_unknown=resend) for payload in payloads]
+    if drafts and capabilities.answers_in_response:
+        left_s = capabilities.answer_by_s - turn.age_s
+        if promised():
+            drafts[0] = _response(drafts[0], claimed=True)
+        elif turn.accepted_by != here and left_s > 0:
+            drafts[0] = _response(drafts[0], due_s=left_s + PROMISED_S)
+    return tuple(drafts)
+
+
+def _response(draft: OutboxDraft, *, claimed: bool = False, due_s: float = 0.0) -> OutboxDraft:
+    return OutboxDraft(
+        kind="response",
+        payload=draft.payload,
+        due_s=due_s,
+        claimed=claimed,
+        resend_unknown=draft.resend_unknown,
+    )
