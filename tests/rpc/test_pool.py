@@ -234,15 +234,26 @@ def test_a_connection_that_died_on_its_way_to_a_waiter_is_replaced() -> None:
 
 @pytest.mark.parametrize("error", [ConnectFailed("refused", reason="refused"), gevent.GreenletExit()])
 def test_a_failed_opening_serves_the_next_waiter(error: BaseException) -> None:
-    house = House(connections_max=1, pool_wait_s=5)
+    house = House(connections_max=1, pool_wait_s=60)
     house.fail_with = error
-    calls = [gevent.spawn(house.acquire) for _ in range(2)]
-    gevent.idle()
+    calls = [gevent.spawn(house.acquire) for _ in range(3)]
     gevent.joinall(calls, timeout=5)
     house.fail_with = None
 
+    assert all(call.ready() for call in calls), "a permit that came free did not reach those who wait"
     assert repr(house.pool) == "<Pool peer: 0 busy, 0 idle of 1, 0 waiting of 2>"
     assert house.acquire() is house.opened[0]
+
+
+def test_a_destroyed_connection_leaves_its_permit_to_the_next_waiter() -> None:
+    house = House(connections_max=1, pool_wait_s=60)
+    held = house.acquire()
+    waiter = gevent.spawn(house.acquire)
+    gevent.idle()
+    house.pool.discard(held)
+
+    assert waiter.get(timeout=5) is house.opened[1]
+    assert house.pool.busy == 1
 
 
 def test_a_failed_replacement_gives_the_permit_back() -> None:
