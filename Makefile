@@ -17,8 +17,9 @@ pytest = browser=0; $(BIN)/pytest $(1) tests/browser || browser=$$?; $(BIN)/pyte
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# `make run FAULT=slow` has The Bartender answer wrongly on purpose: slow, crash, not_json, wrong_schema, huge, endless.
 run: $(VENV)/runtime.stamp ## Start everything on PORT (8080), state in SWITCHBOARD_HOME (.switchboard).
-	@exec $(BIN)/switchboard up --stop-with-parent
+	@BARTENDER_FAULT="$(or $(FAULT),$(BARTENDER_FAULT))" exec $(BIN)/switchboard up --stop-with-parent
 
 test: $(VENV)/dev.stamp chromium ## Run the tests that take less than five minutes.
 	@$(call pytest,)

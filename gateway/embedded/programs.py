@@ -13,6 +13,7 @@ from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Program
 from gateway.embedded.redis import EmbeddedRedis
+from gateway.embedded.secret_files import BARTENDER_SECRET
 from gateway.settings.settings import Settings
 
 __all__ = ["Plan"]
@@ -41,6 +42,8 @@ class Plan:
             "DATABASE_URL": self._postgres.url(),
             "REDIS_URL": self._redis.url,
             "BARTENDER_URL": f"http+unix://{quote(str(self._bartender_socket), safe='')}/turn",
+            # The children's stderr is our pipe, so they cannot see that a person is reading.
+            "SWITCHBOARD_LOGGING__FORMAT": "text" if sys.stdout.isatty() else "json",
             # Less than the default, so that everything has stopped within ten seconds.
             "SWITCHBOARD_SERVER__DRAIN_S": "3",
         }
@@ -73,7 +76,10 @@ class Plan:
 
     def _bartender(self) -> Program:
         argv = (sys.executable, "-m", "gateway.demo.bartender", "--socket", str(self._bartender_socket))
-        return Program(name="bartender", argv=argv, env=self.environment, stop_max_s=1.0)
+        # The secret itself, because the path of a home may hold spaces, which separate secrets there.
+        secret = (self._home.secrets / BARTENDER_SECRET).read_text()
+        env = {"BARTENDER_SIGNING_SECRET": secret, **self.environment}
+        return Program(name="bartender", argv=argv, env=env, stop_max_s=1.0)
 
     def _worker(self) -> Program:
         argv = (sys.executable, "-m", "workers")

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["SECRETS", "ensure_secrets"]
+__all__ = ["BARTENDER_SECRET", "SECRETS", "ensure_secrets"]
 
 
 def _hexadecimal() -> str:
@@ -22,9 +22,12 @@ def _standard_webhooks() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+#: The gateway signs its calls with it, the assistant verifies them.
+BARTENDER_SECRET = "bartender_signing"
+
 #: Name of each file that the working default refers to, and how its content is made.
 SECRETS: dict[str, Callable[[], str]] = {
-    "bartender_signing": _standard_webhooks,
+    BARTENDER_SECRET: _standard_webhooks,
     "slack_bartender_signing": _hexadecimal,
     # Only Slack can give a token that it accepts; this one keeps the account whole until then.
     "slack_bartender_token": _hexadecimal,

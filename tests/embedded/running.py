@@ -30,7 +30,7 @@ class Running:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+            env={**_own_environment(), "PYTHONPATH": str(ROOT), **(env or {})},
         )
         self.lines: list[str] = []
         #: Killed at the end, in case the test fails because they live.
@@ -87,6 +87,20 @@ def running(argv: list[str], *, env: dict[str, str] | None = None) -> Iterator[R
             orphan.kill()
         if it.process.stdout:
             it.process.stdout.close()
+
+
+def _own_environment() -> dict[str, str]:
+    """Return ours without what would configure a Switchboard: a test says itself what it wants."""
+    configuring = (
+        "SWITCHBOARD_",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "BARTENDER_",
+        "HOST",
+        "PORT",
+        "WEB_CONCURRENCY",
+    )
+    return {name: value for name, value in os.environ.items() if not name.startswith(configuring)}
 
 
 def wait_gone(processes: list[psutil.Process]) -> None:

@@ -27,8 +27,7 @@ def free_port() -> int:
 
 
 def environment(home: Path, port: int) -> dict[str, str]:
-    given = {"DATABASE_URL": "", "REDIS_URL": "", "BARTENDER_URL": "", "HOST": "", "WEB_CONCURRENCY": ""}
-    return {**given, "SWITCHBOARD_HOME": str(home), "PORT": str(port)}
+    return {"SWITCHBOARD_HOME": str(home), "PORT": str(port)}
 
 
 def status(port: int, path: str) -> int:
@@ -138,7 +137,6 @@ def test_the_gateway_is_restarted_when_it_crashes(tmp_path: Path) -> None:
 def test_the_procfile_works_under_honcho(tmp_path: Path) -> None:
     """With stores by URL: `release` once, then `web` and `worker`."""
     port = free_port()
-    Path(tmp_path / "secrets").mkdir()
     with own_stores() as stores:
         env = environment(tmp_path, port) | {
             "DATABASE_URL": stores.postgres.url(),
