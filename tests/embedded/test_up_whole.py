@@ -9,9 +9,11 @@ import socket
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import pytest
+from slack_sdk.signature import SignatureVerifier
 
 from tests.embedded.running import GUARD_S, ROOT, Running, running, wait_gone
 from tests.support.stores import own_stores
@@ -41,6 +43,24 @@ def status(port: int, path: str) -> int:
         connection.close()
 
 
+def ask(port: int, home: Path, text: str) -> str:
+    """Ask The Bartender as Slack would, with the secret that `up` made, and return what it answers."""
+    fields = {"team_id": "T1", "channel_id": "C1", "user_id": "U1", "command": "/bartender", "text": text}
+    fields |= {"response_url": "https://hooks.slack.com/commands/1", "trigger_id": f"{time.monotonic()}"}
+    body, timestamp = urlencode(fields), str(int(time.time()))
+    verifier = SignatureVerifier((home / "secrets" / "slack_bartender_signing").read_text())
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": timestamp,
+        "X-Slack-Signature": verifier.generate_signature(timestamp=timestamp, body=body) or "",
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/hooks/slack/bartender", body, headers)
+    answer = connection.getresponse().read().decode()
+    connection.close()
+    return answer
+
+
 def wait_ready(port: int) -> None:
     deadline = time.monotonic() + GUARD_S
     while status(port, "/readyz") != 200:
@@ -61,6 +81,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
         it.wait_for(READY)
         assert status(port, "/healthz") == 200
         assert status(port, "/chat/bartender") == 200
+        assert "Daiquiri" in ask(port, tmp_path, "I have rum and lime")
         children = it.descendants()
         names = {name for process in children for name in (process.name(), *process.cmdline())}
         assert {"postgres", "redis-server", "workers", "gateway.wsgi:app", "gateway.demo.bartender"} <= names
@@ -69,6 +90,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
 
     with running(command, env=environment(tmp_path, port)) as it:
         it.wait_for(READY)
+        assert "Daiquiri" in ask(port, tmp_path, "I have rum and lime")
         children = it.descendants()
         begin = time.monotonic()
         it.signal(signal.SIGINT)
