@@ -24,7 +24,14 @@ if not UNPATCHED:
 
     patch_psycopg()
 
+import hypothesis
 import pytest
+
+# A run that failed must fail again, and a machine that is busy for 200 ms is no bug.  To look for new cases:
+# pytest --hypothesis-profile=explore.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=2_000, deadline=None)
+hypothesis.settings.load_profile("steady")
 
 # `tests.support` by its full name, whichever way pytest was started.
 sys.path.insert(0, str(Path(__file__).parent.parent))
