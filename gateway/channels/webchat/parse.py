@@ -23,7 +23,7 @@ from gateway.domain.message import Inbound, Message, Sender
 from gateway.domain.text import clean
 from gateway.settings.accounts import WebchatAccount
 
-__all__ = ["parse", "wait_s"]
+__all__ = ["ChatName", "parse", "wait_s"]
 
 MessageId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 ChatName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
