@@ -1,7 +1,7 @@
 """A scripted assistant that costs as little as one can: ``python -m bench.assistant SOCKET``.
 
-A process of its own over HTTP, so that the gateway does all that it does for a real one: connection, signature, deadline,
-reply checked.  It answers every POST at once with the same reply.
+A process of its own over HTTP, so that the gateway does all that it does for a real one: connection, signature,
+deadline, reply checked.  It answers every POST at once with the same reply.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import asyncio
 import sys
 
 BODY = b'{"parts":[{"type":"text","text":"All right."}]}'
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
-)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
 
 
 class _Connection(asyncio.Protocol):

@@ -55,7 +55,8 @@ def main(database_url: str, postgres_pid: int, seconds: float, rows_max: int, co
             message = Message("text", text="something with gin and lemon, please")
             inbound = Inbound(name, (f"{name}:{until}:{number}",), Sender(name), message, "message", {})
             accepted = ledger.accept([Arrival("webchat", "bench", inbound, f"{number:032x}")])[0]
-            assert accepted.lane is not None and accepted.head is not None
+            assert accepted.lane is not None
+            assert accepted.head is not None
             settlement = Settlement(turn=accepted.head, state="answered", reply=REPLY)
             assert not ledger.settle(Settling(accepted.lane, settlement, keep=True)).lost
             turns += 1

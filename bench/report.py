@@ -44,7 +44,9 @@ class Report:
         """Keep raw samples under *name*."""
         self.samples[name] = samples
 
-    def goal(self, name: str, goal: float, measured: float, unit: str, at: Literal["least", "most"] = "least") -> None:
+    def goal(
+        self, name: str, goal: float, measured: float, unit: str, at: Literal["least", "most"] = "least"
+    ) -> None:
         """Hold a measurement against what was promised."""
         self.goals.append(Goal(name, goal, measured, unit, at))
 
@@ -59,7 +61,9 @@ class Report:
         for goal in self.goals:
             sign = "≥" if goal.at == "least" else "≤"
             verdict = "ok" if goal.ok else "MISSED"
-            print(f"  {goal.name:<{width}}  {goal.measured:>10,.1f} {goal.unit:<12} goal {sign} {goal.goal:,g}  {verdict}")
+            print(
+                f"  {goal.name:<{width}}  {goal.measured:>10,.1f} {goal.unit:<12} goal {sign} {goal.goal:,g}  {verdict}"
+            )
         for note in self.notes:
             print(f"  {note}")
 

@@ -30,7 +30,7 @@ import msgspec
 from gateway import telemetry
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.preview import Preview
-from gateway.channels.base import Immediate, Receipt
+from gateway.channels.base import Immediate, Parsed, Receipt
 from gateway.channels.bots import Bot, Bots
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
@@ -46,7 +46,7 @@ from gateway.domain.http import Request, Response
 from gateway.domain.message import Inbound
 from gateway.domain.reply import Reply, Text
 from gateway.domain.turn import LaneKey, Settlement, Turn
-from gateway.intake.accept import Intake
+from gateway.intake.accept import Intake, lane_full
 from gateway.lanes.lane import Lanes
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Expectation, Results
@@ -111,7 +111,7 @@ class Door:
         bot = self._bots.find(channel, account)
         try:
             bot.channel.verify(request, bot.account, self._wall_clock())
-            parsed = bot.channel.parse(request, bot.account, self._wall_clock())
+            parsed = self._parse(bot, request)
         except NotUnderstood as error:
             return self._keep(bot, request, error)
         except SwitchboardError as error:
@@ -122,6 +122,22 @@ class Door:
         if not parsed.inbound:
             return bot.channel.accepted(())
         return self._accept(bot, request, parsed.inbound, arrived)
+
+    def _parse(self, bot: Bot, request: Request) -> Parsed:
+        try:
+            return bot.channel.parse(request, bot.account, self._wall_clock())
+        except SwitchboardError:
+            raise
+        except Exception as error:
+            # Our own mistake with an authentic delivery: it must not be lost for that.
+            telemetry.event(
+                "delivery.crashed",
+                channel=bot.account.channel,
+                account=bot.account.name,
+                reason=type(error).__name__,
+                detail=traceback.format_exc(limit=-6),
+            )
+            raise NotUnderstood(f"{type(error).__name__} in our own code", reason="crashed") from error
 
     def _accept(self, bot: Bot, request: Request, inbound: Sequence[Inbound], arrived: float) -> Response:
         account = bot.account
@@ -137,6 +153,11 @@ class Door:
             self._watchers.accepted(accepted)
             if accepted.lane is not None:
                 self._lanes.grant(accepted.lane, (account.channel, account.name), accepted.head)
+        if any(accepted.outcome == "refused" for accepted in taken):
+            # Of several messages the others are accepted, and will answer as duplicates when all come again.
+            if expectation is not None:
+                self._results.forget(expectation)
+            return bot.channel.refuse(inbound[-1].surface, account, lane_full())
         if expectation is None:
             return bot.channel.accepted([Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in taken])
         try:

@@ -18,7 +18,9 @@ from gateway.settings.outbox import OutboxSettings
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.arrange import Arrival
 
-__all__ = ["Intake", "LedgerAccept", "Running"]
+__all__ = ["LANE_FULL", "Intake", "LedgerAccept", "Running", "lane_full"]
+
+LANE_FULL = "lane_full"
 
 #: Seconds after which a refused delivery may come again: a turn or two later.
 _RETRY_AFTER_S = 2.0
@@ -64,16 +66,17 @@ class Intake:
         self._entering: Counter[tuple[str, str]] = Counter()
 
     def accept(self, channel: str, account: str, inbound: Sequence[Inbound], trace_id: str) -> list[Accepted]:
-        """Commit the messages of one delivery and return one result each, in order; none of them is 'refused'.
+        """Commit the messages of one delivery and return one result each, in order.
 
-        :raises Overloaded: a bound was reached; of several messages some may have been accepted, and will answer as
-            duplicates when the delivery is repeated.
+        A message that found too many before it in its conversation is 'refused': see :func:`lane_full`.
+
+        :raises Overloaded: a bound of the process or the account was reached, and nothing was written.
         :raises StoreUnavailable: PostgreSQL does not answer; nothing may be acknowledged.
         :raises StoreRefused: PostgreSQL refuses one of the messages for what is in it.
         """
+        key = channel, account
         try:
             self._check(channel, account)
-            key = channel, account
             self._entering[key] += len(inbound)
             try:
                 accepted = self._ledger.accept(
@@ -83,12 +86,11 @@ class Intake:
                 self._entering[key] -= len(inbound)
                 if not self._entering[key]:
                     del self._entering[key]
-            self._tell(channel, account, accepted)
-            if any(result.outcome == "refused" for result in accepted):
-                raise _overloaded("lane_full", "turns wait in this conversation", "lanes.lane_waiting_max")
         except Overloaded as error:
             telemetry.event("turn.refused", channel=channel, account=account, reason=error.reason)
             raise
+        for result in accepted:
+            self._tell(channel, account, result)
         return accepted
 
     def _check(self, channel: str, account: str) -> None:
@@ -105,12 +107,19 @@ class Intake:
                 "outbox_full", "replies of this account are unsent", "outbox.outbox_rows_per_account_max"
             )
 
-    def _tell(self, channel: str, account: str, accepted: Sequence[Accepted]) -> None:
-        for result in accepted:
-            if result.outcome == "new":
+    def _tell(self, channel: str, account: str, result: Accepted) -> None:
+        match result.outcome:
+            case "new":
                 telemetry.event("turn.accepted", channel=channel, account=account, turn_id=result.turn_id)
-            elif result.outcome == "duplicate":
+            case "duplicate":
                 telemetry.event("turn.duplicate", channel=channel, account=account, turn_id=result.turn_id)
+            case "refused":
+                telemetry.event("turn.refused", channel=channel, account=account, reason=LANE_FULL)
+
+
+def lane_full() -> Overloaded:
+    """Return the refusal of a message whose conversation has as many waiting turns as it may."""
+    return _overloaded(LANE_FULL, "turns wait in this conversation", "lanes.lane_waiting_max")
 
 
 def _overloaded(reason: str, what: str, setting: str) -> Overloaded:

@@ -61,6 +61,9 @@ _EVENTS = (
         "an authentic call could not be understood and is kept whole",
         ("channel", "account", "reason"),
     ),
+    Event(
+        "delivery.crashed", "error", "our own code failed on an authentic call", ("channel", "account", "reason")
+    ),
     # Turns
     Event("turn.crashed", "error", "our own code failed while a turn ran", ("channel", "account", "reason")),
     Event("turn.accepted", "debug", "a message is committed in the ledger", ("channel", "account")),
