@@ -1,0 +1,1 @@
+"""The whole path on real parts.  A package, so that its tests share one stack, which ends with the last of them."""

@@ -1,0 +1,265 @@
+"""A whole Switchboard for tests: real gateways and workers, a real ledger, and stand-ins for everybody else.
+
+Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
+listens at its assistant's address), ``mute`` (no secret is configured), each on Slack and on web chat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from gateway.embedded.process import Process, Program
+from tests.support.assistant import Assistant
+from tests.support.calling import call
+from tests.support.ledger_view import LedgerView
+from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET, SlackPlatform
+from tests.support.visitor import COOKIE_SECRET
+from tests.support.waiting import GUARD_S, until
+
+__all__ = ["FAST_BEATS", "GatewayProcess", "Stack", "Started", "running_stack", "word"]
+
+ROOT = Path(__file__).parents[2]
+#: A dead process is found within two seconds: for tests of takeovers.  Others keep the five seconds of the product,
+#: because on a busy machine a live process may miss a beat or two.
+FAST_BEATS = {"lanes.beat_s": 0.2, "lanes.dead_after_s": 1.5, "lanes.lease_margin_s": 0.3}
+#: Quick looks, so that a test waits for what it tests and not for a poll.
+_QUICK = {
+    "lanes.poll_s": 0.1,
+    "outbox.poll_s": 0.1,
+    "outbox.backoff_base_s": 0.05,
+    "server.probe_fresh_s": 0.05,
+}
+_LOG_TAIL_LINES = 60
+_words = itertools.count(1)
+
+Settings = Mapping[str, float | str]
+
+
+def word() -> str:
+    """Return a word that nobody has said yet: how tests that share a stack tell their messages apart."""
+    return f"w{next(_words):05d}x"
+
+
+class Started:
+    """A process of ours."""
+
+    def __init__(self, name: str, argv: tuple[str, ...], env: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._process = Process(Program(name=name, argv=argv, env=env, log=self.log, stop_max_s=GUARD_S))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """The process that runs our code."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it with all its children at once, as a lost machine does."""
+        assert self._process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        until(f"the end of {self.name}", lambda: self._process.poll() is not None)
+
+    def pause(self) -> None:
+        """Stop it where it stands: the kernel gives it no time."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Tell it to stop in order."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGTERM)
+
+    def ended(self) -> bool:
+        """Return whether it has ended."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """Stop it, whatever state it is in."""
+        if not self.ended():
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                self.resume()
+            self._process.stop(time.monotonic() + GUARD_S)
+
+
+class GatewayProcess(Started):
+    """gunicorn with one worker; ``pid`` is the worker's."""
+
+    def __init__(self, name: str, env: Mapping[str, str], folder: Path) -> None:
+        self.port = _free_port()
+        argv = (sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "gateway.wsgi:app")
+        super().__init__(name, argv, {**env, "PORT": str(self.port)}, folder)
+
+    @property
+    def pid(self) -> int:
+        return until(f"a worker of {self.name}", self._worker_pid)
+
+    def wait_ready(self) -> None:
+        """Return once it may be given messages."""
+        until(f"{self.name} ready; its log:\n{_tail(self.log)}", self._is_ready)
+
+    def _is_ready(self) -> bool:
+        assert not self.ended(), f"{self.name} ended; its log:\n{_tail(self.log)}"
+        try:
+            return call(self.port, "/readyz", method="GET").status == 200
+        except OSError:
+            return False
+
+    def _worker_pid(self) -> int:
+        children = psutil.Process(super().pid).children()
+        return children[0].pid if children else 0
+
+
+class Stack:
+    """The processes and stand-ins of a test, or of a file of tests."""
+
+    def __init__(self, database_url: str, redis_url: str, folder: Path, settings: Settings) -> None:
+        self.assistant = Assistant()
+        self.slack = SlackPlatform()
+        self.ledger = LedgerView(database_url)
+        self.processes: list[Started] = []
+        self.gateways: list[GatewayProcess] = []
+        self._folder = folder
+        self._env = _environment(database_url, redis_url, folder, {**_QUICK, **settings})
+        _write_config(folder / "switchboard.toml", self.assistant.url, self.slack.api)
+
+    @property
+    def port(self) -> int:
+        """The first gateway's."""
+        return self.gateways[0].port
+
+    def start_gateway(self) -> GatewayProcess:
+        """Start one more; it is not ready yet."""
+        gateway = GatewayProcess(f"gateway{len(self.gateways) + 1}", self._env, self._folder)
+        self.gateways.append(gateway)
+        self.processes.append(gateway)
+        return gateway
+
+    def start_worker(self) -> Started:
+        """Start one more."""
+        name = f"worker{len(self.processes) + 1}"
+        worker = Started(name, (sys.executable, "-m", "workers"), self._env, self._folder)
+        self.processes.append(worker)
+        return worker
+
+    def owner_of(self, conversation_id: int) -> GatewayProcess:
+        """Return the gateway that owns the lane."""
+        pid = self.ledger.owner_pid(conversation_id)
+        return next(gateway for gateway in self.gateways if not gateway.ended() and gateway.pid == pid)
+
+    def logs(self) -> str:
+        """Return the ends of all logs."""
+        return "\n".join(f"---- {process.name}\n{_tail(process.log)}" for process in self.processes)
+
+    def stop(self) -> None:
+        """Stop everything."""
+        for process in reversed(self.processes):
+            process.stop()
+        self.assistant.__exit__(None, None, None)
+        self.slack.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def running_stack(
+    database_url: str,
+    redis_url: str,
+    *,
+    gateways: int = 1,
+    workers: int = 1,
+    settings: Settings | None = None,
+) -> Iterator[Stack]:
+    """Run a stack until the block ends; all of its gateways are ready."""
+    with tempfile.TemporaryDirectory(prefix="switchboard-stack-") as folder:
+        stack = Stack(database_url, redis_url, Path(folder), settings or {})
+        try:
+            # All at once: what takes their time is importing.
+            for _ in range(gateways):
+                stack.start_gateway()
+            for _ in range(workers):
+                stack.start_worker()
+            for gateway in stack.gateways:
+                gateway.wait_ready()
+            until("the workers", lambda: stack.ledger.live_workers() >= workers)
+            yield stack
+        finally:
+            stack.stop()
+
+
+def _environment(database_url: str, redis_url: str, folder: Path, settings: Settings) -> dict[str, str]:
+    # Nothing of ours that the caller's shell may hold: a test must not depend on it.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHBOARD_")}
+    given = {f"SWITCHBOARD_{name.upper().replace('.', '__')}": str(value) for name, value in settings.items()}
+    return {
+        **inherited,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(ROOT),
+        "SWITCHBOARD_CONFIG": str(folder / "switchboard.toml"),
+        "SWITCHBOARD_HOME": str(folder),
+        "SWITCHBOARD_LOGGING__FORMAT": "text",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "WEB_CONCURRENCY": "1",
+        "HOST": "127.0.0.1",
+        "TEST_SIGNING_SECRET": SIGNING_SECRET,
+        "TEST_BOT_TOKEN": BOT_TOKEN,
+        "TEST_COOKIE_SECRET": COOKIE_SECRET,
+        **given,
+    }
+
+
+def _write_config(path: Path, assistant_url: str, slack_api: str) -> None:
+    nobody = f"http://127.0.0.1:{_free_port()}/turn"
+    parts = [
+        f'[assistants.patient]\nurl = "{assistant_url}"\n',
+        (
+            f'[assistants.hasty]\nurl = "{assistant_url}"\n'
+            "first_byte_timeout_s = 1.0\nidle_timeout_s = 1.0\ntotal_timeout_s = 1.5\n"
+        ),
+        f'[assistants.nobody]\nurl = "{nobody}"\n',
+    ]
+    for account, assistant in (
+        ("shop", "patient"),
+        ("hasty", "hasty"),
+        ("nowhere", "nobody"),
+        ("mute", "patient"),
+    ):
+        signed, cookies = (
+            ("env:TEST_SIGNING_SECRET", "env:TEST_COOKIE_SECRET") if account != "mute" else ("", "")
+        )
+        parts.append(
+            f'[accounts.slack.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_BOT_TOKEN"\n'
+            f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["127.0.0.1"]\n'
+            f"signing_secrets = {_list(signed)}\n"
+            f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
+        )
+    path.write_text("\n".join(parts))
+
+
+def _list(reference: str) -> str:
+    return f'["{reference}"]' if reference else "[]"
+
+
+def _free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
