@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gateway.channels.slack.surfaces import COMMAND, INTERACTION
+from gateway.channels.slack.surfaces import COMMAND
 from gateway.domain.errors import Overloaded, TryLater
 from gateway.domain.http import Response, json_response, text_response
 from gateway.domain.message import Surface
@@ -25,10 +25,10 @@ def respond(payload: dict[str, Any]) -> Response:
 def refuse(surface: Surface | None, account: SlackAccount, error: TryLater) -> Response:
     """Return a refusal in the words of whoever can do something about it.
 
-    Slack sends an event again; a command or a button is the user's to repeat, who is told so; a modal that
-    gets no 200 stays open with Slack's own words and can be submitted again.
+    Slack sends an event again.  A command is the user's to repeat, who is told so in a sentence.  The response to a
+    control would not be shown: without a 200 Slack marks the control as failed, and a modal stays open.
     """
-    if surface in {COMMAND, INTERACTION}:
+    if surface == COMMAND:
         words = account.busy if isinstance(error, Overloaded) else account.apology
         return json_response({"response_type": "ephemeral", "replace_original": False, "text": words})
     return text_response(error.reason, 503, (("Retry-After", str(max(1, math.ceil(error.retry_after_s)))),))

@@ -60,7 +60,9 @@ SURFACES: Mapping[Surface, Capabilities] = MappingProxyType(
     {
         EVENT: _EVENT,
         COMMAND: _COMMAND,
-        INTERACTION: _COMMAND,
+        # [3P] Slack's clients ignore a message in the response to a Block Kit control and want the response_url:
+        # https://github.com/slackapi/bolt-js/issues/132
+        INTERACTION: msgspec.structs.replace(_COMMAND, answers_in_response=False),
         VIEW: msgspec.structs.replace(_EVENT, redelivery="gives_up"),
     }
 )
