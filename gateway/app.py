@@ -55,6 +55,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
+        self._bots = Bots(CHANNELS, settings.accounts)
         self._database = Database(settings.store, application="switchboard gateway")
         self.rpc = RpcClient(settings.rpc)
         self.owner = Owner(
@@ -64,63 +65,20 @@ class Gateway:
             label=f"{socket.gethostname()}:{os.getpid()}",
             on_dead=self._drop_lanes,
         )
-        ledger = Ledger(self._database, settings.store, settings.lanes, lambda: self.owner.process)
+        self._ledger = Ledger(self._database, settings.store, settings.lanes, lambda: self.owner.process)
         self._signals = Signals(settings.store, audience="gateways", on_hint=self._hear)
-        transcripts = Transcripts(self._database, settings.store)
-        self._live = Live(transcripts, settings.webchat, poll_s=settings.lanes.poll_s)
+        self._transcripts = Transcripts(self._database, settings.store)
+        self._live = Live(self._transcripts, settings.webchat, poll_s=settings.lanes.poll_s)
         self._announcements = Announcements(self._live, self._signals, self.owner)
-        self._responses = Responses(ledger.finish)
-        self._results = Results(
-            ledger.results,
-            lambda turns: self._claim_responses(ledger, turns),
-            lambda rows: self._responses.note(rows, "push", "caller_left"),
-            poll_s=settings.lanes.poll_s,
-        )
-        self._strays = Strays(
-            ledger.outbox_owned,
-            self._responses,
-            lambda rows: self._responses.note(rows, "push", "claim_lost"),
-            every_s=settings.lanes.dead_after_s,
-        )
-        bots = Bots(CHANNELS, settings.accounts)
-        runner = Runner(
-            bots,
-            Assistants(settings.assistants, self.rpc).get,
-            self._results,
-            self._responses,
-            self._announcements,
-            deaths_max=settings.lanes.deaths_max,
-            process_id=lambda: self.owner.process.process_id,
-        )
-        self.lanes = Lanes(
-            ledger,
-            self.owner,
-            settings.lanes,
-            run=runner.run,
-            settled=runner.settled,
-            unstorable=runner.unstorable,
-        )
+        self._build_replies()
+        self.lanes = self._build_lanes()
         self._takeover = Takeover(
             self._database, self.owner, self.lanes, settings.lanes, orphaned=self._announcements.orphaned
         )
         self._hearing = Hearing(self._live, self._results, self._takeover, self.owner)
-        self._outbox_watch = OutboxWatch(ledger.outbox_counts)
-        intake = Intake(
-            ledger, self.lanes, self._outbox_watch.rows, lanes=settings.lanes, outbox=settings.outbox
-        )
-        door = Door(
-            bots,
-            intake,
-            self.lanes,
-            self._results,
-            self._responses,
-            self._announcements,
-            keep_delivery=ledger.dead_letter,
-            new_trace_id=lambda: secrets.token_hex(16),
-        )
         self.flask = flask.Flask("gateway.web")
-        self.flask.register_blueprint(chat_pages(settings, self._live, transcripts))
-        routes = [*hook_routes(door), *self._operating_routes(metrics)]
+        self.flask.register_blueprint(chat_pages(settings, self._live, self._transcripts))
+        routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
         self.wsgi = Express(self.flask, routes, body_bytes_max=settings.server.body_bytes_max)
         self._supervisor = self._supervise()
 
@@ -163,8 +121,63 @@ class Gateway:
         self.rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
 
-    def _claim_responses(self, ledger: Ledger, turn_ids: Sequence[int]) -> dict[int, list[int]]:
-        claimed = ledger.claim_responses(turn_ids)
+    def _build_replies(self) -> None:
+        ledger, lanes = self._ledger, self.settings.lanes
+        self._outbox_watch = OutboxWatch(ledger.outbox_counts)
+        self._responses = Responses(ledger.finish)
+        self._results = Results(
+            ledger.results,
+            self._claim_responses,
+            lambda rows: self._responses.note(rows, "push", "caller_left"),
+            poll_s=lanes.poll_s,
+        )
+        self._strays = Strays(
+            ledger.outbox_owned,
+            self._responses,
+            lambda rows: self._responses.note(rows, "push", "claim_lost"),
+            every_s=lanes.dead_after_s,
+        )
+
+    def _build_lanes(self) -> Lanes:
+        runner = Runner(
+            self._bots,
+            Assistants(self.settings.assistants, self.rpc).get,
+            self._results,
+            self._responses,
+            self._announcements,
+            deaths_max=self.settings.lanes.deaths_max,
+            process_id=lambda: self.owner.process.process_id,
+        )
+        return Lanes(
+            self._ledger,
+            self.owner,
+            self.settings.lanes,
+            run=runner.run,
+            settled=runner.settled,
+            unstorable=runner.unstorable,
+        )
+
+    def _build_door(self) -> Door:
+        intake = Intake(
+            self._ledger,
+            self.lanes,
+            self._outbox_watch.rows,
+            lanes=self.settings.lanes,
+            outbox=self.settings.outbox,
+        )
+        return Door(
+            self._bots,
+            intake,
+            self.lanes,
+            self._results,
+            self._responses,
+            self._announcements,
+            keep_delivery=self._ledger.dead_letter,
+            new_trace_id=lambda: secrets.token_hex(16),
+        )
+
+    def _claim_responses(self, turn_ids: Sequence[int]) -> dict[int, list[int]]:
+        claimed = self._ledger.claim_responses(turn_ids)
         for rows in claimed.values():
             self._responses.hold(rows)
         return claimed
