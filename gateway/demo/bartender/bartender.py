@@ -20,7 +20,17 @@ from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import restored
 from gateway.demo.bartender.tastes import Tastes, remembered
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.wire import Part, Reply, Speech, Suggestions, Surface, Text, TurnRequest
+from gateway.demo.bartender.wire import (
+    Card,
+    List,
+    Part,
+    Reply,
+    Speech,
+    Suggestions,
+    Surface,
+    Text,
+    TurnRequest,
+)
 
 __all__ = ["ANSWERS", "Answer", "Bartender"]
 
@@ -68,13 +78,13 @@ GUEST_CHARS_MAX = 40
 class Answer(msgspec.Struct, frozen=True):
     """A reply, and what may be shown of it before it is whole.
 
-    ``pieces``: of its text, in order.  ``shown``: its cards and lists.  ``slow``: the pieces want to be told
-    one by one.
+    ``pieces``: of its text, in order.  ``finished``: its parts, once they are whole.  ``slow``: the pieces want to be
+    told one by one.
     """
 
     reply: Reply
     pieces: tuple[str, ...]
-    shown: tuple[Part, ...]
+    finished: tuple[Part, ...]
     slow: bool
 
 
@@ -103,7 +113,8 @@ class Bartender:
             end=said.end,
         )
         pieces = said.told or tuple(f"{word} " for word in said.text.split())
-        return Answer(reply, pieces, said.shown, slow=bool(said.told))
+        finished = tuple(part for part in reply.parts if isinstance(part, Text | Card | List))
+        return Answer(reply, pieces, finished, slow=bool(said.told))
 
 
 def _memory(after: Tastes, before: Tastes) -> dict[str, Any] | UnsetType | None:

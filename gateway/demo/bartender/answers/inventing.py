@@ -13,6 +13,7 @@ from gateway.demo.bartender.choosing.invention import invent
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import INVENTED
 from gateway.demo.bartender.visit import Visit
+from gateway.demo.bartender.words import joined
 
 __all__ = ["inventing"]
 
@@ -36,8 +37,10 @@ def inventing(visit: Visit) -> Said:
     drink = invention.drink
     glasses = min(intent.glasses, 100) or 1
     session = visit.holding(replace(asked, invented=drink, glasses=glasses), INVENTED, "invented")
+    missed = [asked.containing[place] for place in invention.missed]
+    regret = f" I found no place in it for {joined(missed, 'or')}, sorry." if missed else ""
     return visit.say(
-        f"Made for you, and never made before: the {drink.name}.",
+        f"Made for you, and never made before: the {drink.name}.{regret}",
         session=session,
         shown=[recipe_card(visit, INVENTED, drink, glasses=glasses)],
         spoken=recipe_spoken(visit, drink, glasses=glasses),

@@ -122,9 +122,14 @@ def which_drink(visit: Visit) -> Said:
 
 def in_hand(visit: Visit, slug: str) -> Session:
     """Return the session with *slug* in hand; a drink that was there already keeps its reason."""
-    if slug == visit.session.current:
-        return visit.session
-    return visit.holding(visit.session, slug, "named" if visit.intent.drinks else "")
+    session, drink = visit.session, visit.drink(slug)
+    if slug == session.current or drink is None:
+        return session
+    if not visit.intent.drinks:
+        return visit.holding(session, slug, "")
+    # Who asks for a drink with alcohol by its name has changed their mind for this evening; not for good.
+    alcohol_free = session.alcohol_free and not visit.profile(slug, drink).alcohol_ml
+    return visit.holding(replace(session, alcohol_free=alcohol_free), slug, "named")
 
 
 def _warning(visit: Visit, drink: Drink) -> str:

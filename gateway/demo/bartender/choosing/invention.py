@@ -22,10 +22,14 @@ _SPICY = frozenset({"ginger beer", "cinnamon syrup", "falernum", "ginger ale"})
 
 
 class Invention(msgspec.Struct, frozen=True):
-    """A new drink, and how it came about: what the bartender mutters while making it."""
+    """A new drink, and how it came about: what the bartender mutters while making it.
+
+    ``missed``: which of the wished-for groups of ingredients found no place in it, by their order.
+    """
 
     drink: Drink
     told: tuple[str, ...]
+    missed: tuple[int, ...] = ()
 
 
 def invent(catalogue: Catalogue, wish: Wish, seed: str) -> Invention | None:
@@ -57,7 +61,8 @@ def invent(catalogue: Catalogue, wish: Wish, seed: str) -> Invention | None:
         origin="this very bar, a moment ago",
         story="Nobody has ever drunk it before you.",
     )
-    return Invention(drink, _told(style, picked, wish, name))
+    missed = tuple(place for place, group in enumerate(wish.containing) if not group & ingredients)
+    return Invention(drink, _told(style, picked, wish, name), missed)
 
 
 def _style(wish: Wish, seed: str) -> Style:
@@ -72,7 +77,11 @@ def _style(wish: Wish, seed: str) -> Style:
 
     def suits(style: Style) -> int:
         return (
-            2 * len(wanted.intersection(style.tags))
+            4
+            * sum(
+                any(group.intersection(PARTS[slot.part]) for slot in style.slots) for group in wish.containing
+            )
+            + 2 * len(wanted.intersection(style.tags))
             + (2 if "smoky" in wanted and style.name == "stirred drink" else 0)
             - 3 * len(unwanted.intersection(style.tags))
         )

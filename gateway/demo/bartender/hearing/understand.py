@@ -212,7 +212,8 @@ def _intent(act: Act, heard: _Heard, topic: str = "") -> Intent:
         tags=heard.tags,
         without=heard.without,
         alcohol_free=heard.alcohol_free,
-        extends=heard.more or _EXTENDS.search(f" {heard.sentence} ") is not None,
+        extends=act in ("have", "wish")
+        and (heard.more or _EXTENDS.search(f" {heard.sentence} ") is not None),
         glasses=heard.glasses,
         which=Which(slug=heard.drinks[0]) if heard.drinks else heard.which,
         direction=heard.direction,

@@ -97,7 +97,7 @@ class App:
             self._repeats.keep(turn.conversation.id, key, reply, self._now())
         if answer.slow:
             return self._slowly(start_response, streams, answer, reply, turn.deadline_ms / 1_000)
-        previews = deltas(answer.pieces, answer.shown) if streams else b""
+        previews = deltas(answer.pieces, answer.finished) if streams else b""
         return _told(start_response, streams, reply, previews)
 
     def _slowly(
@@ -149,7 +149,10 @@ def _body(environ: Mapping[str, Any]) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdigit() and int(length) > BODY_BYTES_MAX:
         raise Refusal("413 Content Too Large", "body")
-    body: bytes = environ["wsgi.input"].read(BODY_BYTES_MAX + 1)
+    try:
+        body: bytes = environ["wsgi.input"].read(BODY_BYTES_MAX + 1)
+    except OSError as error:
+        raise Refusal("408 Request Timeout", "body") from error
     if len(body) > BODY_BYTES_MAX:
         raise Refusal("413 Content Too Large", "body")
     return body

@@ -31,7 +31,7 @@ def delta(text: str) -> bytes:
 
 
 def deltas(texts: Iterable[str], parts: Iterable[Part]) -> bytes:
-    """Return an ordinary answer's previews in one piece: its words, then its finished parts."""
+    """Return an ordinary answer's previews in one go: its words, then the finished parts that take their place."""
     words = b"".join(map(delta, texts))
     return words + b"".join(b"event: part\ndata: %b\n\n" % _encode(part) for part in parts)
 

@@ -19,16 +19,20 @@ __all__ = ["Server", "listener"]
 
 CONNECTIONS_MAX = 2_000
 BACKLOG = 512
-#: How long a kept connection may wait for its next request: longer than the gateway keeps one idle.
-IDLE_MAX_S = 75.0
-#: From a request's first line to the last byte of its body.
-READ_MAX_S = 10.0
+#: How long a connection may say nothing: between requests, in the middle of one, or while it should read an answer.
+#: Longer than the gateway keeps one idle, so that it is always the gateway that closes first.
+SILENCE_MAX_S = 30.0
 
 
 class _Handler(WSGIHandler):
-    """A connection: known to the server while it waits, and never waiting without end."""
+    """A connection: known to the server while it waits for a request, and never waiting without end."""
 
     server: Server
+
+    def handle(self) -> None:
+        """Serve requests until the connection ends."""
+        self.socket.settimeout(self.server.silence_max_s)
+        super().handle()
 
     def read_requestline(self) -> str:
         """Wait for a request's first line; an empty one closes the connection."""
@@ -37,44 +41,22 @@ class _Handler(WSGIHandler):
         waiting = gevent.getcurrent()
         self.server.idle.add(waiting)
         try:
-            with gevent.Timeout(IDLE_MAX_S):
-                return str(super().read_requestline())
-        except (gevent.Timeout, gevent.GreenletExit):
-            # Nobody is being answered on this connection, so its end is nobody's loss.
+            return str(super().read_requestline())
+        except gevent.GreenletExit:
+            # The drain's: nobody is being answered on this connection.
             return ""
         finally:
             self.server.idle.discard(waiting)
 
     def read_request(self, raw_requestline: str) -> Any:
-        """Read headers, within the time for reading."""
+        """Read headers; a connection that breaks or falls silent here is no error worth a traceback."""
         try:
-            with gevent.Timeout(READ_MAX_S):
-                return super().read_request(raw_requestline)
-        except gevent.Timeout:
+            return super().read_request(raw_requestline)
+        except OSError:
             return None
-
-    def get_environ(self) -> Any:
-        """Let the body be read within the time for reading."""
-        environ = super().get_environ()
-        environ["wsgi.input"] = _Timed(environ["wsgi.input"])
-        return environ
 
     def log_error(self, msg: str, *args: Any) -> None:
         """Keep a client's mistakes out of the terminal; the answer has told the client."""
-
-
-class _Timed:
-    """A request body that must arrive in time."""
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def read(self, bytes_max: int) -> bytes:
-        with gevent.Timeout(READ_MAX_S, TimeoutError("request body")):
-            return bytes(self._body.read(bytes_max))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._body, name)
 
 
 class Server(WSGIServer):
@@ -82,8 +64,15 @@ class Server(WSGIServer):
 
     handler_class = _Handler
 
-    def __init__(self, sock: socket.socket, app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        app: Callable[..., Iterable[bytes]],
+        *,
+        silence_max_s: float = SILENCE_MAX_S,
+    ) -> None:
         super().__init__(sock, app, spawn=Pool(CONNECTIONS_MAX), log=None)
+        self.silence_max_s = silence_max_s
         self.draining = False
         self.idle: set[greenlet] = set()
 
