@@ -11,9 +11,10 @@ busy one shares each round trip and each flush to disk among up to ``rows_max`` 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import gevent
 import psycopg2
@@ -21,7 +22,7 @@ from gevent.hub import Waiter, get_hub
 from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
-from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable
+from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable, SwitchboardError, TryLater
 from gateway.store.postgres import Database, unavailable
 
 __all__ = ["Batcher"]
@@ -33,7 +34,7 @@ Result = TypeVar("Result")
 _BAD_DATA = ("22", "23")
 #: deadlock_detected, serialization_failure, lock_not_available: the same batch may succeed now.
 _REPEATABLE = ("40P01", "40001", "55P03")
-#: Tries of one batch before its items are refused.
+#: Tries of one batch, none of them begun after the time in which PostgreSQL should have answered the first.
 _TRIES_MAX = 4
 #: Pause before another try, times its number.
 _PAUSE_S = 0.02
@@ -87,9 +88,29 @@ class Batcher(Generic[Item, Result]):
         return self._enqueue(item).waiter.get()
 
     def submit_all(self, items: Sequence[Item]) -> list[Result]:
-        """Return the results of several items, which wait together and keep their order.  Raises as ``submit``."""
-        entries = [self._enqueue(item) for item in items]
-        return [entry.waiter.get() for entry in entries]
+        """Return the results of several items, which wait together and keep their order.  Raises as ``submit``, once
+        the fate of each is known; and "try later" before "refused", which is not the last word on the others."""
+        outcomes = self.outcomes(items)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, SwitchboardError)]
+        if errors:
+            raise min(errors, key=lambda error: not isinstance(error, TryLater))
+        return cast("list[Result]", outcomes)
+
+    def outcomes(self, items: Sequence[Item]) -> list[Result | SwitchboardError]:
+        """Do the same with errors as values: one item's must not hide what became of the others."""
+        outcomes: list[Result | SwitchboardError] = []
+        for entry in [self._try_enqueue(item) for item in items]:
+            try:
+                outcomes.append(entry if isinstance(entry, Overloaded) else entry.waiter.get())
+            except SwitchboardError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _try_enqueue(self, item: Item) -> _Entry[Item, Result] | Overloaded:
+        try:
+            return self._enqueue(item)
+        except Overloaded as error:
+            return error
 
     def _enqueue(self, item: Item) -> _Entry[Item, Result]:
         if len(self._waiting) >= self._waiting_max:
@@ -100,10 +121,13 @@ class Batcher(Generic[Item, Result]):
             )
         entry: _Entry[Item, Result] = _Entry(item)
         self._waiting.append(entry)
-        if self._batches < self._batches_max:
+        self._start()
+        return entry
+
+    def _start(self) -> None:
+        if self._waiting and self._batches < self._batches_max:
             self._batches += 1
             gevent.spawn(self._drain)
-        return entry
 
     def _drain(self) -> None:
         try:
@@ -114,6 +138,10 @@ class Batcher(Generic[Item, Result]):
                     self._run(batch)
                 finally:
                     self._keys_under_way -= keys
+        except BaseException:
+            # Killed: what has come meanwhile must not wait for the next item to come.
+            get_hub().loop.run_callback(self._start)
+            raise
         finally:
             self._batches -= 1
 
@@ -130,43 +158,42 @@ class Batcher(Generic[Item, Result]):
         return batch
 
     def _run(self, batch: list[_Entry[Item, Result]]) -> None:
-        items = [entry.item for entry in batch]
         try:
-            results = self._try(items)
+            outcomes = self._outcomes([entry.item for entry in batch])
+        except BaseException as error:
+            outcomes = [error] * len(batch)
+            raise
+        finally:
+            run_callback = get_hub().loop.run_callback
+            for entry, outcome in zip(batch, outcomes, strict=True):
+                run_callback(_wake, entry, outcome)
+
+    def _outcomes(self, items: list[Item]) -> list[Result | BaseException]:
+        try:
+            return list(self._try(items))
         except (psycopg2.Error, ValueError) as error:
             # A plain ValueError is psycopg2's own: a NUL in a string never reaches PostgreSQL.
-            if len(batch) == 1 or not _is_bad_data(error):
-                _fail(batch, _refused(error))
-                return
-            telemetry.event("batch.split", kind=self._name, rows=len(batch), reason=_code(error))
-            half = len(batch) // 2
-            self._run(batch[:half])
-            self._run(batch[half:])
-        except BaseException as error:
-            _fail(batch, error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            run_callback = get_hub().loop.run_callback
-            for entry, result in zip(batch, results, strict=True):
-                run_callback(entry.waiter.switch, result)
+            if not _is_bad_data(error):
+                return [_not_now(error)] * len(items)
+            if len(items) == 1:
+                return [_refused(error)]
+            telemetry.event("batch.split", kind=self._name, rows=len(items), reason=_code(error))
+        except Exception as error:
+            return [error] * len(items)
+        half = len(items) // 2
+        return self._outcomes(items[:half]) + self._outcomes(items[half:])
 
     def _try(self, items: list[Item]) -> Sequence[Result]:
-        tries = 0
+        tries, until = 0, time.monotonic() + self._database.answer_max_s
         while True:
             tries += 1
             try:
                 with telemetry.span("batch.committed", kind=self._name, rows=len(items)):
                     return self._database.attempt(lambda cursor: self._work(cursor, items))
-            except StoreUnavailable:
-                if tries >= _TRIES_MAX:
-                    raise
-            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            except (StoreUnavailable, psycopg2.OperationalError, psycopg2.InterfaceError) as error:
                 # No code: the connection is gone, and nobody knows whether the batch was committed.
-                if error.pgcode not in (None, *_REPEATABLE) and not _shutting_down(error):
-                    raise unavailable(error) from error
-                if tries >= _TRIES_MAX:
-                    raise unavailable(error) from error
+                if not _is_repeatable(error) or tries >= _TRIES_MAX or time.monotonic() >= until:
+                    raise
             gevent.sleep(_PAUSE_S * tries)
 
 
@@ -179,16 +206,24 @@ def _is_bad_data(error: Exception) -> bool:
     return isinstance(error, ValueError) or _code(error)[:2] in _BAD_DATA
 
 
+def _is_repeatable(error: Exception) -> bool:
+    """Whether the same batch may succeed now: 57P is PostgreSQL on its way down or up."""
+    code = getattr(error, "pgcode", None)
+    return code is None or code in _REPEATABLE or code.startswith("57P")
+
+
 def _refused(error: Exception) -> StoreRefused:
     return StoreRefused(f"PostgreSQL refuses the row ({_code(error)})", reason="store_refused")
 
 
-def _shutting_down(error: psycopg2.Error) -> bool:
-    """Whether PostgreSQL is on its way down or up: class 57P."""
-    return (error.pgcode or "").startswith("57P")
+def _not_now(error: Exception) -> Exception:
+    """Not the data's fault: a standby that cannot write, a full disk, functions of another version, a lost network."""
+    return unavailable(error) if isinstance(error, psycopg2.Error) else error
 
 
-def _fail(batch: Sequence[_Entry[Item, Result]], error: BaseException) -> None:
-    run_callback = get_hub().loop.run_callback
-    for entry in batch:
-        run_callback(entry.waiter.throw, error)
+def _wake(entry: _Entry[Item, Result], outcome: Result | BaseException) -> None:
+    if isinstance(outcome, BaseException):
+        # One error for many greenlets: without this each would carry the stacks of those woken before it.
+        entry.waiter.throw(outcome.with_traceback(None))
+    else:
+        entry.waiter.switch(outcome)

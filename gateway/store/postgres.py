@@ -50,6 +50,11 @@ class Database:
         free = self._permits.counter
         return f"<Database {self._settings.connections_max - free} busy, {len(self._idle)} idle>"
 
+    @property
+    def answer_max_s(self) -> float:
+        """Seconds after which a statement without an answer is given up."""
+        return self._settings.statement_timeout_s + _SILENCE_S
+
     def run(self, work: Callable[[Cursor], T]) -> T:
         """Return ``work(cursor)`` on a connection of the pool; each statement commits by itself.
 
@@ -70,36 +75,47 @@ class Database:
                 retry_after_s=1,
             )
         try:
-            connection = self._idle.pop() if self._idle else self._connect()
-            # PostgreSQL's own statement_timeout cannot fire when PostgreSQL itself stands still.
-            silence = gevent.Timeout.start_new(self._settings.statement_timeout_s + _SILENCE_S)
-            try:
-                with connection.cursor() as cursor:
-                    result = work(cursor)
-            except BaseException as error:
-                # A statement that PostgreSQL refused leaves the connection idle and whole; anything else does not.
-                if isinstance(error, psycopg2.Error) and not connection.closed and _is_idle(connection):
-                    self._idle.append(connection)
-                else:
-                    connection.close()
-                if error is silence:
-                    raise _silent() from error
-                raise
-            finally:
-                silence.close()
-            if self._closed:
-                connection.close()
-            else:
-                self._idle.append(connection)
-            return result
+            return self._work(self._idle.pop() if self._idle else self._connect(), work)
         finally:
             self._permits.release()
+
+    def _work(self, connection: Connection, work: Callable[[Cursor], T]) -> T:
+        # PostgreSQL's own statement_timeout cannot fire when PostgreSQL itself stands still.
+        silence = gevent.Timeout.start_new(self.answer_max_s)
+        try:
+            with connection.cursor() as cursor:
+                result = work(cursor)
+        except BaseException as error:
+            # A statement that PostgreSQL refused leaves the connection idle and whole; anything else does not.
+            if isinstance(error, (psycopg2.Error, ValueError)) and not connection.closed and _is_idle(connection):
+                self._give_back(connection)
+            elif isinstance(error, psycopg2.Error) and connection.closed:
+                # Closed by the other side: its siblings hardly fared better, and need not be found out one by one.
+                self._close_idle()
+            else:
+                connection.close()
+            if error is silence:
+                raise _silent() from error
+            raise
+        finally:
+            silence.close()
+        self._give_back(connection)
+        return result
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     def close(self) -> None:
         """Close idle connections now and busy ones as they come back.  Safe twice."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._close_idle()
 
     def _connect(self) -> Connection:
         settings = self._settings
@@ -109,13 +125,17 @@ class Database:
             f" -c idle_in_transaction_session_timeout={int(settings.idle_in_transaction_timeout_s * 1000)}"
             " -c jit=off"
         )
+        # libpq's connect_timeout does nothing under a wait callback, so the time is ours to keep.
+        patience = gevent.Timeout(settings.connect_timeout_s)
         try:
-            # libpq's connect_timeout does nothing under a wait callback, so the time is ours to keep.
-            with gevent.Timeout(settings.connect_timeout_s):
+            with patience:
                 connection = psycopg2.connect(
                     settings.database_url.reveal(), options=options, application_name=self._application
                 )
         except (gevent.Timeout, psycopg2.OperationalError) as error:
+            # The caller's own patience may be shorter than ours.
+            if isinstance(error, gevent.Timeout) and error is not patience:
+                raise
             telemetry.event("store.unavailable", reason=type(error).__name__)
             raise StoreUnavailable(
                 "PostgreSQL cannot be reached (store.database_url)",
