@@ -27,7 +27,7 @@ def speak(database_url: str) -> None:
                 f"{user} at home", (key,), Sender(user, user.title()), message, "event", {"to": user}
             )
             [accepted] = accept(
-                cursor, me, [Arrival(channel, "bartender", inbound, "trace")], dead_after_s=60, waiting_max=10
+                cursor, me, [Arrival(channel, "bartender", inbound, "trace")], waiting_max=10
             )
             return accepted
 

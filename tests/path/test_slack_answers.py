@@ -27,13 +27,17 @@ def test_a_command_is_answered_in_its_response(stack: Stack) -> None:
     assert stack.slack.about(said) == []
 
 
-def test_a_tap_is_answered_in_its_response(stack: Stack) -> None:
-    """A tap carries its value to the assistant; the answer leaves the tapped message in its place."""
+def test_a_tap_is_answered_through_its_response_url(stack: Stack) -> None:
+    """A tap carries its value to the assistant; the answer, which Slack's clients would not show in the response, goes
+    to the response_url and leaves the tapped message in its place."""
     said = word()
     answer = stack.slack.tap(said, channel="D2").send(stack.port)
 
-    assert answer.json["text"] == f"echo: button:1 {said} This one"
-    assert answer.json["replace_original"] is False
+    assert (answer.status, answer.body) == (200, b"")
+    [post] = stack.slack.wait_for(said)
+    assert post.path.startswith("/response/")
+    assert post.json["text"] == f"echo: button:1 {said} This one"
+    assert post.json["replace_original"] is False
     assert stack.assistant.turns(said)[0].message.kind == "tap"
     stack.ledger.wait_outbox(said, "sent")
 
