@@ -71,6 +71,15 @@ def test_an_allergy_outranks_a_wish() -> None:
     assert all("amaretto" not in drink.needs for drink in offered(guest) if restored(guest.state).results)
 
 
+def test_an_allergy_to_a_part_is_one_to_the_whole() -> None:
+    """Who names cream is kept from milk as well; several allergies in one sentence are all heard."""
+    guest = Guest(BARTENDER)
+    guest.says("I'm allergic to cream, nuts and gluten")
+
+    assert guest.memory is not None
+    assert {"cream", "milk", "nuts", "gluten"} <= set(guest.memory["avoids"])
+
+
 def test_an_allergic_guest_gets_no_optional_egg() -> None:
     """What is optional in a recipe is left out of it for somebody who must avoid it."""
     guest = Guest(BARTENDER)
@@ -80,3 +89,27 @@ def test_an_allergic_guest_gets_no_optional_egg() -> None:
 
     assert "bourbon" in str(recipe.reply.parts)
     assert "egg" not in str(recipe.reply.parts)
+
+
+def test_the_stand_in_without_alcohol_is_no_danger_either() -> None:
+    """What takes a drink's place for those who drink no alcohol obeys allergies like any other offer."""
+    guest = Guest(BARTENDER)
+    guest.says("I am allergic to milk")
+    guest.says("what is a white russian")
+
+    guest.says("make it non-alcoholic")
+
+    assert all("milk" not in drink.needs for drink in offered(guest))
+    assert offered(guest)
+
+
+def test_an_invention_obeys_allergies() -> None:
+    """Over many inventions: chance must not find what the guest must avoid."""
+    guest = Guest(BARTENDER)
+    guest.says("I am allergic to nuts")
+    guest.says("I am allergic to milk")
+    guest.says("I love creamy")
+    forbidden = CATALOGUE.shelf.containing("nuts") | CATALOGUE.shelf.containing("milk")
+    for _ in range(60):
+        guest.says("invent one for me")
+        assert forbidden.isdisjoint(offered(guest)[0].needs)

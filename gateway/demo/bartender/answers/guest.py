@@ -15,8 +15,6 @@ from gateway.demo.bartender.words import capital, joined
 
 __all__ = ["allow", "avoid", "care", "dislike", "forget_me", "know_me", "like", "units"]
 
-_DIET_NAMES = {"nuts": "nuts", "milk": "milk and cream", "egg": "egg", "gluten": "gluten", "fish": "fish"}
-
 
 def like(visit: Visit) -> Said:
     """Answer "I love smoky", "I like it"."""
@@ -64,23 +62,24 @@ def dislike(visit: Visit) -> Said:
 
 def avoid(visit: Visit) -> Said:
     """Answer "I am allergic to nuts", "I'm vegan"."""
-    diet = visit.intent.diet
-    if diet == "alcohol":
-        return care(replace(visit, intent=replace(visit.intent, topic="sober")))
-    names = (diet,) if diet else visit.intent.ingredients
+    names = _to_avoid(visit)
+    if "alcohol" in names:
+        kept = tuple(name for name in names if name != "alcohol")
+        sober = replace(
+            visit, intent=replace(visit.intent, topic="sober"), tastes=visit.tastes.avoiding(kept)
+        )
+        return care(sober)
     if not names:
         return visit.say(
             "I take that seriously. What must I leave out? I know egg, milk, nuts, gluten, fish and honey, "
             "and any ingredient by its name.",
             next=("I am allergic to nuts", "I am vegan", "I am allergic to egg"),
         )
-    tastes = visit.tastes.avoiding(names)
-    if diet in ("vegan", "vegetarian"):
-        what = f"{capital(diet)}, understood"
-    else:
-        what = f"No {joined([_DIET_NAMES.get(name, name) for name in names], 'or')}, ever"
-    lead = f"{what}. I shall remember; please read the labels all the same, because brands differ."
-    return _taken_back(visit, tastes, visit.session, lead)
+    lead = (
+        f"{capital(joined([_diet(name) for name in names]))}: never from me. I shall remember; "
+        "please read the labels all the same, because brands differ."
+    )
+    return _taken_back(visit, visit.tastes.avoiding(names), visit.session, lead)
 
 
 def allow(visit: Visit) -> Said:
@@ -170,6 +169,18 @@ def _subjects(visit: Visit) -> tuple[str, ...]:
 def _named(visit: Visit, names: tuple[str, ...]) -> list[str]:
     """Return *names* as people say them: drinks by their name, not their slug."""
     return [drink.name if (drink := visit.catalogue.drinks.get(name)) else name for name in names]
+
+
+def _to_avoid(visit: Visit) -> tuple[str, ...]:
+    """Return what was named, and what it contains: who is allergic to cream had better have no milk either."""
+    shelf, intent = visit.catalogue.shelf, visit.intent
+    contained = [
+        allergen
+        for name in intent.ingredients
+        for member in sorted(shelf.members(name))
+        for allergen in shelf.ingredients[member].contains
+    ]
+    return tuple(dict.fromkeys((*intent.diets, *intent.ingredients, *contained)))
 
 
 def _diet(name: str) -> str:

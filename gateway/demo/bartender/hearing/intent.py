@@ -21,7 +21,7 @@ Direction = Literal[
     "sweeter", "drier", "stronger", "lighter", "more sour", "less sour", "more bitter", "less bitter"
 ]
 #: What a person must or will not have.
-Diet = Literal["egg", "milk", "nuts", "gluten", "fish", "honey", "vegan", "vegetarian", "alcohol", ""]
+Diet = Literal["egg", "milk", "nuts", "gluten", "fish", "honey", "vegan", "vegetarian", "alcohol"]
 
 
 class Which(msgspec.Struct, frozen=True):
@@ -48,5 +48,5 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     glasses: int = 0
     which: Which = Which()
     direction: Direction | None = None
-    diet: Diet = ""
+    diets: tuple[Diet, ...] = ()
     topic: str = ""

@@ -48,9 +48,9 @@ _DIETS: tuple[tuple[Diet, str], ...] = (
     ("vegetarian", "vegetarian"),
     ("alcohol", "alcohol halal"),
     ("egg", "egg eggs"),
-    ("milk", "milk dairy lactose cream"),
+    ("milk", "milk dairy lactose"),
     ("nuts", "nut nuts almond almonds"),
-    ("gluten", "gluten wheat celiac coeliac beer"),
+    ("gluten", "gluten wheat celiac coeliac"),
     ("fish", "fish anchovy anchovies"),
     ("honey", "honey"),
 )
@@ -199,10 +199,6 @@ def _stands_for_having(sentence: str, heard: _Heard) -> bool:
 
 
 def _intent(act: Act, heard: _Heard, topic: str = "") -> Intent:
-    diet: Diet = ""
-    if act == "avoid":
-        named = (_DIET_WORDS[word] for word in heard.sentence.split() if word in _DIET_WORDS)
-        diet = next(named, "alcohol" if heard.alcohol_free else "")
     if act == "make" and heard.glasses and not heard.drinks and not heard.which.place:
         act = "serve"
     return Intent(
@@ -217,6 +213,14 @@ def _intent(act: Act, heard: _Heard, topic: str = "") -> Intent:
         glasses=heard.glasses,
         which=Which(slug=heard.drinks[0]) if heard.drinks else heard.which,
         direction=heard.direction,
-        diet=diet,
+        diets=_diets(heard) if act == "avoid" else (),
         topic=topic,
     )
+
+
+def _diets(heard: _Heard) -> tuple[Diet, ...]:
+    """Return all that must be avoided: an allergy overheard is worse than one too many."""
+    named = [_DIET_WORDS[word] for word in heard.sentence.split() if word in _DIET_WORDS]
+    if heard.alcohol_free:
+        named.append("alcohol")
+    return tuple(dict.fromkeys(named))

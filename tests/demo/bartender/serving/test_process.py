@@ -168,8 +168,10 @@ def test_a_stop_lets_the_running_answer_end_and_idle_connections_go() -> None:
         response = busy.getresponse()
         assert response.read1().startswith(b"event: typing")
 
+        begun = time.monotonic()
         bartender.popen.send_signal(signal.SIGTERM)
         assert idle.sock.recv(1) == b""
+        assert time.monotonic() - begun < 1, "the idle connection was held until the invention had been told"
 
         assert b"event: reply" in response.read()
         assert bartender.popen.wait(timeout=10) == 0
