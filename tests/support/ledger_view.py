@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
@@ -18,11 +20,11 @@ class LedgerView:
     """Reads; every query on a connection of its own, so that a restarted PostgreSQL is no matter."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """Return a query's rows as dictionaries."""
-        connection = psycopg2.connect(self._url)
+        connection = psycopg2.connect(self.url)
         try:
             connection.autocommit = True
             with connection.cursor(cursor_factory=RealDictCursor) as cursor:
@@ -78,6 +80,22 @@ class LedgerView:
             return found if len(found) >= count and all(row["state"] == state for row in found) else []
 
         return until(f"{count} outbox rows about {word} in state {state}", there)
+
+    @contextlib.contextmanager
+    def held_back(self, table: str) -> Iterator[None]:
+        """Let nobody write to *table* while the block runs: whoever wants to waits, at most for its lock_timeout."""
+        blocker = psycopg2.connect(self.url)
+        try:
+            with blocker.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+            yield
+        finally:
+            blocker.close()
+
+    def waiting_for_locks(self, statement: str) -> int:
+        """Return how many sessions wait for a lock in a statement that holds this word."""
+        query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+        return len(self.rows(query, f"%{statement}%"))
 
     def wait_quiet(self) -> None:
         """Return once no turn is open and no reply is on its way."""

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -71,7 +72,7 @@ class Started:
         assert self._process.pid is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        until(f"the end of {self.name}", lambda: self._process.poll() is not None)
+        until(f"the end of {self.name}", self.ended)
 
     def pause(self) -> None:
         """Stop it where it stands: the kernel gives it no time."""
@@ -89,6 +90,13 @@ class Started:
     def ended(self) -> bool:
         """Return whether it has ended."""
         return self._process.poll() is not None
+
+    def wait_end(self) -> int:
+        """Return its exit status once it has ended."""
+        until(f"the end of {self.name}", self.ended)
+        status = self._process.poll()
+        assert status is not None
+        return status
 
     def stop(self) -> None:
         """Stop it, whatever state it is in."""
@@ -112,9 +120,21 @@ class GatewayProcess(Started):
 
     def wait_ready(self) -> None:
         """Return once it may be given messages."""
-        until(f"{self.name} ready; its log:\n{_tail(self.log)}", self._is_ready)
+        until(f"{self.name} ready; its log:\n{_tail(self.log)}", self.is_ready)
 
-    def _is_ready(self) -> bool:
+    def readiness(self) -> Any:
+        """Return what it says of itself."""
+        return call(self.port, "/readyz", method="GET").json
+
+    def listens(self) -> bool:
+        """Return whether it takes connections."""
+        try:
+            return call(self.port, "/healthz", method="GET").status == 200
+        except OSError:
+            return False
+
+    def is_ready(self) -> bool:
+        """Return whether it may be given messages: it is alive in the ledger, and holds its lease."""
         assert not self.ended(), f"{self.name} ended; its log:\n{_tail(self.log)}"
         try:
             return call(self.port, "/readyz", method="GET").status == 200
@@ -157,6 +177,24 @@ class Stack:
         worker = Started(name, (sys.executable, "-m", "workers"), self._env, self._folder)
         self.processes.append(worker)
         return worker
+
+    def revive(self, *, gateways: int, workers: int) -> None:
+        """Have so many of each run: start again what was killed."""
+        new = [
+            self.start_gateway() for _ in range(gateways - sum(not each.ended() for each in self.gateways))
+        ]
+        for _ in range(workers - len(self.workers())):
+            self.start_worker()
+        for gateway in new:
+            gateway.wait_ready()
+
+    def workers(self) -> list[Started]:
+        """Return the workers that run."""
+        return [each for each in self.processes if not isinstance(each, GatewayProcess) and not each.ended()]
+
+    def alive(self) -> GatewayProcess:
+        """Return a gateway that runs."""
+        return next(each for each in self.gateways if not each.ended())
 
     def owner_of(self, conversation_id: int) -> GatewayProcess:
         """Return the gateway that owns the lane."""

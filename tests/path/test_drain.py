@@ -1,0 +1,86 @@
+"""A gateway that is told to stop: running turns end, the others' work is handed over at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from tests.support.assistant import says
+from tests.support.stack import GatewayProcess, Stack, running_stack, word
+from tests.support.stand_in import Hold
+from tests.support.stores import Stores
+from tests.support.visitor import Visitor, texts
+from tests.support.waiting import until
+
+DRAIN_S = 2.0
+#: So long that nothing here can be the work of a takeover from the dead.
+DEAD_AFTER_S = 600
+
+
+@pytest.fixture(scope="module")
+def _draining_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
+    url = stores.create_database(template=_migrated_template)
+    settings = {"server.drain_s": DRAIN_S, "lanes.dead_after_s": DEAD_AFTER_S}
+    with running_stack(url, stores.redis.url, gateways=3, settings=settings) as stack:
+        yield stack
+    stores.drop_database(url)
+
+
+@pytest.fixture
+def stack(_draining_stack: Stack) -> Iterator[Stack]:
+    """Several gateways, of which each test may stop one."""
+    yield _draining_stack
+    print(_draining_stack.logs())
+
+
+@pytest.fixture
+def leaving(stack: Stack) -> GatewayProcess:
+    """A gateway for the test to stop; others stay."""
+    return [gateway for gateway in stack.gateways if not gateway.ended()][-1]
+
+
+def test_running_turns_end_and_waiting_ones_are_handed_over(stack: Stack, leaving: GatewayProcess) -> None:
+    """Callers at the leaving gateway get both answers: of the turn that it runs, and of the one that another gateway
+    must run, because a lane is freed with the work that is still in it."""
+    running, waiting = word(), word()
+    hold = Hold(says(f"done {running}"))
+    stack.assistant.will(running, hold)
+    visitor = Visitor()
+    first = gevent.spawn(visitor.say, leaving.port, running, wait_s=20)
+    hold.wait_reached()
+    second = gevent.spawn(visitor.say, leaving.port, waiting, wait_s=20)
+    [turn] = until("the second turn", lambda: stack.ledger.turns(waiting))
+    leaving.terminate()
+    until("the end of its listening", lambda: not leaving.listens())
+    hold.released.set()
+
+    assert texts(first.get()) == [f"done {running}"]
+    assert texts(second.get()) == [f"echo: {waiting}"]
+    assert leaving.wait_end() == 0
+    assert stack.assistant.turns(waiting)[0].fence > stack.assistant.turns(running)[0].fence
+    assert stack.assistant.turns(waiting)[0].attempt == 1, "leaving in order is not dying"
+    assert stack.ledger.owner_pid(turn["conversation_id"]) == 0
+
+
+def test_a_turn_that_hangs_is_handed_over_at_once(stack: Stack, leaving: GatewayProcess) -> None:
+    """When the drain time is over the turn runs elsewhere, under a higher fence, and is answered once."""
+    said = word()
+    hang = Hold(says("too late"))
+    stack.assistant.will(said, hang, says(f"from the other, {said}"))
+    stack.slack.event(said, channel="J1").send(leaving.port)
+    hang.wait_reached()
+    leaving.terminate()
+
+    first, second = stack.assistant.wait_for(said, count=2)
+    assert DRAIN_S - 1 < second.arrived - first.arrived < DRAIN_S + 10
+    [post] = stack.slack.wait_for(said)
+    assert post.json["text"] == f"from the other, {said}"
+    [turn] = stack.ledger.turns(said)
+    assert (turn["state"], turn["deaths"]) == ("answered", 0)
+    stack.ledger.wait_outbox(said, "sent")
+    assert leaving.wait_end() == 0
+    asked_first, asked_second = stack.assistant.turns(said)
+    assert asked_second.fence > asked_first.fence
+    assert len(stack.slack.about(said)) == 1
