@@ -11,11 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.demo.bartender.bartender import ANSWERS, Answer, Bartender
+from gateway.demo.bartender.catalogue.drink import TAGS
 from gateway.demo.bartender.catalogue.load import load_catalogue
 from gateway.demo.bartender.hearing.intent import ACTS
 from gateway.demo.bartender.hearing.lexicon import Lexicon
 from gateway.demo.bartender.hearing.understand import understand
-from gateway.demo.bartender.session import STATE_BYTES_MAX
+from gateway.demo.bartender.session import (
+    NAMES_MAX,
+    RESULTS_MAX,
+    SEEN_MAX,
+    STATE_BYTES_MAX,
+    Session,
+    restored,
+)
 from gateway.demo.bartender.wire import Message, Suggestions, Surface
 from gateway.domain import reply as published
 from tests.demo.bartender.guests import Guest, turn
@@ -109,20 +117,44 @@ def test_any_message_is_answered(kind: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["I also have {}", "I love {}", "I hate {}", "without {}", "I am allergic to {}"]
+    ("said", "kept_as"),
+    [
+        ("I also have {}", "have"),
+        ("without {}", "without"),
+        ("I love {}", "likes"),
+        ("I hate {}", "dislikes"),
+        ("I am allergic to {}", "avoids"),
+    ],
 )
-def test_a_long_evening_stays_small(said: str) -> None:
-    """State and memory are bounded whatever is piled up in them, and what was said last is what stays."""
+def test_a_long_evening_stays_small(said: str, kept_as: str) -> None:
+    """State and memory are bounded whatever is piled up in them: the oldest goes, the newest stays, and no more."""
     guest = Guest(BARTENDER)
+    before: list[str] = []
     for ingredient in CATALOGUE.shelf.ingredients:
         check(guest.says(said.format(ingredient)))
-        kept = msgspec.json.encode([guest.state, guest.memory]).decode()
+        kept = {**(guest.state or {}), **(guest.memory or {})}[kept_as]
         assert ingredient in kept
-    check(guest.says("invent one for me"))
+        assert len(kept) >= len(before)
+        before = kept
 
-    # More than one thing is still known: the bound has dropped the oldest, not everything.
-    assert kept.count(",") > 10
+    assert 10 < len(before) < 50
     assert len(msgspec.json.encode(guest.memory)) <= STATE_BYTES_MAX
+
+
+def test_the_largest_state_fits() -> None:
+    """Every list full of the longest names that there are, and an invention in hand."""
+    ingredients = sorted(CATALOGUE.shelf.ingredients, key=len)[-NAMES_MAX:]
+    slugs = sorted(CATALOGUE.drinks, key=len)[-SEEN_MAX:]
+    guest = Guest(BARTENDER)
+    guest.says("invent one for me")
+    assert guest.state is not None
+    full = guest.state | {
+        "have": ingredients, "containing": ingredients, "without": ingredients, "tags": list(TAGS), "seen": slugs,
+        "results": slugs[-RESULTS_MAX:], "current": slugs[-1], "because": "x" * 80, "alcohol_free": True, "glasses": 100,
+    }  # fmt: skip
+
+    assert restored(full) != Session(), "it must be a state that can occur"
+    assert len(msgspec.json.encode(full)) <= STATE_BYTES_MAX
 
 
 def test_only_what_changed_is_to_be_remembered() -> None:

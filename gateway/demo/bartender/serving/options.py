@@ -61,7 +61,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         port=given.port,
         socket=given.socket,
         signing_keys=keys,
-        invent_s=_seconds(parser, environ.get("BARTENDER_INVENT_S", "12")),
+        invent_s=_seconds(parser, environ.get("BARTENDER_INVENT_S") or "12"),
         fault=next((known for known in FAULTS if known == fault), None),
     )
 
