@@ -150,7 +150,8 @@ def test_the_largest_state_fits() -> None:
     assert guest.state is not None
     full = guest.state | {
         "have": ingredients, "containing": ingredients, "without": ingredients, "tags": list(TAGS), "seen": slugs,
-        "results": slugs[-RESULTS_MAX:], "current": slugs[-1], "because": "x" * 80, "alcohol_free": True, "glasses": 100,
+        "results": slugs[-RESULTS_MAX:], "current": slugs[-1], "because": "x" * 80, "alcohol_free": True,
+        "glasses": 100,
     }  # fmt: skip
 
     assert restored(full) != Session(), "it must be a state that can occur"
