@@ -52,5 +52,3 @@ def kept(pool: Database) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
     return pool.run(read)
-
-

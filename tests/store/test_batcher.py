@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import gevent
 import psycopg2
@@ -21,12 +21,6 @@ from tests.support.waiting import GUARD_S, until
 def table(pool: Database) -> Database:
     make_table(pool)
     return pool
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(GUARD_S):
-        yield
 
 
 def outcome(batcher: Batcher[str, str], item: str) -> str | Exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import gevent
 import msgspec
@@ -21,15 +21,9 @@ from gateway.store.batcher import Batcher
 from gateway.store.postgres import Database
 from tests.store.kept import kept, make_table
 from tests.support.stores import own_stores
-from tests.support.waiting import GUARD_S, until
+from tests.support.waiting import until
 
 _KEEP = "INSERT INTO kept (value) SELECT to_jsonb(v) FROM unnest(%s::text[]) AS v ON CONFLICT DO NOTHING"
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(3 * GUARD_S):
-        yield
 
 
 @pytest.fixture
@@ -112,7 +106,9 @@ def test_the_victim_of_a_deadlock_is_run_again(table: Database) -> None:
     assert len(tries) == 3
 
 
-def test_a_lock_that_is_not_free_in_time_is_asked_for_again(store_settings: StoreSettings, database: str) -> None:
+def test_a_lock_that_is_not_free_in_time_is_asked_for_again(
+    store_settings: StoreSettings, database: str
+) -> None:
     """Law: lock_timeout bounds each wait; the lock may be free by the next try."""
     pool = Database(msgspec.structs.replace(store_settings, lock_timeout_s=0.1))
     make_table(pool)
@@ -204,7 +200,9 @@ def _server_pids(url: str) -> list[int]:
     """The postmaster and every backend."""
     connection = psycopg2.connect(url)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         backends = [row[0] for row in cursor.fetchall()]
         cursor.execute("SELECT pg_read_file('postmaster.pid')")
         row = cursor.fetchone()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import gevent
 import msgspec
@@ -18,12 +17,6 @@ from gateway.settings.store import StoreSettings
 from gateway.store.postgres import Database
 from tests.support.stores import Stores
 from tests.support.waiting import GUARD_S
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(GUARD_S):
-        yield
 
 
 def backend(cursor: Cursor) -> int:

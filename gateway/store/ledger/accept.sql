@@ -14,7 +14,7 @@
 --   is_head      the message is the next turn to run, and conversation_state and user_memory stand beside it;
 --                otherwise a new owner must read the head (ledger_heads), never assume that it is this message
 --
--- Lock order, the same everywhere: dedupe keys by key, own process row, conversations by id, turns.
+-- Lock order, the same everywhere: dedupe keys by key, own process row, conversations by id, turns, users by id.
 -- OFFSET 0 keeps the planner, which knows nothing of a batch's size, from turning a probe into a scan.
 CREATE OR REPLACE FUNCTION ledger_accept(
     me bigint, my_epoch bigint, waiting_max integer,
@@ -147,7 +147,10 @@ BEGIN
         RETURN QUERY
         SELECT CASE WHEN f.id IS NOT NULL THEN 'new' WHEN repeat_of[m.i] IS NULL THEN 'refused' ELSE 'duplicate' END,
                coalesce(f.id, r.id), coalesce(f.seq, r.seq), coalesce(r.conversation_id, lanes[m.c]),
-               coalesce(r.user_id, users_at[m.u]), fence_now[m.c], coalesce(f.seq = done_was[m.c] + 1, false),
+               coalesce(r.user_id, users_at[m.u]),
+               -- A repeat may have been told in another conversation: that one's lane has a fence of its own.
+               CASE WHEN coalesce(r.conversation_id, lanes[m.c]) = lanes[m.c] THEN fence_now[m.c] END,
+               coalesce(f.seq = done_was[m.c] + 1, false),
                CASE WHEN f.seq = done_was[m.c] + 1 THEN states[m.c] END,
                CASE WHEN f.seq = done_was[m.c] + 1 THEN memories[m.u] END
         FROM unnest(message_c, message_u) WITH ORDINALITY AS m(c, u, i)

@@ -45,8 +45,9 @@ BEGIN
            array_agg(c.fence = s.fence AND c.owner_process IS NOT NULL AND c.last_seq > s.seq ORDER BY s.i)
       INTO fate, more
     FROM unnest(lanes, fences, turn_ids, seqs) WITH ORDINALITY AS s(lane, fence, turn, seq, i)
-    CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = s.lane OFFSET 0) AS c
-    CROSS JOIN LATERAL (SELECT * FROM turns WHERE id = s.turn OFFSET 0) AS t;
+    -- LEFT: a row that is gone must be lost, not shift the fates of the turns behind it.
+    LEFT JOIN LATERAL (SELECT * FROM conversations WHERE id = s.lane OFFSET 0) AS c ON true
+    LEFT JOIN LATERAL (SELECT * FROM turns WHERE id = s.turn OFFSET 0) AS t ON true;
 
     UPDATE turns AS t SET
         state = s.state, reply = s.reply, reason = s.reason, detail = s.detail, degraded = s.degraded,
@@ -85,9 +86,17 @@ BEGIN
     FROM unnest(lanes, seqs, new_states, keeps, heir, fate) AS s(lane, seq, state, keep, heir, fate)
     WHERE s.fate = 'write' AND c.id = s.lane;
 
-    UPDATE users AS u SET memory = nullif(s.memory, 'null')
-    FROM unnest(user_ids, new_memories, fate) AS s(id, memory, fate)
-    WHERE s.memory IS NOT NULL AND s.fate = 'write' AND u.id = s.id;
+    IF cardinality(array_remove(new_memories, NULL)) > 0 THEN
+        -- In order, because a user may speak in many conversations, which others settle at this moment.
+        PERFORM 1 FROM (
+            SELECT 1 FROM users u WHERE u.id = ANY (ARRAY(
+                SELECT s.id FROM unnest(user_ids, new_memories) AS s(id, memory) WHERE s.memory IS NOT NULL
+            )) ORDER BY u.id FOR NO KEY UPDATE
+        ) AS locked;
+        UPDATE users AS u SET memory = nullif(s.memory, 'null')
+        FROM unnest(user_ids, new_memories, fate) AS s(id, memory, fate)
+        WHERE s.memory IS NOT NULL AND s.fate = 'write' AND u.id = s.id;
+    END IF;
 
     IF cardinality(out_t) > 0 THEN
         WITH boxed AS (
