@@ -29,11 +29,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def call(
-    port: int, path: str, *, method: str = "POST", body: bytes = b"", headers: Mapping[str, str] | None = None
+    port: int,
+    path: str,
+    *,
+    method: str = "POST",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = GUARD_S,
 ) -> Answer:
-    """Call and return the whole answer; header names are lower case."""
+    """Call and return the whole answer; header names are lower case.  *timeout_s* is the longest silence."""
     started = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GUARD_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()

@@ -109,9 +109,11 @@ class Started:
 class GatewayProcess(Started):
     """gunicorn with one worker; ``pid`` is the worker's."""
 
-    def __init__(self, name: str, env: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, env: Mapping[str, str], folder: Path, application: str = "gateway.wsgi:app"
+    ) -> None:
         self.port = _free_port()
-        argv = (sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "gateway.wsgi:app")
+        argv = (sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", application)
         super().__init__(name, argv, {**env, "PORT": str(self.port)}, folder)
 
     @property
@@ -164,9 +166,10 @@ class Stack:
         """The first gateway's."""
         return self.gateways[0].port
 
-    def start_gateway(self) -> GatewayProcess:
+    def start_gateway(self, application: str = "gateway.wsgi:app") -> GatewayProcess:
         """Start one more; it is not ready yet."""
-        gateway = GatewayProcess(f"gateway{len(self.gateways) + 1}", self._env, self._folder)
+        name = f"gateway{len(self.gateways) + 1}"
+        gateway = GatewayProcess(name, self._env, self._folder, application)
         self.gateways.append(gateway)
         self.processes.append(gateway)
         return gateway

@@ -81,6 +81,10 @@ class StandIn:
         """Have the next calls about *word* answered by *behaviours*, each once."""
         self._told.setdefault(word.encode(), deque()).extend(behaviours)
 
+    def usually(self, behaviour: Behaviour) -> None:
+        """Have all other calls answered by *behaviour* from now on."""
+        self._default = behaviour
+
     def about(self, word: str) -> list[Call]:
         """Return the calls whose body holds *word*, in order of arrival."""
         return [call for call in self.calls if word.encode() in call.body]
