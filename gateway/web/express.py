@@ -31,6 +31,8 @@ Handler = Callable[..., Response]
 
 #: What a placeholder matches in the table.  Flask's own is wider; the difference goes to Flask.
 _SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+\Z")
+#: RFC 9110, sections 8.6, 15.3.5 and 15.4.5: these have no content, and say nothing of any.
+_WITHOUT_CONTENT = frozenset({204, 304})
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -88,17 +90,14 @@ class Express:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         found = self._match(environ["REQUEST_METHOD"], path)
-        if found is None:
+        # A request to speak another protocol is Flask's to refuse, as it does for all of its routes.
+        if found is None or "HTTP_UPGRADE" in environ:
             return self._flask(environ, start_response)
         route, values = found
         response = self._answer(route, environ, values)
         start_response(
             _STATUS_LINES.get(response.status, f"{response.status} Unknown"),
-            [
-                ("Content-Type", response.content_type),
-                ("Content-Length", str(len(response.body))),
-                *response.headers,
-            ],
+            [*_content_headers(response), *response.headers],
         )
         return (response.body,) if response.written is None else _Told(response.body, response.written)
 
@@ -132,9 +131,9 @@ class Express:
             response = self._answer(route, flask.request.environ, [values[name] for name in names])
             # An iterable, so that whoever wants to know learns whether the body was written.
             body = response.body if response.written is None else _Told(response.body, response.written)
-            answer = flask.Response(body, response.status, content_type=response.content_type)
-            answer.headers["Content-Length"] = str(len(response.body))
-            for header in response.headers:
+            answer = flask.Response(body, response.status)
+            answer.headers.clear()
+            for header in (*_content_headers(response), *response.headers):
                 answer.headers.add(*header)
             return answer
 
@@ -195,6 +194,12 @@ def from_environ(environ: WSGIEnvironment, body_bytes_max: int) -> Request:
         headers=_Headers(environ),
         body=_read_body(environ, body_bytes_max),
     )
+
+
+def _content_headers(response: Response) -> tuple[tuple[str, str], ...]:
+    if response.status in _WITHOUT_CONTENT:
+        return ()
+    return ("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))
 
 
 def error_response(error: SwitchboardError) -> Response:
