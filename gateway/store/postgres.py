@@ -24,8 +24,11 @@ from gateway import telemetry
 from gateway.domain.errors import StoreUnavailable
 from gateway.settings.store import StoreSettings
 
-__all__ = ["Database", "unavailable"]
+__all__ = ["PLANNER", "Database", "unavailable"]
 
+#: Every query here is a probe by key, so compiling it costs more than running it.  And PostgreSQL keeps a plan that was
+#: made on empty tables, where reading all is cheapest, until the next ANALYZE: by then it reads all of a history.
+PLANNER = "-c jit=off -c enable_seqscan=off"
 #: Seconds granted beyond ``statement_timeout_s``, so that PostgreSQL's own word comes first where it has one.
 _SILENCE_S = 1.0
 
@@ -123,7 +126,7 @@ class Database:
             f"-c statement_timeout={int(settings.statement_timeout_s * 1000)}"
             f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
             f" -c idle_in_transaction_session_timeout={int(settings.idle_in_transaction_timeout_s * 1000)}"
-            " -c jit=off"
+            f" {PLANNER}"
         )
         # libpq's connect_timeout does nothing under a wait callback, so the time is ours to keep.
         patience = gevent.Timeout(settings.connect_timeout_s)

@@ -23,6 +23,7 @@ from gateway.store.ledger.accept import Accepted, Arrival
 from gateway.store.ledger.outbox import Finish, OutboxRow
 from gateway.store.ledger.process import Buried, Process
 from gateway.store.ledger.settle import Settled, Settling
+from gateway.store.postgres import PLANNER
 from tests.support.waiting import until
 
 __all__ = ["Actor", "Lane", "arrival"]
@@ -68,7 +69,7 @@ class Actor:
 
     def __init__(self, url: str, kind: Literal["gateway", "worker"] = "gateway") -> None:
         self._url = url
-        self.connection = psycopg2.connect(url)
+        self.connection = psycopg2.connect(url, options=PLANNER)
         self.connection.autocommit = True
         extensions.register_type(_JSONB_TEXT, self.connection)
         self.cursor = self.connection.cursor()

@@ -16,7 +16,8 @@ BEGIN
     RETURN QUERY
     UPDATE outbox AS o SET
         state = 'sending', kind = 'push', attempts = o.attempts + 1, claimed_process = me, claimed_epoch = my_epoch
-    WHERE o.id IN (
+    -- An array is made once; a subselect behind IN may be run again for every row, and so take more than rows_max.
+    WHERE o.id = ANY (ARRAY(
         SELECT w.id FROM outbox w
         WHERE w.state = 'pending' AND w.due_at <= clock_timestamp()
           AND NOT EXISTS (
@@ -24,7 +25,7 @@ BEGIN
               WHERE e.conversation_id = w.conversation_id AND e.id < w.id AND e.state IN ('pending', 'sending')
           )
         ORDER BY w.due_at LIMIT rows_max FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING o.id, o.conversation_id, o.turn_id, o.channel, o.account, o.trace_id, o.payload, o.attempts,
               o.maybe_repeat, extract(epoch FROM clock_timestamp() - o.created_at)::float8;
 END $$;
@@ -41,16 +42,17 @@ BEGIN
     END IF;
     RETURN QUERY
     UPDATE outbox AS o SET state = 'sending', attempts = o.attempts + 1, claimed_process = me, claimed_epoch = my_epoch
-    WHERE o.id IN (
+    WHERE o.id = ANY (ARRAY(
         SELECT w.id FROM outbox w WHERE w.turn_id = ANY (turns) AND w.kind = 'response' AND w.state = 'pending'
         ORDER BY w.id FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING o.id, o.turn_id;
 END $$;
 
 -- Writes what became of sends: 'sent' | 'not_sent' | 'unknown' | 'retry' (after so many seconds) | 'push' (a response
 -- that could not be written and goes the other way).  A row that is no longer this process's stays as it is: only
--- the ids that were written come back.  An unknown is sent again only where the row says so, and then marked.
+-- the ids that were written come back.  An unknown is sent again only where the row says so, once, and then marked:
+-- without that bound a user could get copies without end.
 CREATE OR REPLACE FUNCTION outbox_finish(
     me bigint, my_epoch bigint, ids bigint[], fates text[], reasons text[], details text[], platform_ids text[],
     after_s float8[]
@@ -73,10 +75,10 @@ BEGIN
             finished_at = CASE WHEN f.fate IN ('sent', 'not_sent', 'unknown') AND NOT f.again
                                THEN clock_timestamp() END
         FROM (
-            SELECT g.*, g.fate = 'unknown' AND b.resend_unknown AS again
+            SELECT g.*, g.fate = 'unknown' AND b.resend_unknown AND NOT b.maybe_repeat AS again
             FROM unnest(ids, fates, reasons, details, platform_ids, after_s)
                  AS g(id, fate, reason, detail, platform_id, after_s)
-            CROSS JOIN LATERAL (SELECT resend_unknown FROM outbox WHERE id = g.id OFFSET 0) AS b
+            CROSS JOIN LATERAL (SELECT resend_unknown, maybe_repeat FROM outbox WHERE id = g.id OFFSET 0) AS b
         ) AS f
         WHERE o.id = f.id AND o.state = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
         RETURNING o.id, o.state, o.channel, o.account, o.conversation_id, o.turn_id, o.reason, o.detail

@@ -108,9 +108,9 @@ BEGIN
     RETURN QUERY
     UPDATE conversations AS c SET
         owner_process = me, owner_epoch = my_epoch, fence = c.fence + 1, orphaned = false
-    WHERE c.id IN (
+    WHERE c.id = ANY (ARRAY(
         SELECT w.id FROM conversations w WHERE w.orphaned ORDER BY w.id LIMIT lanes_max FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING c.id;
 END $$;
 

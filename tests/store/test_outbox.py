@@ -1,0 +1,292 @@
+"""The outbox: in order, one sender a row, an honest end for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+
+from gateway.domain.turn import OutboxDraft
+from gateway.store.ledger.outbox import Finish, OutboxRow
+from tests.support.actor import Actor
+
+
+def filled(actor: Actor, *texts: str, lane: str = "lane", **draft: Any) -> list[int]:
+    """A settled turn with these replies to push; their rows."""
+    drafts = [OutboxDraft(kind="push", payload={"text": text}, **draft) for text in texts]
+    return list(actor.answer(actor.say(lane=lane).conversation_id, drafts=drafts).outbox_ids)
+
+
+def texts(rows: list[OutboxRow]) -> list[str]:
+    return [row.payload["text"] for row in rows]
+
+
+@pytest.fixture
+def worker(actors: Callable[..., Actor]) -> Actor:
+    return actors("worker")
+
+
+@pytest.fixture
+def rival(actors: Callable[..., Actor]) -> Actor:
+    return actors("worker")
+
+
+def state(actor: Actor, outbox_id: int) -> str:
+    return str(actor.one("SELECT state FROM outbox WHERE id = %s", outbox_id))
+
+
+def test_replies_of_a_conversation_are_sent_in_order_one_at_a_time(
+    here: Actor, worker: Actor, rival: Actor
+) -> None:
+    """Law: whoever claims gets the first unfinished one only, also from another process, also across turns."""
+    filled(here, "one", "two")
+    filled(here, "three")
+    sent = []
+    for claimer, other in ((worker, rival), (rival, worker), (worker, rival)):
+        (row,) = claimer.claim()
+        assert other.claim() == []
+        assert claimer.finish(Finish(row.outbox_id, "sent")) == [True]
+        sent += texts([row])
+    assert sent == ["one", "two", "three"]
+
+
+def test_conversations_do_not_wait_for_one_another(here: Actor, worker: Actor) -> None:
+    for n in range(5):
+        filled(here, f"first of {n}", f"second of {n}", lane=f"lane {n}")
+    assert sorted(texts(worker.claim())) == [f"first of {n}" for n in range(5)]
+
+
+def test_a_claim_takes_no_more_than_asked_for(here: Actor, worker: Actor) -> None:
+    for n in range(5):
+        filled(here, f"{n}", lane=f"lane {n}")
+    assert sorted(texts(worker.claim(2))) == ["0", "1"], "those that are due longest come first"
+    assert sorted(texts(worker.claim(2))) == ["2", "3"]
+
+
+def test_two_workers_that_claim_at_once_never_get_the_same_row(
+    here: Actor, worker: Actor, rival: Actor
+) -> None:
+    for n in range(6):
+        filled(here, f"{n}", lane=f"lane {n}")
+    with worker.transaction():
+        mine = worker.claim(3)
+        theirs = rival.claim(100)
+    assert sorted(texts(mine) + texts(theirs)) == [f"{n}" for n in range(6)]
+
+
+def test_a_claimed_row_says_all_that_its_sender_needs(here: Actor, worker: Actor) -> None:
+    (outbox_id,) = filled(here, "hello")
+    (row,) = worker.claim()
+    assert (row.outbox_id, row.channel, row.account, row.payload) == (
+        outbox_id,
+        "slack",
+        "bot",
+        {"text": "hello"},
+    )
+    assert (row.attempts, row.maybe_repeat, row.epoch) == (1, False, worker.process.epoch)
+    assert (row.conversation_id, row.turn_id, row.trace_id) == here.one(
+        "SELECT conversation_id, id, trace_id FROM turns"
+    )
+    assert worker.sending() == {outbox_id}
+
+
+@pytest.mark.parametrize(("fate", "letters"), [("sent", 0), ("not_sent", 1), ("unknown", 1)])
+def test_every_end_is_written_once_and_a_bad_one_is_a_dead_letter(
+    here: Actor, worker: Actor, fate: Any, letters: int
+) -> None:
+    (outbox_id,) = filled(here, "hello")
+    worker.claim()
+    finish = Finish(outbox_id, fate, "why", "how", "platform's id")
+    assert worker.finish(finish) == [True]
+    assert worker.finish(finish) == [False], "run again after a lost commit, it finds nothing left to do"
+    row = worker.one("SELECT state, reason, detail, platform_id, finished_at IS NULL FROM outbox")
+    assert row == (fate, "why", "how", "platform's id", False)
+    found = worker.rows("SELECT kind, channel, account, outbox_id, reason, detail FROM dead_letters")
+    assert found == [("outbox", "slack", "bot", outbox_id, f"{fate}: why", "how")] * letters
+    assert worker.sending() == set()
+
+
+def test_a_retry_is_due_later_and_holds_back_what_comes_behind_it(here: Actor, worker: Actor) -> None:
+    first, _ = filled(here, "one", "two")
+    worker.claim()
+    worker.finish(Finish(first, "retry", "busy", after_s=60.0))
+    assert worker.claim() == []
+    worker.rows("UPDATE outbox SET due_at = clock_timestamp() WHERE id = %s RETURNING 1", first)
+    (row,) = worker.claim()
+    assert (row.payload, row.attempts) == ({"text": "one"}, 2)
+
+
+def test_a_batch_of_ends_may_hold_rows_of_others(here: Actor, worker: Actor, rival: Actor) -> None:
+    """Law: only what is this process's is written, and it is told which; the dead and the late change nothing."""
+    mine = filled(here, "mine", lane="a")
+    worker.claim()
+    theirs = filled(here, "theirs", lane="b")
+    rival.claim()
+    free = filled(here, "free", lane="c")
+    ends = [Finish(row, "sent") for row in (*theirs, *mine, *free)]
+    assert worker.finish(*ends) == [False, True, False]
+    assert [state(here, row) for row in (*mine, *theirs, *free)] == ["sent", "sending", "pending"]
+
+
+def test_an_unknown_is_sent_again_once_and_marked_where_the_policy_says_so(
+    here: Actor, worker: Actor
+) -> None:
+    """Law: the second time its fate is unknown it stays so: a user must not get copies without end."""
+    (outbox_id,) = filled(here, "hello", resend_unknown=True)
+    worker.claim()
+    worker.finish(Finish(outbox_id, "unknown", "timeout"))
+    (again,) = worker.claim()
+    assert (again.outbox_id, again.maybe_repeat, again.attempts) == (outbox_id, True, 2)
+    assert worker.rows("SELECT 1 FROM dead_letters") == []
+    worker.finish(Finish(outbox_id, "unknown", "timeout"))
+    assert worker.claim() == []
+    assert state(worker, outbox_id) == "unknown"
+    assert worker.one("SELECT count(*) FROM dead_letters") == 1
+
+
+def test_the_dead_senders_row_is_sent_again_where_the_policy_says_so(
+    here: Actor, worker: Actor, rival: Actor
+) -> None:
+    (outbox_id,) = filled(here, "hello", resend_unknown=True)
+    worker.claim()
+    worker.die(buried_by=rival)
+    (again,) = rival.claim()
+    assert (again.outbox_id, again.maybe_repeat) == (outbox_id, True)
+
+
+def test_one_declared_dead_claims_nothing(here: Actor, worker: Actor, rival: Actor) -> None:
+    filled(here, "hello")
+    worker.die(buried_by=rival)
+    assert worker.claim() == []
+    assert worker.claim_responses(1) == {}
+    assert texts(rival.claim()) == ["hello"]
+
+
+def test_a_claim_of_an_earlier_life_is_nobodys_to_finish(here: Actor, worker: Actor, rival: Actor) -> None:
+    (outbox_id,) = filled(here, "hello")
+    worker.claim()
+    worker.die(buried_by=rival)
+    worker.revive()
+    assert worker.sending() == set()
+    assert worker.finish(Finish(outbox_id, "sent")) == [False]
+    assert state(here, outbox_id) == "unknown"
+
+
+# Responses
+
+
+def response(
+    actor: Actor, *, due_s: float = 60.0, claimed: bool = False, lane: str = "lane"
+) -> tuple[int, int]:
+    """A settled turn with a reply meant for an HTTP response; its turn and its row."""
+    accepted = actor.say(lane=lane)
+    draft = OutboxDraft(kind="response", payload={"text": "hello"}, due_s=due_s, claimed=claimed)
+    (outbox_id,) = actor.answer(accepted.conversation_id, drafts=[draft]).outbox_ids
+    return accepted.turn_id, outbox_id
+
+
+def test_a_response_that_is_being_written_here_is_nobody_elses(
+    here: Actor, there: Actor, worker: Actor
+) -> None:
+    turn_id, outbox_id = response(here, claimed=True, due_s=0)
+    assert there.claim_responses(turn_id) == {}
+    assert worker.claim() == []
+    assert here.sending() == {outbox_id}
+    assert here.finish(Finish(outbox_id, "sent")) == [True]
+
+
+def test_a_response_waits_for_its_caller_and_is_pushed_when_he_has_certainly_left(
+    here: Actor, worker: Actor
+) -> None:
+    _, outbox_id = response(here)
+    assert worker.claim() == []
+    here.rows("UPDATE outbox SET due_at = clock_timestamp() RETURNING 1")
+    (row,) = worker.claim()
+    assert row.outbox_id == outbox_id
+    assert here.one("SELECT kind FROM outbox") == "push"
+
+
+def test_a_caller_elsewhere_takes_the_response_once(here: Actor, there: Actor, worker: Actor) -> None:
+    turn_id, outbox_id = response(here)
+    other_turn, other_row = response(here, lane="other")
+    unanswered = here.say(lane="unanswered").turn_id
+    assert there.claim_responses(turn_id, other_turn, unanswered) == {
+        turn_id: [outbox_id],
+        other_turn: [other_row],
+    }
+    assert there.claim_responses(turn_id) == {}
+    assert worker.claim() == []
+    assert there.finish(Finish(outbox_id, "sent")) == [True]
+
+
+def test_a_push_is_not_for_a_caller(here: Actor, there: Actor) -> None:
+    accepted = here.say()
+    here.answer(accepted.conversation_id, pushes=["hello"])
+    assert there.claim_responses(accepted.turn_id) == {}
+
+
+@pytest.mark.parametrize("first", ["caller", "worker"])
+def test_a_caller_and_a_worker_at_once_are_one_sender(
+    here: Actor, there: Actor, worker: Actor, first: str
+) -> None:
+    turn_id, outbox_id = response(here, due_s=0)
+    if first == "caller":
+        with there.transaction():
+            taken = there.claim_responses(turn_id)
+            assert worker.claim() == []
+        assert taken == {turn_id: [outbox_id]}
+        assert worker.claim() == []
+    else:
+        with worker.transaction():
+            (row,) = worker.claim()
+            assert there.claim_responses(turn_id) == {}
+        assert row.outbox_id == outbox_id
+        assert there.claim_responses(turn_id) == {}
+
+
+def test_a_response_whose_caller_had_left_goes_the_other_way(here: Actor, worker: Actor) -> None:
+    _, outbox_id = response(here, claimed=True)
+    here.finish(Finish(outbox_id, "push", "caller_left"))
+    (row,) = worker.claim()
+    assert (row.outbox_id, row.attempts, row.maybe_repeat) == (outbox_id, 2, False)
+    assert here.one("SELECT kind FROM outbox") == "push"
+
+
+def test_ends_and_claims_of_the_same_rows_wait_for_each_other(
+    here: Actor, worker: Actor, rival: Actor
+) -> None:
+    """Law: a claim skips what is being finished; it does not wait, and does not take it twice."""
+    first, _ = filled(here, "one", "two")
+    worker.claim()
+    with worker.transaction():
+        worker.finish(Finish(first, "retry"))
+        assert rival.claim() == []
+    assert texts(rival.claim()) == ["one"]
+
+
+def test_two_batches_of_ends_that_share_rows_crosswise_do_not_deadlock(
+    here: Actor, worker: Actor, database: str
+) -> None:
+    """Law: an end may be written twice at once (a flush at the stop beside one under way)."""
+    rows = [filled(here, f"{n}", lane=f"lane {n}")[0] for n in range(10)]
+    worker.claim()
+    again = Actor(database, "worker")
+    again.process = worker.process
+    with worker.transaction():
+        assert worker.finish(*[Finish(row, "sent") for row in rows]) == [True] * 10
+        other = gevent.spawn(again.finish, *[Finish(row, "unknown") for row in reversed(rows)])
+        worker.holds_up(again, other)
+    assert other.get() == [False] * 10
+    assert here.rows("SELECT DISTINCT state FROM outbox") == [("sent",)]
+
+
+def test_unsent_rows_are_counted_by_account(here: Actor, worker: Actor) -> None:
+    from gateway.store.ledger import outbox
+
+    filled(here, "one", "two")
+    filled(here, "three", lane="other")
+    (row, _) = worker.claim()
+    worker.finish(Finish(row.outbox_id, "sent"))
+    assert outbox.counts(here.cursor) == {("slack", "bot"): 2}
