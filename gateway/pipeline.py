@@ -322,6 +322,8 @@ class Runner:
             raise AssistantFailed(
                 f"{turn.deaths} processes died while they ran this turn (lanes.deaths_max)", reason="poison"
             )
+        if not turn.readable:
+            raise AssistantFailed("this version of Switchboard cannot read the stored turn", reason="unreadable")
         left_s = capabilities.turn_deadline_s - turn.age_s
         if left_s <= 0:
             raise AssistantFailed(

@@ -55,6 +55,9 @@ class Janitor:
             gevent.sleep(_PRUNE_EVERY_S)
 
     def _prune(self, channel: str, days: float) -> None:
-        pruned = self._database.run(lambda cursor: deliveries.prune(cursor, channel, days))
+        pruned = 0
+        # In portions, each a short statement: accepts wait for the keys that are being forgotten.
+        while portion := self._database.run(lambda cursor: deliveries.prune(cursor, channel, days)):
+            pruned += portion
         if pruned:
             telemetry.event("dedupe.pruned", channel=channel, rows=pruned)

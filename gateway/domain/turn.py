@@ -52,6 +52,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float
     #: W3C trace id that every log line, call and ledger row of the turn carries.
     trace_id: str
+    #: False: another version of this code wrote it in a form that this one cannot read.  Its message is empty then.
+    readable: bool = True
 
 
 class OutboxDraft(msgspec.Struct, frozen=True, kw_only=True):

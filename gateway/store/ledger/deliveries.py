@@ -21,10 +21,11 @@ def dead_letter(
     return int(row[0])
 
 
-def prune(cursor: Cursor, channel: str, older_than_days: float) -> int:
-    """Forget the dedupe keys of *channel* that are older than its platform redelivers; return how many."""
+def prune(cursor: Cursor, channel: str, older_than_days: float, *, rows_max: int = 10_000) -> int:
+    """Forget up to *rows_max* dedupe keys of *channel* that are older than its platform redelivers; return how many."""
     cursor.execute(
-        "SELECT dedupe_prune(%s, make_interval(secs => %s))", (f"{channel}/", older_than_days * 86_400)
+        "SELECT dedupe_prune(%s, make_interval(secs => %s), %s)",
+        (f"{channel}/", older_than_days * 86_400, rows_max),
     )
     row = cursor.fetchone()
     return 0 if row is None else int(row[0])

@@ -37,11 +37,18 @@ def heads(
 
 
 def head_of(conversation_id: int, channel: str, account: str, key: str, row: Sequence[Any]) -> Turn:
-    """Return the turn that ``ledger_head`` described."""
+    """Return the turn that ``ledger_head`` described.
+
+    One that cannot be read is a turn all the same: an error here would stop its lane for ever, and every batch with it.
+    """
     (
         turn_id, seq, surface, address, message, trace_id,
         user_id, user_key, user_name, user_locale, accepted_by, deaths, age_s, state, memory,
     ) = row  # fmt: skip
+    try:
+        said = _decode_address(address), _decode_message(message), _object(state), _object(memory)
+    except msgspec.MsgspecError:
+        said = None
     return Turn(
         turn_id=turn_id,
         conversation_id=conversation_id,
@@ -50,14 +57,19 @@ def head_of(conversation_id: int, channel: str, account: str, key: str, row: Seq
         account=account,
         conversation_key=key,
         surface=surface,
-        address=_decode_address(address),
+        address={} if said is None else said[0],
         sender=Sender(user_key, user_name, user_locale),
         user_id=user_id,
-        message=_decode_message(message),
-        state=None if state is None else _decode_object(state),
-        memory=None if memory is None else _decode_object(memory),
+        message=Message("event") if said is None else said[1],
+        state=None if said is None else said[2],
+        memory=None if said is None else said[3],
         accepted_by=accepted_by,
         deaths=deaths,
         age_s=age_s,
         trace_id=trace_id,
+        readable=said is not None,
     )
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else _decode_object(text)
