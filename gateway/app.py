@@ -81,6 +81,7 @@ class Gateway:
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
         self.wsgi = Express(self.flask, routes, body_bytes_max=settings.server.body_bytes_max)
         self._supervisor = self._supervise()
+        self._drain_until = float("inf")
 
     def start(self) -> None:
         """Start beating, looking, writing and listening.  Does not wait for the stores: /readyz tells."""
@@ -89,11 +90,14 @@ class Gateway:
     def drain(self, deadline: float) -> None:
         """Bring running work to its end by *deadline* (monotonic seconds); deliveries may still arrive meanwhile.
 
-        Streams first: a page that reconnects reaches another process while this one still answers.  Then the lanes:
-        running turns finish, and lanes with work left are freed for other processes.  Safe twice.
+        Streams first: a page that reconnects reaches another process while this one still answers.  But a page that
+        does not read must not use up the lanes' time, so streams are waited for last.  Then the lanes: running turns
+        finish, and lanes with work left are freed for other processes.  Safe twice: the first deadline holds.
         """
-        self._live.stop(deadline)
-        self.lanes.drain(deadline)
+        self._drain_until = min(self._drain_until, deadline)
+        self._live.end()
+        self.lanes.drain(self._drain_until)
+        self._live.stop(self._drain_until)
 
     def stop(self, deadline: float) -> None:
         """End by *deadline*, in the one order in which nothing is cut off that something else still needs.

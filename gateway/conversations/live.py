@@ -190,11 +190,15 @@ class Live:
             self.bind(key, conversation_id)
             self._hint(conversation_id, accepted_seq=1, settled_seq=0)
 
-    def stop(self, deadline: float) -> None:
-        """End all streams and wait for them until *deadline* (monotonic seconds).  Safe twice."""
+    def end(self) -> None:
+        """Tell all streams to end, and take no new ones."""
         self._stopping = True
         for subscription in self._all():
             subscription.end("draining")
+
+    def stop(self, deadline: float) -> None:
+        """End all streams and wait for them until *deadline* (monotonic seconds).  Safe twice."""
+        self.end()
         self._empty.wait(max(0.0, deadline - time.monotonic()))
 
     def _all(self) -> list[Subscription]:

@@ -88,11 +88,16 @@ class Plan:
     def _gateway(self, settings: Settings) -> Program:
         server = settings.server
         # gunicorn's file reads these; here they may come from the TOML file instead.
-        listen = {"HOST": server.host, "PORT": str(server.port), "WEB_CONCURRENCY": str(server.workers)}
+        read_there = {
+            "HOST": server.host,
+            "PORT": str(server.port),
+            "WEB_CONCURRENCY": str(server.workers),
+            "SWITCHBOARD_SERVER__DRAIN_S": str(server.drain_s),
+        }
         return Program(
             name="gateway",
             argv=(sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG), "gateway.wsgi:app"),
-            env={**self.environment, **listen},
+            env={**self.environment, **read_there},
             ready=lambda _pid: _is_ready(server.host, server.port),
             stop_max_s=5.0,
             # Its workers end at once; on SIGTERM they would drain towards stores that are gone too.
