@@ -8,6 +8,7 @@ otherwise every ``outbox.poll_s``.  This is also the way of working without Redi
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import gevent
@@ -38,7 +39,9 @@ class Consumer:
         self._settings = settings
         self._holds = holds
         self._sends = Pool(settings.sends_in_flight_max)
-        self._sending: set[int] = set()
+        #: Rows by how many greenlets of ours have them: two for a moment, when the next try of a row is claimed
+        #: before the last one has heard of its own end.
+        self._sending: Counter[int] = Counter()
         self._look = Event()
         self._stopping = False
 
@@ -83,12 +86,14 @@ class Consumer:
             telemetry.event("outbox.claimed", rows=len(rows))
         self._sending.update(row.outbox_id for row in rows)
         for row in rows:
-            self._sends.spawn(self._run, row)
+            # Told by a link: these run in order, so the pool has room again by the time that the loop looks.
+            self._sends.spawn(self._run, row).rawlink(self._ended)
         return len(rows)
 
     def _run(self, row: OutboxRow) -> None:
-        try:
-            self._execute(row)
-        finally:
-            self._sending.discard(row.outbox_id)
-            self._look.set()
+        self._execute(row)
+        # Not after a crash: what may have been sent must not be given back as if it had not.
+        self._sending -= Counter((row.outbox_id,))
+
+    def _ended(self, _: object) -> None:
+        self._look.set()

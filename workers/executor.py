@@ -24,7 +24,7 @@ import gevent
 from gateway import telemetry
 from gateway.channels.base import Channel, PlatformClient
 from gateway.domain.deadline import Deadline
-from gateway.domain.errors import StoreUnavailable
+from gateway.domain.errors import StoreRefused, TryLater
 from gateway.domain.outcome import NotSent, Outcome, RetryLater, Unknown
 from gateway.settings.accounts import Account
 from gateway.settings.outbox import OutboxSettings
@@ -35,6 +35,8 @@ __all__ = ["Executor"]
 
 #: Seconds between two tries of writing an end.
 _SETTLE_PAUSE_S = 0.25
+#: Reason of an end whose own words PostgreSQL refused.
+_UNWRITABLE = "unwritable"
 
 
 class Executor:
@@ -107,8 +109,14 @@ class Executor:
         while True:
             try:
                 return self._finish(finish)
-            except StoreUnavailable:
+            except TryLater:
                 gevent.sleep(_SETTLE_PAUSE_S)
+            except StoreRefused:
+                if finish.reason == _UNWRITABLE:
+                    raise
+                # A platform's words may be none that can be kept.  The end must be: a row without one would
+                # look as if it had never been sent, and go out again.
+                finish = Finish(finish.outbox_id, finish.fate, _UNWRITABLE, after_s=finish.after_s)
 
     def _report(self, row: OutboxRow, finish: Finish, ours: bool) -> None:
         telemetry.event(

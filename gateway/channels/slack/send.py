@@ -34,7 +34,7 @@ _TRANSIENT = frozenset(
         "team_added_to_org",
     }
 )
-_REASON_CHARS_MAX = 80
+_WORD_CHARS_MAX = 80
 
 
 class Answer(msgspec.Struct):
@@ -84,7 +84,7 @@ def _outcome(answer: PlatformAnswer, via: str) -> Outcome:
     if answer.status == 429:
         return RetryLater("ratelimited", after_s=_retry_after_s(answer))
     if said is not None and said.ok and answer.status == 200:
-        return Sent(said.ts)
+        return Sent(shorten(clean(said.ts), _WORD_CHARS_MAX))
     if said is not None and said.error:
         reason = _word(said.error)
         if reason in _MAYBE_DONE:
@@ -116,4 +116,4 @@ def _retry_after_s(answer: PlatformAnswer) -> float | None:
 def _word(error: str) -> str:
     """Return *error* as a word that logs and metrics can bear, whoever wrote it."""
     word = "".join(character if character.isalnum() or character in "_-" else "_" for character in error)
-    return shorten(clean(word), _REASON_CHARS_MAX)
+    return shorten(clean(word), _WORD_CHARS_MAX)
