@@ -6,6 +6,7 @@ gateways, the workers only when there is something to send.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import msgspec
@@ -68,7 +69,11 @@ class Announcements:
 
 
 class Hearing:
-    """What this process does when others say something."""
+    """What this process does when others say something.
+
+    Never raises: a process of another version may say what this one does not understand, and no hint is worth the end
+    of the greenlet that listens.
+    """
 
     def __init__(self, live: Live, results: Results, takeover: Takeover, owner: Owner) -> None:
         self._live = live
@@ -85,12 +90,13 @@ class Hearing:
                 self._live.settled(hint.conversation_id, hint.seq)
                 self._results.hint(hint.turn_id)
             case hints.Previewed():
-                self._live.publish_preview(
-                    hint.conversation_id, hint.seq, msgspec.json.decode(hint.preview, type=Preview)
-                )
+                with contextlib.suppress(msgspec.MsgspecError):
+                    preview = msgspec.json.decode(hint.preview, type=Preview)
+                    self._live.publish_preview(hint.conversation_id, hint.seq, preview)
             case hints.Orphans():
                 self._takeover.hint()
-            case hints.Handed() if hint.process_id == self._owner.process.process_id:
+            # Epoch 0: not in the ledger (yet), so nothing can have been handed over to it.
+            case hints.Handed() if self._owner.epoch and hint.process_id == self._owner.process.process_id:
                 self._takeover.hint(hint.conversation_id)
             case _:
                 pass

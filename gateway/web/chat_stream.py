@@ -1,15 +1,13 @@
-"""What the chat page's stream says, in the words of ``static/chat/stream.js``.
+"""What the chat page's stream says, in the words of ``static/chat/connection.js``.
 
-| event       | id  | data                                             | meaning
-|
+| event       | id  | data                                             | meaning                                   |
 |-------------|-----|--------------------------------------------------|-------------------------------------------|
-| `accepted`  |     | `{seq, message: {kind, text}, at}`               | a message was taken in, in whichever
-tab  | | `preview`   |     | `{seq, kind, text or part}`                      | a piece of the answer to it
-| | `turn`      | seq | `{seq, state, message: {kind, text}, parts, at}` | what stands; takes the previews'
-place    | | `ready`     |     | `{seq}`                                          | the past has been shown
-| | `beat`      |     | `{}`                                             | nothing is new, and the network is
-alive  | | `displaced` |     | `{}`                                             | too many streams of this
-visitor: no more |
+| `accepted`  |     | `{seq, message: {kind, text}, at}`               | a message was taken in, in whichever tab  |
+| `preview`   |     | `{seq, kind, text or part}`                      | a piece of the answer to it               |
+| `turn`      | seq | `{seq, state, message: {kind, text}, parts, at}` | what stands; takes the previews' place    |
+| `ready`     |     | `{seq}`                                          | the past has been shown                   |
+| `beat`      |     | `{}`                                             | nothing is new, the network is alive      |
+| `displaced` |     | `{}`                                             | too many streams of this visitor: no more |
 
 ``at`` is Unix seconds.  Only a settled turn moves the place from which a page goes on.
 """

@@ -99,7 +99,8 @@ export class Connection {
     try {
       const answer = await fetch(this.#url, { method: "HEAD", signal: AbortSignal.timeout(10_000) });
       if (answer.status === 401) this.#on.onUnknownVisitor();
-      return Number(answer.headers.get("Retry-After")) * 1000;
+      // A proxy may give a date, which is no number: then the jittered pause is all there is.
+      return Number(answer.headers.get("Retry-After")) * 1000 || 0;
     } catch {
       return 0;
     }
