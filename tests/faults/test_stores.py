@@ -14,7 +14,7 @@ from gateway.store.migrate import migrate
 from tests.support.assistant import says
 from tests.support.calling import Answer
 from tests.support.slack_platform import Delivery
-from tests.support.stack import GatewayProcess, Stack, running_stack, word
+from tests.support.stack import FAST_BEATS, GatewayProcess, Stack, running_stack, word
 from tests.support.stand_in import Hold
 from tests.support.stores import Stores, own_stores
 from tests.support.visitor import Visitor, texts
@@ -30,9 +30,10 @@ def own() -> Iterator[Stores]:
 
 
 @pytest.fixture
-def own_stack(own: Stores) -> Iterator[Stack]:
-    """Two gateways and a worker on them."""
-    with running_stack(own.postgres.url("postgres"), own.redis.url, gateways=2) as stack:
+def own_stack(own: Stores, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Two gateways and a worker on them; a test's parameter is their settings."""
+    settings = getattr(request, "param", {})
+    with running_stack(own.postgres.url("postgres"), own.redis.url, gateways=2, settings=settings) as stack:
         yield stack
         print(stack.logs())
 
@@ -151,4 +152,45 @@ def test_postgresql_restarts_under_traffic(own_stack: Stack, own: Stores) -> Non
         assert all(len(stack.slack.about(text)) == 1 for text, _ in each.accepted)
         assert {turn["state"] for turn in stack.ledger.turns(each.word)} == {"answered"}
     assert [process.pid for process in stack.processes] == pids
+    everything_works(stack)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("own_stack", [FAST_BEATS], indirect=True, ids=["short lease"])
+def test_postgresql_is_gone_for_longer_than_the_lease(own_stack: Stack, own: Stores) -> None:
+    """Everybody's lease runs out with calls and sends under way.  When it is back they find each other dead,
+    return under new epochs, and bring every message to its end: a turn runs again, a send is unknown, none is lost."""
+    stack = own_stack
+    asked, sent, waiting = word(), word(), word()
+    call, send = Hold(says(f"stale {asked}")), Hold(lambda call: call.answer(b'{"ok": true, "ts": "1.1"}'))
+    stack.assistant.will(asked, call)
+    stack.slack.will(sent, send)
+    for said, channel in ((asked, "S3"), (waiting, "S3"), (sent, "S4")):
+        assert stack.slack.event(said, channel=channel).send(stack.port).status == 200
+    call.wait_reached()
+    send.wait_reached()
+    assert own.postgres_process.pid is not None
+    psutil.Process(own.postgres_process.pid).send_signal(signal.SIGQUIT)
+    until("the end of PostgreSQL", lambda: own.postgres_process.poll() is not None)
+    for gateway in stack.gateways:
+        until(
+            "the end of its lease", lambda gateway=gateway: gateway.readiness()["checks"]["lease"]["reason"]
+        )
+    # Both answers arrive while nothing can be written.
+    call.released.set()
+    send.released.set()
+    own.postgres_process.start()
+    own.postgres_process.wait_ready(time.monotonic() + GUARD_S)
+    for gateway in stack.gateways:
+        gateway.wait_ready()
+
+    stack.ledger.wait_outbox(waiting, "sent")
+    [row] = stack.ledger.wait_finished(sent)
+    assert row["state"] in {"sent", "unknown"}
+    assert len(stack.slack.about(sent)) == 1
+    assert [turn["state"] for turn in stack.ledger.turns(asked) + stack.ledger.turns(waiting)] == [
+        "answered"
+    ] * 2
+    assert len(stack.slack.about(asked)) == len(stack.slack.about(waiting)) == 1
+    assert stack.slack.about(asked)[0].ended <= stack.slack.about(waiting)[0].arrived
     everything_works(stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import time
 from collections.abc import Mapping
@@ -190,6 +191,29 @@ def test_a_body_that_is_announced_and_too_large_is_not_read(stack: Stack) -> Non
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def _in_chunks(stack: Stack, body: bytes) -> int:
+    headers = {**Delivery(body).headers(), "Transfer-Encoding": "chunked"}
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10)
+    pieces = (body[at : at + 1_000] for at in range(0, len(body), 1_000))
+    # It does not read all of what it refuses.
+    with contextlib.suppress(OSError):
+        connection.request("POST", "/hooks/slack/shop", pieces, headers, encode_chunked=True)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_a_body_in_chunks(stack: Stack) -> None:
+    """Nobody announces its size: it is accepted all the same, and bounded all the same."""
+    said = word()
+    assert _in_chunks(stack, stack.slack.event(said + " " + "long " * 1_000, channel="H4").body) == 200
+    stack.slack.wait_for(said)
+    stack.ledger.wait_quiet()
+    before = stack.ledger.counts()
+    assert _in_chunks(stack, b"a" * 1_100_000) == 413
+    assert stack.ledger.counts() == before
 
 
 #: As Slack and JavaScript write them, and what the assistant gets instead.

@@ -10,12 +10,12 @@ import pytest
 from tests.support.assistant import says
 from tests.support.calling import Answer
 from tests.support.stack import Stack, running_stack, word
-from tests.support.stand_in import Hold
+from tests.support.stand_in import Hold, status
 from tests.support.stores import Stores
 from tests.support.visitor import Visitor, texts
 from tests.support.waiting import until
 
-LANE_MAX, ACCOUNT_MAX, PROCESS_MAX, OUTBOX_MAX = 2, 4, 6, 3
+LANE_MAX, ACCOUNT_MAX, PROCESS_MAX, OUTBOX_MAX, ATTEMPTS_MAX = 2, 4, 6, 3, 3
 BUSY = "I am still busy with your earlier messages. Please try again in a moment."
 
 
@@ -27,6 +27,7 @@ def _narrow_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
         "lanes.account_turns_in_flight_max": ACCOUNT_MAX,
         "lanes.turns_in_flight_max": PROCESS_MAX,
         "outbox.outbox_rows_per_account_max": OUTBOX_MAX,
+        "outbox.attempts_max": ATTEMPTS_MAX,
     }
     with running_stack(url, stores.redis.url, settings=settings) as stack:
         yield stack
@@ -159,6 +160,24 @@ def test_unsent_replies_of_one_account(stack: Stack) -> None:
         hold.released.set()
     stack.ledger.wait_outbox(said, "sent", count=OUTBOX_MAX)
     until("service again", lambda: stack.slack.event(word(), channel="B7").send(stack.port).status == 200)
+
+
+def test_tries_of_one_reply(stack: Stack) -> None:
+    """``attempts_max``: a platform that never takes it gets so many tries; then it is a dead letter, and the next
+    message of the conversation has its turn."""
+    said, behind = word(), word()
+    trouble = status("503 Service Unavailable", b'{"ok": false, "error": "service_unavailable"}')
+    stack.slack.will(said, *[trouble] * (ATTEMPTS_MAX + 1))
+    stack.slack.event(said, channel="B8").send(stack.port)
+    stack.slack.event(behind, channel="B8").send(stack.port)
+
+    [row] = stack.ledger.wait_outbox(said, "not_sent")
+    assert (row["reason"], row["attempts"]) == ("attempts_exhausted", ATTEMPTS_MAX)
+    [letter] = stack.ledger.letters(said)
+    assert letter["reason"] == "not_sent: attempts_exhausted"
+    assert "service_unavailable" in letter["detail"]
+    stack.ledger.wait_outbox(behind, "sent")
+    assert len(stack.slack.about(said)) == ATTEMPTS_MAX
 
 
 def _refusal(answer: Answer) -> Answer | None:

@@ -104,3 +104,24 @@ def test_a_connection_that_lies_idle_does_not_hold_up_the_end(stack: Stack, leav
     rows = stack.ledger.rows("SELECT beat FROM processes WHERE label LIKE %s", f"%:{pid}")
     assert rows == [{"beat": None}]
     idle.close()
+
+
+def test_a_worker_ends_what_it_sends(stack: Stack) -> None:
+    """A worker that is told to stop writes the end of the send under way, claims no more and leaves the ledger."""
+    said, behind = word(), word()
+    hold = Hold(lambda call: call.answer(b'{"ok": true, "ts": "1.1"}'))
+    stack.slack.will(said, hold)
+    stack.slack.event(said, channel="J2").send(stack.alive().port)
+    hold.wait_reached()
+    [worker] = stack.workers()
+    worker.terminate()
+    stack.slack.event(behind, channel="J3").send(stack.alive().port)
+    stack.ledger.wait_outbox(behind, "pending")
+    hold.released.set()
+
+    assert worker.wait_end() == 0
+    assert [row["state"] for row in stack.ledger.outbox(said)] == ["sent"]
+    assert [row["state"] for row in stack.ledger.outbox(behind)] == ["pending"]
+    assert stack.ledger.live_workers() == 0
+    stack.start_worker()
+    stack.ledger.wait_outbox(behind, "sent")
