@@ -43,6 +43,9 @@ class Consumer:
         #: before the last one has heard of its own end.
         self._sending: Counter[int] = Counter()
         self._look = Event()
+        #: Set while no claim is under way.
+        self._unclaimed = Event()
+        self._unclaimed.set()
         self._stopping = False
 
     def __len__(self) -> int:
@@ -68,20 +71,28 @@ class Consumer:
     def stop(self, deadline: float) -> bool:
         """Claim no more and wait for running sends; return whether all ended by *deadline* (monotonic seconds).
 
-        Safe twice, and if never started.
+        A claim under way is waited for first: what it brings is sent, or nobody could say that it was not.  Safe twice,
+        and if never started.
         """
         self._stopping = True
         self._look.set()
+        if not self._unclaimed.wait(max(0.0, deadline - time.monotonic())):
+            return False
         return bool(self._sends.join(timeout=max(0.0, deadline - time.monotonic())))
 
     def _claim_once(self) -> int:
         room = min(self._settings.claim_rows_max, self._sends.free_count())
         if room <= 0 or not self._holds():
             return 0
+        self._unclaimed.clear()
         try:
-            rows = self._claim(room)
+            return self._start(self._claim(room))
         except StoreUnavailable:
             return 0
+        finally:
+            self._unclaimed.set()
+
+    def _start(self, rows: list[OutboxRow]) -> int:
         if rows:
             telemetry.event("outbox.claimed", rows=len(rows))
         self._sending.update(row.outbox_id for row in rows)

@@ -29,9 +29,13 @@ class Ledger:
         self.waiting: list[OutboxRow] = []
         self.asked: Queue[int] = Queue()
         self.failure: Exception | None = None
+        #: Cleared: an answer is on its way, and does not arrive before it is set.
+        self.answers = Event()
+        self.answers.set()
 
     def claim(self, rows_max: int) -> list[OutboxRow]:
         self.asked.put(rows_max)
+        self.answers.wait()
         if self.failure:
             raise self.failure
         given, self.waiting = self.waiting[:rows_max], self.waiting[rows_max:]
@@ -252,3 +256,25 @@ def test_stop_gives_up_at_its_deadline(run: Build, ledger: Ledger, sends: Sends)
 def test_stop_is_safe_if_never_started(ledger: Ledger, sends: Sends) -> None:
     consumer = Consumer(ledger.claim, sends.execute, OutboxSettings(), holds=lambda: True)
     assert consumer.stop(time.monotonic()) is True
+
+
+def test_a_stop_waits_for_what_a_claim_under_way_brings(run: Build, ledger: Ledger, sends: Sends) -> None:
+    """In the ledger the rows are being sent already: left there unsent they would be dead letters of unknown fate."""
+    ledger.waiting = [row()]
+    ledger.answers.clear()
+    consumer = run()
+    ledger.wait_asked()
+    stopped = gevent.spawn(consumer.stop, time.monotonic() + GUARD_S)
+    gevent.idle()
+    assert not stopped.dead, "it would leave the ledger while the claim is under way"
+    ledger.answers.set()
+    sends.wait_started(1)
+    sends.end(sends.started[0])
+    assert stopped.get(timeout=GUARD_S) is True
+
+
+def test_a_stop_does_not_wait_for_a_claim_beyond_its_deadline(run: Build, ledger: Ledger) -> None:
+    ledger.answers.clear()
+    consumer = run()
+    ledger.wait_asked()
+    assert consumer.stop(time.monotonic() + 0.05) is False
