@@ -8,12 +8,15 @@ Rules:
 - The ledger says what comes next, never memory: a turn accepted by another process is found at the next settle.
 - A settle is repeated until PostgreSQL takes it or refuses it: an answer is not thrown away because a store blinked.
 - A grant may come twice, late, or for a lane already run: equal fences are one lane, the higher fence wins, a fence
-  that has ended here is over, and a grant of an epoch in which this process was declared dead is void.
+  that the ledger has ended is over, and a grant of an epoch in which this process was declared dead is void.
+- A lane that stopped for a reason of our own (no lease, no store) is not over: the ledger still says that it is ours,
+  and takeover starts it again.
 """
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Protocol
@@ -23,7 +26,8 @@ from gevent import Greenlet
 from gevent.event import Event
 
 from gateway import telemetry
-from gateway.domain.errors import StoreUnavailable, SwitchboardError, TooLate
+from gateway.domain.errors import SwitchboardError, TooLate, TryLater
+from gateway.domain.reply import Reply
 from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.settings.lanes import LaneSettings
 from gateway.store.ledger.settle import Settled, Settling
@@ -32,8 +36,8 @@ __all__ = ["Lanes", "LeaseHolder", "LedgerLane"]
 
 #: Lanes whose end is remembered.
 _ENDED_MAX = 10_000
-#: Seconds between two tries of a settle that PostgreSQL did not take.
-_SETTLE_PAUSE_S = 0.25
+#: Seconds between two tries of what PostgreSQL did not do.
+_PAUSE_S = 0.25
 
 
 class LedgerLane(Protocol):
@@ -66,12 +70,13 @@ class LeaseHolder(Protocol):
 class _Lane:
     """One running lane."""
 
-    __slots__ = ("account", "greenlet", "key")
+    __slots__ = ("account", "forgotten", "greenlet", "key")
 
     def __init__(self, key: LaneKey, account: tuple[str, str]) -> None:
         self.key = key
         self.account = account
         self.greenlet: Greenlet[..., None] | None = None
+        self.forgotten = False
 
 
 class Lanes:
@@ -94,10 +99,12 @@ class Lanes:
         self._settled = settled
         self._unstorable = unstorable
         self._lanes: dict[int, _Lane] = {}
-        #: Fences that ended here lately, by conversation: the answer to their grant may come after the end.
+        #: Fences that the ledger ended lately, by conversation: the answer to their grant may come after the end.
         self._ended: OrderedDict[int, int] = OrderedDict()
         self._by_account: Counter[tuple[str, str]] = Counter()
         self._draining = False
+        #: Monotonic seconds from which on nothing new is begun.
+        self._until = float("inf")
         self._empty = Event()
         self._empty.set()
 
@@ -106,6 +113,11 @@ class Lanes:
 
     def __repr__(self) -> str:
         return f"<Lanes: {len(self._lanes)} running{', draining' if self._draining else ''}>"
+
+    @property
+    def draining(self) -> bool:
+        """Whether lanes are freed after the turn that they run: nobody should bring others here."""
+        return self._draining
 
     def running(self, channel: str, account: str) -> int:
         """Return how many turns of the account this process runs now: one a lane."""
@@ -120,7 +132,7 @@ class Lanes:
 
     def grant(self, lane: LaneKey, account: tuple[str, str], head: Turn | None = None) -> None:
         """Run the lane that the ledger gave to this process, beginning with *head*, or with what the ledger says."""
-        if self._draining or lane.epoch != self._owner.epoch or self.runs(lane):
+        if lane.epoch != self._owner.epoch or self.runs(lane) or time.monotonic() >= self._until:
             return
         entry = _Lane(lane, account)
         self._lanes[lane.conversation_id] = entry
@@ -130,13 +142,21 @@ class Lanes:
 
     def drop(self) -> None:
         """Stop all lanes at once: this process was declared dead, and what they do belongs to others."""
-        running = [entry.greenlet for entry in self._lanes.values() if entry.greenlet is not None]
-        gevent.killall(running, block=False)
+        entries = list(self._lanes.values())
+        for entry in entries:
+            # Here, because a greenlet that is killed before it began runs no `finally`.
+            self._forget(entry)
+        gevent.killall([entry.greenlet for entry in entries if entry.greenlet is not None], block=False)
 
     def drain(self, deadline: float) -> bool:
-        """Finish running turns, free the lanes with work still in them; return whether all ended by *deadline*."""
+        """Finish running turns, free the lanes with work still in them; return whether all ended by *deadline*.
+
+        A lane that is granted before the deadline came with a delivery that is being answered here, and runs one turn.
+        Safe twice: the first deadline holds.
+        """
         self._draining = True
-        return bool(self._empty.wait(max(0.0, deadline - time.monotonic())))
+        self._until = min(self._until, deadline)
+        return bool(self._empty.wait(max(0.0, self._until - time.monotonic())))
 
     def _work(self, entry: _Lane, head: Turn | None) -> None:
         try:
@@ -148,21 +168,34 @@ class Lanes:
                 if entry.key.epoch != self._owner.epoch:
                     self._lost(entry, "declared_dead")
                     return
-                settlement = self._run(entry.key, turn)
+                settlement = self._run_turn(entry, turn)
                 turns += 1
                 turn = self._finish(entry, settlement, hand_over=turns >= self._settings.lane_turns_max)
+            self._end(entry)
         except TooLate as error:
             self._lost(entry, error.reason)
         finally:
             self._forget(entry)
 
     def _load(self, entry: _Lane) -> Turn | None:
-        found = self._ledger.head(entry.key)
-        if found is None or found[0] != entry.key:
-            return None
-        return found[1]
+        while True:
+            try:
+                found = self._ledger.head(entry.key)
+            except TryLater:
+                gevent.sleep(_PAUSE_S)
+            else:
+                return found[1] if found is not None and found[0] == entry.key else None
+
+    def _run_turn(self, entry: _Lane, turn: Turn) -> Settlement:
+        try:
+            return self._run(entry.key, turn)
+        except Exception as error:
+            # Whatever it is, it is this turn's alone; without an end it would be run again for ever.
+            self._crashed(turn, error)
+            return _failed(turn, "crashed", f"{type(error).__name__}; trace {turn.trace_id}")
 
     def _finish(self, entry: _Lane, settlement: Settlement, *, hand_over: bool) -> Turn | None:
+        refused = 0
         while True:
             settling = Settling(
                 lane=entry.key,
@@ -173,15 +206,36 @@ class Lanes:
             try:
                 settled = self._ledger.settle(settling)
                 break
-            except StoreUnavailable:
-                gevent.sleep(_SETTLE_PAUSE_S)
+            except TryLater:
+                gevent.sleep(_PAUSE_S)
             except SwitchboardError as error:
-                # The answer itself cannot be written (the batch is split until it stands alone): the user is told.
-                settlement = self._unstorable(settlement.turn, error)
+                # The answer itself cannot be written (the batch is split until it stands alone): the user is told,
+                # and if that cannot be written either, the turn ends without a word.
+                refused += 1
+                if refused == 1:
+                    settlement = self._unstorable(settlement.turn, error)
+                else:
+                    settlement = _failed(settlement.turn, error.reason, str(error))
+                    gevent.sleep(_PAUSE_S)
         if settled.lost:
             self._lost(entry, "fenced")
-        self._settled(settlement, settled)
+        try:
+            self._settled(settlement, settled)
+        except Exception as error:
+            # It is committed.  Whoever was not told looks for himself, and the lane's next turn is not to wait.
+            self._crashed(settlement.turn, error)
         return settled.next_turn
+
+    def _crashed(self, turn: Turn, error: Exception) -> None:
+        telemetry.event(
+            "turn.crashed",
+            channel=turn.channel,
+            account=turn.account,
+            reason=type(error).__name__,
+            trace_id=turn.trace_id,
+            turn_id=turn.turn_id,
+            detail=traceback.format_exc(limit=-6),
+        )
 
     def _lost(self, entry: _Lane, reason: str) -> None:
         channel, account = entry.account
@@ -193,15 +247,25 @@ class Lanes:
             conversation_id=entry.key.conversation_id,
         )
 
-    def _forget(self, entry: _Lane) -> None:
+    def _end(self, entry: _Lane) -> None:
         conversation_id = entry.key.conversation_id
-        if self._lanes.get(conversation_id) is entry:
-            del self._lanes[conversation_id]
         self._ended[conversation_id] = max(entry.key.fence, self._ended.pop(conversation_id, 0))
         if len(self._ended) > _ENDED_MAX:
             self._ended.popitem(last=False)
+
+    def _forget(self, entry: _Lane) -> None:
+        if entry.forgotten:
+            return
+        entry.forgotten = True
+        if self._lanes.get(entry.key.conversation_id) is entry:
+            del self._lanes[entry.key.conversation_id]
         self._by_account[entry.account] -= 1
         if not self._by_account[entry.account]:
             del self._by_account[entry.account]
         if not self._lanes:
             self._empty.set()
+
+
+def _failed(turn: Turn, reason: str, detail: str) -> Settlement:
+    """Return the end of a turn whose user cannot be told."""
+    return Settlement(turn=turn, state="failed", reply=Reply(), reason=reason, detail=detail)

@@ -75,14 +75,15 @@ class Takeover:
     def _look(self, *, compare: bool) -> None:
         buried = self._database.run(lambda cursor: process.bury(cursor, self._settings.dead_after_s))
         if buried.processes:
-            telemetry.event(
-                "process.buried", processes=buried.processes, lanes=buried.lanes, sends=buried.sends
-            )
+            telemetry.event("process.buried", processes=buried.processes, lanes=buried.lanes, sends=buried.sends)
         if not self._owner.holds():
             return
         me = self._owner.process
         handed, self._handed = self._handed, set()
         self._start(list(handed), "handed_over")
+        if self._lanes.draining:
+            # It would take back the very lanes that it frees.
+            return
         room = min(_ADOPT_MAX, self._settings.turns_in_flight_max - len(self._lanes))
         if room > 0:
             adopted = self._database.run(lambda cursor: process.adopt(cursor, me, room))
