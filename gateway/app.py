@@ -79,7 +79,12 @@ class Gateway:
         self.flask = flask.Flask("gateway.web")
         self.flask.register_blueprint(chat_pages(settings, self._live, self._transcripts))
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
-        self.wsgi = Express(self.flask, routes, body_bytes_max=settings.server.body_bytes_max)
+        self.wsgi = Express(
+            self.flask,
+            routes,
+            body_bytes_max=settings.server.body_bytes_max,
+            body_timeout_s=settings.server.body_timeout_s,
+        )
         self._supervisor = self._supervise()
         self._drain_until = float("inf")
 

@@ -24,6 +24,7 @@ __all__ = [
     "SwitchboardError",
     "TooLarge",
     "TooLate",
+    "TooSlow",
     "TryLater",
     "TurnExpired",
     "Unauthentic",
@@ -54,6 +55,12 @@ class TooLarge(BadRequest):
     """The caller's body or header is over a named bound."""
 
     status = 413
+
+
+class TooSlow(BadRequest):
+    """The caller began a request and did not end it in time."""
+
+    status = 408
 
 
 class NotFound(BadRequest):

@@ -20,6 +20,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Count = 1
     #: Bytes of one request body; a larger one is answered 413 and nothing of it is kept.
     body_bytes_max: Bytes = 1_048_576
+    #: Seconds from a request's head to the end of its body; what takes longer is answered 408.
+    body_timeout_s: Seconds = 10.0
     #: Seconds that a stopping process gives its running turns before it hands their lanes over.  gunicorn,
     #: which ends the process a second later, sees the variable only, and not the TOML file.
     drain_s: Seconds = 5.0

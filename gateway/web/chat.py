@@ -141,7 +141,7 @@ def _drawn(reply: Reply) -> Any:
 
 
 def _request() -> Request:
-    return from_environ(flask.request.environ, 0)
+    return from_environ(flask.request.environ)
 
 
 def _chat_name() -> str:

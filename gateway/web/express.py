@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import flask
+import gevent
 
 from gateway import telemetry
-from gateway.domain.errors import SwitchboardError, TooLarge, TryLater
+from gateway.domain.errors import SwitchboardError, TooLarge, TooSlow, TryLater
 from gateway.domain.http import Request, Response, json_response, text_response
 
 if TYPE_CHECKING:
@@ -78,9 +79,12 @@ class _Headers(Mapping[str, str]):
 class Express:
     """The route table and the WSGI application in front of Flask."""
 
-    def __init__(self, app: flask.Flask, routes: Iterable[Route], *, body_bytes_max: int) -> None:
+    def __init__(
+        self, app: flask.Flask, routes: Iterable[Route], *, body_bytes_max: int, body_timeout_s: float
+    ) -> None:
         self._flask: WSGIApplication = app.wsgi_app
         self._body_bytes_max = body_bytes_max
+        self._body_timeout_s = body_timeout_s
         self._exact: dict[tuple[str, str], Route] = {}
         self._patterns: dict[tuple[str, str, int], Route] = {}
         self.routes = tuple(routes)
@@ -141,7 +145,8 @@ class Express:
 
     def _answer(self, route: Route, environ: WSGIEnvironment, values: list[str]) -> Response:
         try:
-            return route.handler(from_environ(environ, self._body_bytes_max), *values)
+            body = _read_body(environ, self._body_bytes_max, self._body_timeout_s)
+            return route.handler(from_environ(environ, body), *values)
         except SwitchboardError as error:
             return error_response(error)
         except Exception as error:
@@ -182,17 +187,14 @@ class _Told:
             written(whole)
 
 
-def from_environ(environ: WSGIEnvironment, body_bytes_max: int) -> Request:
-    """Return the request as a plain value.
-
-    :raises TooLarge: its body has more than *body_bytes_max* bytes; it is not read further.
-    """
+def from_environ(environ: WSGIEnvironment, body: bytes = b"") -> Request:
+    """Return the request as a plain value; its body is *body*, and is not read here."""
     return Request(
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
         query=environ.get("QUERY_STRING", ""),
         headers=_Headers(environ),
-        body=_read_body(environ, body_bytes_max),
+        body=body,
     )
 
 
@@ -210,18 +212,38 @@ def error_response(error: SwitchboardError) -> Response:
     return json_response({"error": error.reason, "message": str(error)}, error.status, headers)
 
 
-def _read_body(environ: WSGIEnvironment, body_bytes_max: int) -> bytes:
+def _read_body(environ: WSGIEnvironment, bytes_max: int, timeout_s: float) -> bytes:
+    """Return the request's body.
+
+    :raises TooLarge: it has more than *bytes_max* bytes; it is not read further.
+    :raises TooSlow: it had not come whole after *timeout_s*.
+    """
+    # gunicorn's gevent worker bounds the time of a head, and of nothing behind it.
+    patience = gevent.Timeout.start_new(timeout_s)
+    try:
+        return _read(environ, bytes_max)
+    except gevent.Timeout as error:
+        if error is not patience:
+            raise
+        raise TooSlow(
+            f"expected the whole body within {timeout_s:g} s (server.body_timeout_s)", reason="body_too_slow"
+        ) from None
+    finally:
+        patience.close()
+
+
+def _read(environ: WSGIEnvironment, bytes_max: int) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     stream: InputStream = environ["wsgi.input"]
     if length:
         # The server has checked that it is a number (RFC 9112, section 6.3).
-        if int(length) > body_bytes_max:
-            raise _too_large(body_bytes_max, f"{length} bytes")
+        if int(length) > bytes_max:
+            raise _too_large(bytes_max, f"{length} bytes")
         return stream.read(int(length))
     if environ.get("wsgi.input_terminated") or environ.get("HTTP_TRANSFER_ENCODING"):
-        body = stream.read(body_bytes_max + 1)
-        if len(body) > body_bytes_max:
-            raise _too_large(body_bytes_max, "more")
+        body = stream.read(bytes_max + 1)
+        if len(body) > bytes_max:
+            raise _too_large(bytes_max, "more")
         return body
     return b""
 

@@ -8,6 +8,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 from wsgiref.validate import validator
 
 import flask
+import gevent
 import msgspec
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from gateway.domain.http import Request, Response, json_response, text_response
 from gateway.web.express import Express, Route
 
 BODY_BYTES_MAX = 1_000
+BODY_TIMEOUT_S = 0.1
 
 
 def echo(request: Request, *values: str) -> Response:
@@ -79,10 +81,14 @@ PATHS = (
 )  # fmt: skip
 
 
+def _express(app: flask.Flask, routes: Iterable[Route]) -> Express:
+    return Express(app, routes, body_bytes_max=BODY_BYTES_MAX, body_timeout_s=BODY_TIMEOUT_S)
+
+
 def built(*routes: Route) -> tuple[WSGIApplication, WSGIApplication]:
     """Return the application with its table, and Flask alone behind it."""
     app = flask.Flask(__name__)
-    return Express(app, routes, body_bytes_max=BODY_BYTES_MAX), app.wsgi_app
+    return _express(app, routes), app.wsgi_app
 
 
 EXPRESS, FLASK = built(*ROUTES)
@@ -228,6 +234,27 @@ def _start(
     return lambda _: None
 
 
+class Never:
+    """A body of which the rest does not come."""
+
+    def read(self, size: int = -1) -> bytes:
+        gevent.get_hub().switch()
+        raise AssertionError("woken by nobody")
+
+
+@pytest.mark.parametrize("framing", [{"CONTENT_LENGTH": "10"}, {"HTTP_TRANSFER_ENCODING": "chunked"}])
+@pytest.mark.parametrize("past_the_table", [False, True])
+def test_a_body_that_does_not_come_is_given_up(framing: dict[str, str], past_the_table: bool) -> None:
+    """The caller is told what to change, and whoever trickles bytes does not hold a greenlet for ever."""
+    request = {**environ("POST", "/hooks/slack/shop"), "wsgi.input": Never(), **framing}
+    status, _, body = answer(built(*ROUTES)[past_the_table], request)
+    assert status == 408
+    assert msgspec.json.decode(body) == {
+        "error": "body_too_slow",
+        "message": "expected the whole body within 0.1 s (server.body_timeout_s)",
+    }
+
+
 @pytest.mark.parametrize("past_the_table", [False, True])
 @pytest.mark.parametrize("whole", [True, False])
 def test_who_wants_to_know_is_told_once_whether_it_was_written(whole: bool, past_the_table: bool) -> None:
@@ -267,7 +294,7 @@ def test_the_table_is_used() -> None:
 
     app = flask.Flask(__name__)
     app.wsgi_app = entered  # type: ignore[method-assign,assignment]
-    express = Express(app, ROUTES, body_bytes_max=BODY_BYTES_MAX)
+    express = _express(app, ROUTES)
     assert answer(express, environ("POST", "/hooks/slack/shop"))[0] == 202
     assert answer(express, environ("GET", "/healthz"))[0] == 200
     with pytest.raises(AssertionError, match="Flask was asked"):
