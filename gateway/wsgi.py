@@ -6,6 +6,7 @@ because it is C and patching does not reach it.
 
 from __future__ import annotations
 
+import gc
 import time
 
 import gevent
@@ -31,6 +32,12 @@ telemetry.attach(logs.configure(_settings.logging))
 telemetry.attach(_metrics)
 _gateway = Gateway(_settings, _metrics)
 _gateway.start()
+
+# What is loaded now lives as long as the process: the collector need not visit it again, nor look after every 700 new
+# objects.  Measured with bench.turn: 6 % of the processor time of a turn, and pauses of a full collection in its p99.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)
 
 app = _gateway.wsgi
 
