@@ -33,7 +33,7 @@ PLANNER = "-c jit=off -c enable_seqscan=off"
 _SILENCE_S = 1.0
 
 T = TypeVar("T")
-JSONB_OID, JSONB_ARRAY_OID = 3802, 3807
+JSONB_OID = 3802
 #: jsonb arrives as text: msgspec reads it straight into the struct that is wanted.
 _JSONB_TEXT = extensions.new_type((JSONB_OID,), "JSONB_TEXT", lambda text, _: text)
 

@@ -1,8 +1,8 @@
 """Hints through Redis: what makes waiting short, and what nothing depends on.
 
-Fail-open: while Redis is away, hints are dropped and counted, and the polls of their readers find the same things a
-little later.  Publishing never blocks its caller: hints go through a bounded queue to one greenlet, which sends what
-has gathered in one round trip.
+Fail-open: while Redis is away, hints are dropped (told once, when it goes), and the polls of their readers find the
+same things a little later.  Publishing never blocks its caller: hints go through a bounded queue to one greenlet,
+which sends what has gathered in one round trip.
 
 redis-py's own retries are off: it would repeat a PUBLISH whose answer was lost.  The subscription has a connection of
 its own, because a blocking read must be allowed to last longer than the timeout of a command.
@@ -56,11 +56,6 @@ class Signals:
         self._waiting: dict[tuple[Audience, bytes], None] = {}
         self._some = Event()
         self._reachable = True
-
-    @property
-    def reachable(self) -> bool:
-        """Whether Redis answered last."""
-        return self._reachable
 
     def publish(self, audience: Audience, hint: Hint) -> None:
         """Have *hint* sent to every process of *audience*, if Redis is there."""
