@@ -45,7 +45,7 @@ def turn(seq: int, conversation_id: int = 1) -> Turn:
 
 
 class Bench:
-    """``waiting``: turns in the ledger, by conversation.  ``trouble``: raised, one a call, before the ledger answers."""
+    """``waiting``: turns in the ledger, by conversation.  ``trouble``: errors with which it answers, one a call."""
 
     def __init__(self, **settings: Any) -> None:
         self.waiting: dict[int, list[Turn]] = {}

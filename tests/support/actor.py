@@ -6,6 +6,7 @@ It calls the ledger's own functions and nothing else.  What two of them do at on
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -78,6 +79,12 @@ class Actor:
     @property
     def id(self) -> int:
         return self.process.process_id
+
+    def as_process(self, process: Process) -> Actor:
+        """This one's connection in the name of another process."""
+        actor = copy.copy(self)
+        actor.process = process
+        return actor
 
     # Transactions
 
