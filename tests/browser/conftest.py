@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.stage import GUARD_S, Stage
-from tests.embedded.running import ROOT, running
+from tests.embedded.running import ROOT, Running, running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -41,6 +42,7 @@ cookie_secrets = ["env:STAGE_COOKIE"]
 
 [webchat]
 heartbeat_s = 1.0
+visitor_streams_max = 3
 """
 
 expect.set_options(timeout=GUARD_S * 1000)
@@ -55,25 +57,40 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def site(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running Switchboard."""
+def port() -> int:
+    """Where the gateway listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free: int = listener.getsockname()[1]
+        return free
+
+
+@pytest.fixture(scope="session")
+def switchboard(stage: Stage, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A running `switchboard up`."""
     home = tmp_path_factory.mktemp("home")
     config = home / "switchboard.toml"
     config.write_text((ROOT / "config" / "switchboard.toml").read_text() + STAGE.format(url=stage.url))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     environment = {
         "SWITCHBOARD_HOME": str(home / "state"),
         "SWITCHBOARD_CONFIG": str(config),
         "PORT": str(port),
         "STAGE_COOKIE": "0123456789abcdef" * 4,
     }
-    switchboard = str(Path(sys.executable).with_name("switchboard"))
-    with running([switchboard, "up"], env=environment) as it:
+    with running([str(Path(sys.executable).with_name("switchboard")), "up"], env=environment) as it:
         it.wait_for("Ready.  Things to try")
-        yield f"http://127.0.0.1:{port}"
+        # Read to the end, or the pipe fills up and everything that logs into it stands still.
+        assert it.process.stdout is not None
+        reading = threading.Thread(target=it.process.stdout.read)
+        reading.start()
+        yield it
         it.signal(signal.SIGTERM)
-        it.wait_end()
+        reading.join(GUARD_S)
+
+
+@pytest.fixture(scope="session")
+def site(switchboard: Running, port: int) -> str:
+    """The address of a running Switchboard."""
+    return f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")

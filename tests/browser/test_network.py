@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 
+import psutil
 from playwright.sync_api import Route, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.stage import Stage, text
+from tests.embedded.running import Running
 
 HOOK = re.compile("/hooks/webchat/stage$")
 EVENTS = re.compile("/chat/stage/events")
@@ -22,7 +24,7 @@ def test_what_is_said_offline_is_sent_once_when_the_network_is_back(chat: ChatPa
     chat.say("into the dark")
     chat.say("and more")
     expect(chat.turn("into the dark").locator(".note")).to_contain_text("Not sent yet")
-    expect(chat.page.get_by_role("status")).to_contain_text("offline")
+    expect(chat.page.get_by_role("status")).to_contain_text("Offline")
     context.set_offline(False)
     chat.wait_answered("and more")
 
@@ -45,6 +47,26 @@ def test_an_answer_made_while_the_page_was_away_is_shown_once(chat: ChatPage, st
     chat.say("next")
     chat.wait_answered("next")
     assert chat.transcript() == [("meanwhile", "whole"), ("next", "echo: next")]
+
+
+def test_a_new_stream_in_the_middle_of_an_answer_doubles_nothing(chat: ChatPage, stage: Stage) -> None:
+    """It tells what was said so far from the beginning, into a page that shows it already."""
+    held = stage.hold("in pieces")
+    chat.say("in pieces")
+    held.wait_asked()
+    held.part(text("a part"))
+    held.delta("half")
+    live = chat.turn("in pieces").locator(".live")
+    expect(live.locator(".piece")).to_have_text("half")
+    with chat.page.expect_request(EVENTS):
+        chat.page.context.set_offline(True)
+        chat.page.context.set_offline(False)
+    held.delta(" and more")
+
+    expect(live.locator(".piece")).to_have_text("half and more")
+    expect(live.locator(".part:not(.piece)")).to_have_text(["a part"])
+    held.reply(text("done"))
+    chat.wait_answered("in pieces")
 
 
 def test_a_lost_acknowledgement_makes_no_second_message(chat: ChatPage, stage: Stage) -> None:
@@ -162,3 +184,76 @@ def test_a_visitor_whose_cookie_is_gone_becomes_a_new_one(chat: ChatPage) -> Non
     chat.wait_answered("second life")
 
     assert chat.transcript() == [("second life", "echo: second life")]
+
+
+def test_a_stream_that_does_not_know_the_visitor_makes_the_page_new(chat: ChatPage) -> None:
+    """The stream's refusal has no status for a page; it asks, and loads itself again for a cookie."""
+    loads = 0
+
+    def loaded(_: object) -> None:
+        nonlocal loads
+        loads += 1
+
+    def unknown_at_first(route: Route) -> None:
+        if loads < 2:
+            route.fulfill(status=401, body="{}")
+        else:
+            route.continue_()
+
+    chat.page.route(EVENTS, unknown_at_first)
+    chat.page.on("domcontentloaded", loaded)
+    with chat.page.expect_event("domcontentloaded", predicate=lambda _: loads == 2):
+        chat.page.reload()
+
+    chat.wait_ready()
+
+
+def test_too_many_tabs_take_turns_and_say_so(chat: ChatPage) -> None:
+    """The one used longest ago pauses, and goes on as soon as it is used."""
+    context = chat.page.context
+    others = [ChatPage(context.new_page(), chat.page.url).open() for _ in range(3)]
+    expect(chat.page.get_by_role("status")).to_contain_text("too many tabs")
+    chat.say("still here")
+    chat.wait_answered("still here")
+
+    expect(chat.page.get_by_role("status")).to_be_empty()
+    others[-1].wait_answered("still here")
+    expect(others[0].page.get_by_role("status")).to_contain_text("too many tabs")
+
+
+def gateway_workers(switchboard: Running) -> list[psutil.Process]:
+    """Return gunicorn's children, which serve."""
+    gunicorns = [process for process in switchboard.descendants() if "gateway.wsgi:app" in process.cmdline()]
+    parents = {process.pid for process in gunicorns}
+    return [process for process in gunicorns if process.ppid() in parents]
+
+
+def test_a_killed_gateway_costs_a_moment(chat: ChatPage, switchboard: Running, stage: Stage) -> None:
+    """kill -9 of the process that holds the stream: the page finds the next one, and repeats and loses nothing."""
+    chat.say("before the crash")
+    chat.wait_answered("before the crash")
+    for worker in gateway_workers(switchboard):
+        worker.kill()
+    chat.say("into the crash")
+    chat.wait_answered("into the crash")
+
+    assert [said for said, _ in chat.transcript()] == ["before the crash", "into the crash"]
+    assert stage.times_heard("into the crash") == 1
+
+
+def test_a_stream_that_went_silent_is_given_up(chat: ChatPage, switchboard: Running) -> None:
+    """The connection is open and nothing comes, as behind a network that is gone: missing beats tell."""
+    chat.say("hello")
+    chat.wait_answered("hello")
+    workers = gateway_workers(switchboard)
+    for worker in workers:
+        worker.suspend()
+    try:
+        expect(chat.page.get_by_role("status")).to_contain_text("Reconnecting")
+    finally:
+        for worker in workers:
+            worker.resume()
+    expect(chat.page.get_by_role("status")).to_be_empty()
+    chat.say("back again")
+    chat.wait_answered("back again")
+    assert [said for said, _ in chat.transcript()] == ["hello", "back again"]

@@ -115,6 +115,19 @@ def test_a_link_goes_to_the_web_and_takes_nothing_along(chat: ChatPage, stage: S
         assert link.get_attribute("target") == "_blank"
 
 
+def test_only_web_addresses_become_links(chat: ChatPage) -> None:
+    """The reply schema refuses others before; the page does not rely on it."""
+    made = chat.run(
+        """async () => {
+            const {link} = await import("/static/chat/markdown.js");
+            const addresses = ["javascript:1", " javascript:1", "data:text/html,x", "//example.org", "HTTPS://example.org"];
+            return addresses.map(address => link(address, "x")?.href ?? null);
+        }"""
+    )
+
+    assert made == [None, None, None, None, "https://example.org/"]
+
+
 def test_an_address_that_is_no_web_address_fails_the_turn(chat: ChatPage, stage: Stage) -> None:
     stage.answer("evil button", {"type": "buttons", "text": "x", "buttons": [{"label": "x", "url": "javascript:1"}]})
     chat.say("evil button")

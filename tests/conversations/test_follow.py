@@ -10,6 +10,9 @@ from gateway.domain.reply import Text
 from gateway.store.postgres import Database
 from tests.support.conversation import Conversation
 
+#: More than any conversation here has turns.
+LOOKS_MAX = 50
+
 
 class Stream:
     """A follower that is asked until it has nothing more to say, as whoever holds a stream does."""
@@ -29,10 +32,11 @@ class Stream:
     def read(self) -> list[str]:
         """Return what is new, one word each."""
         words = []
-        while True:
+        for _ in range(LOOKS_MAX):
             words += [_word(news) for news in self.follower.news()]
             if not self.follower.more:
                 return words
+        raise AssertionError(f"it never has enough: {words}")
 
 
 def _word(news: News) -> str:

@@ -133,13 +133,17 @@ def test_a_chat_name_is_a_short_word(chat: Site, name: str) -> None:
     assert response.status == 400
 
 
-def test_head_opens_no_stream(chat: Site) -> None:
-    """A page asks with it why its stream was refused; a body that nobody reads would keep a place for ever."""
-    response, _ = chat.get("/chat/bartender/events", chat.cookie(), "HEAD")
+def test_head_opens_no_stream(database: str) -> None:
+    """A page asks with it why its stream was refused: that must not cost a place, least of all another tab's."""
+    with site(database, visitor_streams_max=1) as chat:
+        stream = chat.stream()
+        stream.until("ready")
+        response, _ = chat.get("/chat/bartender/events", chat.cookie(), "HEAD")
+        chat.talk().exchange(1)
 
-    assert response.status == 200
-    assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
-    assert len(chat.live) == 0
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert stream.until("turn")[-1].data["seq"] == 1
 
 
 def test_without_a_secret_nobody_becomes_a_visitor(chat: Site) -> None:

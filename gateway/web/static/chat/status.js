@@ -4,8 +4,8 @@
 const LASTS_MS = 1_500;
 const WORDS = {
   waiting: "Reconnecting…",
-  offline: "You are offline. Messages are sent when you are back.",
-  displaced: "Paused: this chat is open in too many tabs.",
+  offline: "Offline. Messages wait until you are back.",
+  displaced: "Paused: open in too many tabs.",
 };
 
 export class Status {
