@@ -194,6 +194,7 @@ class Gateway:
 
     def _drop_lanes(self) -> None:
         self.lanes.drop()
+        self._results.release()
 
     def _hear(self, hint: Hint) -> None:
         self._hearing.hear(hint)

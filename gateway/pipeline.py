@@ -161,7 +161,10 @@ class Door:
         if expectation is None:
             return bot.channel.accepted([Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in taken])
         try:
-            return self._answer(bot, inbound[-1], expectation, expectation.wait())
+            result = expectation.wait()
+            if result is not None and self._leaves_elsewhere(bot, inbound[-1], taken[-1], result):
+                result = None
+            return self._answer(bot, inbound[-1], expectation, result)
         finally:
             self._results.forget(expectation)
 
@@ -173,6 +176,14 @@ class Door:
         if inbound.answer_by_s is not None:
             patience_s = min(patience_s, inbound.answer_by_s)
         return self._results.expect(accepted.turn_id, arrived + patience_s)
+
+    def _leaves_elsewhere(self, bot: Bot, inbound: Inbound, accepted: Accepted, result: Delivered) -> bool:
+        """Whether the reply reaches the user by the outbox, so that this response would say it a second time.
+
+        A repeat is told again all the same: its platform asks because it lost the first answer.
+        """
+        late = bot.channel.surfaces[inbound.surface].late
+        return accepted.outcome == "new" and late in {"push", "deferred"} and not result.outbox_ids
 
     def _answer(
         self, bot: Bot, inbound: Inbound, expectation: Expectation, result: Delivered | None
@@ -283,6 +294,7 @@ class Runner:
         turn = settlement.turn
         if settled.lost:
             # The answer was dropped: the lane's present owner runs the turn, and our callers find its result.
+            self._results.release(turn.turn_id)
             return
         telemetry.event(
             "turn.settled",

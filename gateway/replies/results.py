@@ -6,6 +6,9 @@ process, every ``poll_s`` and at once after a hint; so Redis makes this faster a
 ``Expectation`` also settles who delivers: the lane asks ``promise()`` just before it settles.  If a caller still has
 time it promises to take the reply into its HTTP response; from then on it waits for the result beyond its time, for no
 longer than ``PROMISED_S``.  If none does, the reply goes the channel's other way.
+
+One who promised is served by the lane, which alone knows the rows that came with the promise: a query may see the end
+of the turn before the lane hears of its own commit.  A lane that is lost gives the promise back (``release``).
 """
 
 from __future__ import annotations
@@ -68,8 +71,9 @@ class Expectation:
         return self.promised
 
     def deliver(self, result: Delivered) -> None:
-        """Hand the result to the caller."""
-        self._result.set(result)
+        """Hand the result to the caller.  A second one is dropped, unless it brings the rows that the first lacked."""
+        if result.outbox_ids or not self._result.ready():
+            self._result.set(result)
 
 
 class Results:
@@ -126,6 +130,13 @@ class Results:
             expectation.deliver(result if mine else _without_rows(result))
         return sender
 
+    def release(self, turn_id: int | None = None) -> None:
+        """Give back what callers promised for the turn, or for all: the lane that would have served them is lost."""
+        turns = list(self._waiting) if turn_id is None else [turn_id]
+        for each in turns:
+            for expectation in self._waiting.get(each, ()):
+                expectation.promised = False
+
     def hint(self, turn_id: int) -> None:
         """Look now, if somebody waits for this turn: it has ended elsewhere."""
         if turn_id in self._waiting:
@@ -154,7 +165,10 @@ class Results:
             if rows and not waiting:
                 self._give_up(rows)
             for place, expectation in enumerate(waiting):
-                expectation.deliver(found if place == 0 else _without_rows(found))
+                if place == 0 and rows:
+                    expectation.deliver(found)
+                elif not expectation.promised:
+                    expectation.deliver(_without_rows(found))
 
 
 def _without_rows(result: Delivered) -> Delivered:
