@@ -26,6 +26,8 @@ __all__ = ["GAVE_UP", "Supervisor"]
 GAVE_UP = 70
 #: Seconds before a crashed child runs again.
 _PAUSE_S = 0.2
+#: Seconds that a child has to end, however late it is.
+_ENDING_S = 0.1
 
 
 class Supervisor:
@@ -49,7 +51,9 @@ class Supervisor:
     def stop(self, deadline: float) -> None:
         """End all children by *deadline* (monotonic seconds).  Safe twice, and if never started."""
         running, self._running = self._running, []
-        gevent.killall(running, timeout=max(0.0, deadline - time.monotonic()))
+        # Not with killall's own timeout: it raises, and what comes behind this would be skipped.
+        gevent.killall(running, block=False)
+        gevent.joinall(running, timeout=max(_ENDING_S, deadline - time.monotonic()))
 
     def _keep(self, name: str, run: Callable[[], None]) -> None:
         while True:
