@@ -21,7 +21,6 @@ Rules:
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
@@ -135,7 +134,7 @@ class Door:
                 channel=bot.account.channel,
                 account=bot.account.name,
                 reason=type(error).__name__,
-                detail=traceback.format_exc(limit=-6),
+                detail=telemetry.trace(error),
             )
             raise NotUnderstood(f"{type(error).__name__} in our own code", reason="crashed") from error
 
@@ -278,7 +277,7 @@ class Runner:
                 reason=type(error).__name__,
                 trace_id=turn.trace_id,
                 turn_id=turn.turn_id,
-                detail=traceback.format_exc(limit=-6),
+                detail=telemetry.trace(error),
             )
             detail = f"{type(error).__name__}; trace {turn.trace_id}"
             settlement = self._failed(bot, turn, capabilities, "crashed", detail)

@@ -10,7 +10,6 @@ A turn's crash never comes here: it is settled as failed by its lane.
 from __future__ import annotations
 
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 
@@ -64,7 +63,7 @@ class Supervisor:
                     "supervisor.restarted",
                     child=name,
                     reason=type(error).__name__,
-                    detail=traceback.format_exc(limit=-4),
+                    detail=telemetry.trace(error),
                 )
             else:
                 telemetry.event("supervisor.restarted", child=name, reason="returned")

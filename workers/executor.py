@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import random
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -101,7 +100,7 @@ class Executor:
                 reason=type(error).__name__,
                 outbox_id=row.outbox_id,
                 trace_id=row.trace_id,
-                detail=traceback.format_exc(limit=-6),
+                detail=telemetry.trace(error),
             )
             return Unknown("crashed", f"{type(error).__name__} in our own code; trace {row.trace_id}")
 

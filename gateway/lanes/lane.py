@@ -16,7 +16,6 @@ Rules:
 from __future__ import annotations
 
 import time
-import traceback
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Protocol
@@ -234,7 +233,7 @@ class Lanes:
             reason=type(error).__name__,
             trace_id=turn.trace_id,
             turn_id=turn.turn_id,
-            detail=traceback.format_exc(limit=-6),
+            detail=telemetry.trace(error),
         )
 
     def _lost(self, entry: _Lane, reason: str) -> None:

@@ -9,10 +9,12 @@
 and :mod:`gateway.telemetry.metrics` are the sinks.  The domain emits nothing.
 
 Rules.  A field is a number, a name from the configuration, an id of the ledger or a short stable word: never
-a body, a signature, a secret or what a user wrote.  Emitting never raises and never waits for anything but
-the sink's own write. Deliberately absent: sampling, buffering, and any way for a sink to change what happens.
+a body, a signature, a secret or what a user wrote; nor the text of an error, which may quote one: ``trace(error)``
+says where it came from.  Emitting never raises and never waits for anything but the sink's own write.
+Deliberately absent: sampling, buffering, and any way for a sink to change what happens.
 """
 
+from gateway.telemetry.crash import trace
 from gateway.telemetry.emit import Sink, Span, attach, detach, event, lost, span, strict
 
-__all__ = ["Sink", "Span", "attach", "detach", "event", "lost", "span", "strict"]
+__all__ = ["Sink", "Span", "attach", "detach", "event", "lost", "span", "strict", "trace"]

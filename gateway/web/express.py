@@ -9,7 +9,6 @@ OPTIONS, 404, 405, doubled slashes, escapes) is Flask's, and so are its answers.
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -154,7 +153,7 @@ class Express:
                 "request.crashed",
                 route=route.name,
                 reason=type(error).__name__,
-                detail=traceback.format_exc(limit=-6),
+                detail=telemetry.trace(error),
             )
             return text_response("Internal Server Error\n", 500)
 
