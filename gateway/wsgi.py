@@ -7,6 +7,7 @@ because it is C and patching does not reach it.
 from __future__ import annotations
 
 import gc
+import sys
 import time
 
 import gevent
@@ -14,19 +15,26 @@ from psycogreen.gevent import patch_psycopg
 
 from gateway import telemetry
 from gateway.app import Gateway
-from gateway.settings.load import load
+from gateway.settings.load import SettingsError, load
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["app", "drain", "stop"]
 
+#: gunicorn's WORKER_BOOT_ERROR: its master ends instead of starting a worker again and again.
+_BOOT_FAILED = 3
 #: Seconds for what comes behind the drain: writing down how far everything came.
 _STOP_S = 1.0
 
 patch_psycopg()
 # gevent notes where each greenlet was spawned, which doubles the price of spawning one: 20 µs against 9.
 gevent.config.track_greenlet_tree = False
-_settings = load()
+try:
+    _settings = load()
+except SettingsError as error:
+    # All that a person needs; a traceback in front of it would hide it.  Starting again would not help.
+    sys.stderr.write(f"{error}\n")
+    sys.exit(_BOOT_FAILED)
 _metrics = Metrics(_settings.accounts.values())
 telemetry.attach(logs.configure(_settings.logging))
 telemetry.attach(_metrics)

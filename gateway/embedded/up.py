@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -23,6 +24,8 @@ __all__ = ["up"]
 
 #: Seconds that a new start waits for the processes of a killed one.
 LEFTOVERS_MAX_S = 15.0
+#: Taken, or below 1024 and we are not root; anything else is the address's fault.
+_PORTS_FAULT = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
 def up(environment: Mapping[str, str]) -> int:
@@ -66,9 +69,9 @@ def _refuse_busy_port(server: ServerSettings) -> None:
         try:
             listener.bind((server.host, server.port))
         except OSError as error:
+            remedy = "PORT to a free one" if error.errno in _PORTS_FAULT else "HOST to an address of this machine"
             raise StartFailed(
-                f"cannot listen on {server.host}:{server.port}: {error.strerror}; set PORT to a free one",
-                reason="port",
+                f"cannot listen on {server.host}:{server.port}: {error.strerror}; set {remedy}", reason="port"
             ) from error
 
 

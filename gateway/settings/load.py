@@ -29,6 +29,7 @@ __all__ = ["SettingsError", "home_folder", "load", "load_store"]
 
 #: The working default of a checkout.
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 #: A name is part of addresses, metrics' labels and variables, where "__" separates.
 _NAME = re.compile(r"(?!.*__)[a-z0-9][a-z0-9_-]{0,63}")
 _NAME_RULE = "a name has 1 to 64 of a-z, 0-9, - and _, no two _ together, and begins with a letter or digit"
@@ -70,6 +71,8 @@ def load_store(path: Path | None = None, environ: Mapping[str, str] = os.environ
     store = Builder(environ, home_folder(environ), problems).struct(
         StoreSettings, table.get("store", {}), ("store",)
     )
+    if store and store.database_url:
+        _check_address("database_url", store.database_url, POSTGRES_SCHEMES, problems)
     problems.raise_if_any()
     assert store is not None
     return store
@@ -150,7 +153,7 @@ def _check(
                 f"accounts.{channel}.{name}.assistant", f"no assistant is named {account.assistant!r}{hint}"
             )
     if isinstance(store, StoreSettings):
-        _check_address("database_url", store.database_url, ("postgresql://", "postgres://"), problems)
+        _check_address("database_url", store.database_url, POSTGRES_SCHEMES, problems)
         _check_address("redis_url", store.redis_url, ("redis://", "rediss://", "unix://"), problems)
 
 

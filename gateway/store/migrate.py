@@ -48,7 +48,7 @@ def migrate(database_url: str) -> list[str]:
         connection = psycopg2.connect(database_url)
     except psycopg2.OperationalError as error:
         raise StoreUnavailable(
-            f"cannot reach PostgreSQL: {error}; check store.database_url",
+            f"cannot reach PostgreSQL (store.database_url): {' '.join(str(error).split())}",
             reason="postgres_unreachable",
             retry_after_s=5,
         ) from None

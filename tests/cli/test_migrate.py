@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from gateway.cli import COMMANDS, main
@@ -28,7 +29,17 @@ def test_migrate_without_a_database_is_one_clear_line_without_the_password() -> 
     )
 
     assert result.exit_code == 1
-    assert result.output.startswith("Error: cannot reach PostgreSQL")
+    assert result.output.startswith("Error: cannot reach PostgreSQL (store.database_url): ")
+    assert result.output.count("\n") == 1
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["conversations", "list"]])
+def test_an_address_that_is_none_is_told_without_being_shown(command: list[str]) -> None:
+    result = CliRunner().invoke(main, command, env={"DATABASE_URL": "hunter2 at somewhere"})
+
+    assert result.exit_code == 1
+    assert "store.database_url: expected an address with postgresql://" in result.output
     assert "hunter2" not in result.output
 
 

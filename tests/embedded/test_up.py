@@ -39,6 +39,16 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
     assert not any((tmp_path / "data").iterdir())
 
 
+@pytest.mark.parametrize("host", ["192.0.2.7", "nowhere.invalid"])
+def test_an_address_of_another_machine_is_one_clear_line(tmp_path: Path, host: str) -> None:
+    """Another port would not help: the line says what would."""
+    with running(UP, env={"HOST": host, "PORT": "8099", "SWITCHBOARD_HOME": str(tmp_path)}) as it:
+        assert it.wait_end() == 1
+    assert len(it.lines) == 1
+    assert f"cannot listen on {host}:8099: " in it.lines[0]
+    assert it.lines[0].endswith("; set HOST to an address of this machine")
+
+
 def test_mistakes_in_the_settings_are_told_before_anything_starts(tmp_path: Path) -> None:
     """All of them, once, by the starter, and not by every child for itself."""
     env = {"PORT": "0x50", "SWITCHBOARD_SERVER__WORKRES": "2", "SWITCHBOARD_HOME": str(tmp_path)}
