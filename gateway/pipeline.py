@@ -37,7 +37,6 @@ from gateway.domain.errors import (
     AssistantFailed,
     NotFound,
     NotUnderstood,
-    StoreRefused,
     SwitchboardError,
     TryLater,
 )
@@ -45,7 +44,7 @@ from gateway.domain.http import Request, Response
 from gateway.domain.message import Inbound
 from gateway.domain.reply import Reply, Text
 from gateway.domain.turn import LaneKey, Settlement, Turn
-from gateway.intake.accept import Intake, lane_full
+from gateway.intake.accept import Intake, refusal
 from gateway.lanes.lane import Lanes
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Expectation, Results
@@ -139,33 +138,42 @@ class Door:
             raise NotUnderstood(f"{type(error).__name__} in our own code", reason="crashed") from error
 
     def _accept(self, bot: Bot, request: Request, inbound: Sequence[Inbound], arrived: float) -> Response:
-        account = bot.account
+        account, last = bot.account, inbound[-1]
+        left_s = bot.channel.surfaces[last.surface].answer_by_s - (self._clock() - arrived)
         try:
-            taken = self._intake.accept(account.channel, account.name, inbound, self._new_trace_id())
+            taken = self._intake.accept(account.channel, account.name, inbound, self._new_trace_id(), left_s)
         except TryLater as error:
-            return bot.channel.refuse(inbound[0].surface, account, error)
-        except StoreRefused as error:
-            return self._keep(bot, request, error)
+            return bot.channel.refuse(last.surface, account, error)
+        accepted = [each for each in taken if isinstance(each, Accepted)]
+        refusals = [reason for each in taken if (reason := refusal(each)) is not None]
         # Whoever waits is known before the turn can end.
-        expectation = self._expect(bot, inbound[-1], taken[-1], arrived)
-        for accepted in taken:
-            self._watchers.accepted(accepted)
-            if accepted.lane is not None:
-                self._lanes.grant(accepted.lane, (account.channel, account.name), accepted.head)
-        if any(accepted.outcome == "refused" for accepted in taken):
-            # Of several messages the others are accepted, and will answer as duplicates when all come again.
-            if expectation is not None:
-                self._results.forget(expectation)
-            return bot.channel.refuse(inbound[-1].surface, account, lane_full())
+        expectation = None if refusals else self._expect(bot, last, accepted[-1], arrived)
+        for each in accepted:
+            if each.outcome != "refused":
+                self._watchers.accepted(each)
+            if each.lane is not None:
+                self._lanes.grant(each.lane, (account.channel, account.name), each.head)
+        if refusals:
+            return self._turn_away(bot, request, last, refusals)
         if expectation is None:
-            return bot.channel.accepted([Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in taken])
+            return bot.channel.accepted([Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in accepted])
         try:
             result = expectation.wait()
-            if result is not None and self._leaves_elsewhere(bot, inbound[-1], taken[-1], result):
+            if result is not None and self._leaves_elsewhere(bot, last, accepted[-1], result):
                 result = None
-            return self._answer(bot, inbound[-1], expectation, result)
+            return self._answer(bot, last, expectation, result)
         finally:
             self._results.forget(expectation)
+
+    def _turn_away(
+        self, bot: Bot, request: Request, inbound: Inbound, refusals: Sequence[SwitchboardError]
+    ) -> Response:
+        """Answer a delivery of which not every message is in the ledger; the others will be duplicates next time."""
+        for error in refusals:
+            # First of all: a delivery that comes again loses nothing.
+            if isinstance(error, TryLater):
+                return bot.channel.refuse(inbound.surface, bot.account, error)
+        return self._keep(bot, request, refusals[0])
 
     def _expect(self, bot: Bot, inbound: Inbound, accepted: Accepted, arrived: float) -> Expectation | None:
         capabilities = bot.channel.surfaces[inbound.surface]

@@ -10,27 +10,29 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import gevent
+
 from gateway import telemetry
-from gateway.domain.errors import Overloaded
+from gateway.domain.errors import Overloaded, StoreUnavailable, SwitchboardError
 from gateway.domain.message import Inbound
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.outbox import OutboxSettings
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.arrange import Arrival
 
-__all__ = ["LANE_FULL", "Intake", "LedgerAccept", "Running", "lane_full"]
-
-LANE_FULL = "lane_full"
+__all__ = ["Intake", "LedgerAccept", "Running", "refusal"]
 
 #: Seconds after which a refused delivery may come again: a turn or two later.
 _RETRY_AFTER_S = 2.0
+#: Seconds that a commit gets even if its delivery arrived late: else a slow minute would refuse everything.
+_COMMIT_MIN_S = 0.25
 
 
 class LedgerAccept(Protocol):
     """What intake needs of the ledger."""
 
-    def accept(self, arrivals: Sequence[Arrival]) -> list[Accepted]:
-        """Write the messages and return one result each."""
+    def accept(self, arrivals: Sequence[Arrival]) -> list[Accepted | SwitchboardError]:
+        """Write the messages and return what became of each."""
         ...
 
 
@@ -65,33 +67,44 @@ class Intake:
         #: Messages between the door and their commit, by account.
         self._entering: Counter[tuple[str, str]] = Counter()
 
-    def accept(self, channel: str, account: str, inbound: Sequence[Inbound], trace_id: str) -> list[Accepted]:
-        """Commit the messages of one delivery and return one result each, in order.
-
-        A message that found too many before it in its conversation is 'refused': see :func:`lane_full`.
+    def accept(
+        self, channel: str, account: str, inbound: Sequence[Inbound], trace_id: str, within_s: float
+    ) -> list[Accepted | SwitchboardError]:
+        """Commit the messages of one delivery and return what became of each, in order; see :func:`refusal`.
 
         :raises Overloaded: a bound of the process or the account was reached, and nothing was written.
-        :raises StoreUnavailable: PostgreSQL does not answer; nothing may be acknowledged.
-        :raises StoreRefused: PostgreSQL refuses one of the messages for what is in it.
+        :raises StoreUnavailable: it took longer than *within_s*; whatever was written answers as a duplicate of itself
+            when the delivery is repeated.
         """
         key = channel, account
         try:
             self._check(channel, account)
-            self._entering[key] += len(inbound)
-            try:
-                accepted = self._ledger.accept(
-                    [Arrival(channel, account, item, trace_id) for item in inbound]
-                )
-            finally:
-                self._entering[key] -= len(inbound)
-                if not self._entering[key]:
-                    del self._entering[key]
         except Overloaded as error:
             telemetry.event("turn.refused", channel=channel, account=account, reason=error.reason)
             raise
-        for result in accepted:
+        self._entering[key] += len(inbound)
+        try:
+            taken = self._commit([Arrival(channel, account, item, trace_id) for item in inbound], within_s)
+        finally:
+            self._entering[key] -= len(inbound)
+            if not self._entering[key]:
+                del self._entering[key]
+        for result in taken:
             self._tell(channel, account, result)
-        return accepted
+        return taken
+
+    def _commit(self, arrivals: Sequence[Arrival], within_s: float) -> list[Accepted | SwitchboardError]:
+        # The platform waits for less time than the store may take to answer or to be given up.
+        patience = gevent.Timeout(max(_COMMIT_MIN_S, within_s))
+        try:
+            with patience:
+                return self._ledger.accept(arrivals)
+        except gevent.Timeout as error:
+            if error is not patience:
+                raise
+            raise StoreUnavailable(
+                "the ledger took longer than the platform waits", reason="ledger_slow", retry_after_s=_RETRY_AFTER_S
+            ) from None
 
     def _check(self, channel: str, account: str) -> None:
         lanes = self._lanes
@@ -107,19 +120,22 @@ class Intake:
                 "outbox_full", "replies of this account are unsent", "outbox.outbox_rows_per_account_max"
             )
 
-    def _tell(self, channel: str, account: str, result: Accepted) -> None:
-        match result.outcome:
-            case "new":
-                telemetry.event("turn.accepted", channel=channel, account=account, turn_id=result.turn_id)
-            case "duplicate":
-                telemetry.event("turn.duplicate", channel=channel, account=account, turn_id=result.turn_id)
-            case "refused":
-                telemetry.event("turn.refused", channel=channel, account=account, reason=LANE_FULL)
+    def _tell(self, channel: str, account: str, taken: Accepted | SwitchboardError) -> None:
+        refused = refusal(taken)
+        if refused is not None:
+            telemetry.event("turn.refused", channel=channel, account=account, reason=refused.reason)
+        elif isinstance(taken, Accepted):
+            name = "turn.accepted" if taken.outcome == "new" else "turn.duplicate"
+            telemetry.event(name, channel=channel, account=account, turn_id=taken.turn_id)
 
 
-def lane_full() -> Overloaded:
-    """Return the refusal of a message whose conversation has as many waiting turns as it may."""
-    return _overloaded(LANE_FULL, "turns wait in this conversation", "lanes.lane_waiting_max")
+def refusal(taken: Accepted | SwitchboardError) -> SwitchboardError | None:
+    """Return why a message is not in the ledger, or None: it is."""
+    if isinstance(taken, SwitchboardError):
+        return taken
+    if taken.outcome == "refused":
+        return _overloaded("lane_full", "turns wait in this conversation", "lanes.lane_waiting_max")
+    return None
 
 
 def _overloaded(reason: str, what: str, setting: str) -> Overloaded:

@@ -65,7 +65,8 @@ class Database:
         """
         try:
             return self.attempt(work)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
+            # InternalError: among others a standby, which cannot write (25006), while a failover is under way.
             raise unavailable(error) from error
 
     def attempt(self, work: Callable[[Cursor], T]) -> T:

@@ -67,6 +67,17 @@ def test_a_refused_statement_leaves_the_connection_whole(pool: Database) -> None
     assert pool.run(backend) == pid
 
 
+def test_a_server_that_cannot_write_is_unavailable(pool: Database) -> None:
+    """Law: while a failover is under way the address may lead to a standby; that is nobody's mistake."""
+
+    def write(cursor: Cursor) -> None:
+        cursor.execute("SET default_transaction_read_only = on")
+        cursor.execute("CREATE TABLE never ()")
+
+    with pytest.raises(StoreUnavailable):
+        pool.run(write)
+
+
 def test_a_connection_left_inside_a_transaction_is_closed(pool: Database) -> None:
     """Law: an error inside BEGIN leaves a transaction open; the next user would find himself in it."""
     pid = pool.run(backend)

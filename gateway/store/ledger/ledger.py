@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from psycopg2.extensions import cursor as Cursor
 
+from gateway.domain.errors import SwitchboardError
 from gateway.domain.turn import LaneKey, Turn
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.store import StoreSettings
@@ -59,17 +60,21 @@ class Ledger:
             "heads", database, self._load_heads, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
         )
 
-    def accept(self, arrivals: Sequence[Arrival]) -> list[Accepted]:
-        """Write the messages of one delivery; they are committed when this returns.
+    def accept(self, arrivals: Sequence[Arrival]) -> list[Accepted | SwitchboardError]:
+        """Write the messages of one delivery; those that have a result are committed when this returns.
 
-        :raises Overloaded: too many rows wait already.
-        :raises StoreUnavailable: PostgreSQL does not answer; nothing may be acknowledged.
-        :raises StoreRefused: PostgreSQL refuses one of the messages for what is in it.
+        The others have an error in its place: ``Overloaded`` if too many rows wait already, ``StoreUnavailable`` if
+        PostgreSQL does not answer, ``StoreRefused`` if it refuses the message for what is in it.
         """
-        return self._accepts.submit_all(arrivals)
+        return self._accepts.outcomes(arrivals)
 
     def settle(self, settling: Settling) -> Settled:
-        """Write what became of a turn; it is committed when this returns.  Raises as :meth:`accept` does."""
+        """Write what became of a turn; it is committed when this returns.
+
+        :raises Overloaded: too many rows wait already.
+        :raises StoreUnavailable: PostgreSQL does not answer.
+        :raises StoreRefused: it refuses the answer for what is in it.
+        """
         return self._settles.submit(settling)
 
     def head(self, lane: LaneKey) -> tuple[LaneKey, Turn] | None:
