@@ -31,14 +31,14 @@ patch_psycopg()
 gevent.config.track_greenlet_tree = False
 try:
     _settings = load()
+    _metrics = Metrics(_settings.accounts.values())
+    _gateway = Gateway(_settings, _metrics)
 except SettingsError as error:
     # All that a person needs; a traceback in front of it would hide it.  Starting again would not help.
     sys.stderr.write(f"{error}\n")
     sys.exit(_BOOT_FAILED)
-_metrics = Metrics(_settings.accounts.values())
 telemetry.attach(logs.configure(_settings.logging))
 telemetry.attach(_metrics)
-_gateway = Gateway(_settings, _metrics)
 _gateway.start()
 
 # What is loaded now lives as long as the process: the collector need not visit it again, nor look after every 700 new

@@ -14,6 +14,7 @@ from gateway.assistants.scripted import ScriptedAssistant
 from gateway.domain.errors import NotFound
 from gateway.rpc.client import RpcClient
 from gateway.settings.assistants import AssistantKind, AssistantSettings
+from gateway.settings.problems import SettingsError
 
 __all__ = ["KINDS", "Assistants"]
 
@@ -26,11 +27,19 @@ KINDS: Mapping[AssistantKind, Callable[[str, AssistantSettings, RpcClient], Assi
 class Assistants:
     """The configured assistants.
 
-    :raises ValueError: one's settings cannot work; the message names it and never shows a secret.
+    :raises SettingsError: what cannot work in their settings, of all of them; no secret is shown.
     """
 
     def __init__(self, settings: Mapping[str, AssistantSettings], rpc: RpcClient) -> None:
-        self._by_name = {name: KINDS[each.kind](name, each, rpc) for name, each in settings.items()}
+        self._by_name: dict[str, Assistant] = {}
+        problems = []
+        for name, each in settings.items():
+            try:
+                self._by_name[name] = KINDS[each.kind](name, each, rpc)
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise SettingsError(tuple(problems))
 
     def get(self, name: str) -> Assistant:
         """Return the assistant called *name*.

@@ -12,6 +12,8 @@ from gateway.domain.errors import NotFound
 from gateway.domain.reply import Reply, Text
 from gateway.rpc import RpcClient
 from gateway.settings.assistants import AssistantKind, AssistantSettings, ScriptRule
+from gateway.settings.problems import SettingsError
+from gateway.settings.secret import Secret
 from tests.assistants.service import answer, serving
 from tests.assistants.turns import CAPABILITIES, LANE_KEY, TURN, deadline
 
@@ -58,5 +60,20 @@ def test_a_name_without_settings_is_refused(rpc: RpcClient) -> None:
 def test_settings_that_cannot_work_fail_the_start_and_not_a_turn(
     rpc: RpcClient, settings: AssistantSettings, problem: str
 ) -> None:
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(SettingsError, match=problem):
         Assistants({"far": settings}, rpc)
+
+
+def test_all_that_cannot_work_is_told_at_once(rpc: RpcClient) -> None:
+    """One start shows every problem, and no secret."""
+    settings = {
+        "first": AssistantSettings(url="http://127.0.0.1", signing_secrets=(Secret("hunter2"),)),
+        "second": AssistantSettings(url="ftp://127.0.0.1"),
+    }
+    with pytest.raises(SettingsError) as caught:
+        Assistants(settings, rpc)
+
+    first, second = caught.value.problems
+    assert first.startswith("assistants.first.signing_secrets[0]: expected whsec_")
+    assert second.startswith("assistants.second.url: expected http")
+    assert "hunter2" not in str(caught.value)
