@@ -124,9 +124,10 @@ class Intake:
         refused = refusal(taken)
         if refused is not None:
             telemetry.event("turn.refused", channel=channel, account=account, reason=refused.reason)
+        elif isinstance(taken, Accepted) and taken.outcome == "new":
+            telemetry.event("turn.accepted", channel=channel, account=account, turn_id=taken.turn_id)
         elif isinstance(taken, Accepted):
-            name = "turn.accepted" if taken.outcome == "new" else "turn.duplicate"
-            telemetry.event(name, channel=channel, account=account, turn_id=taken.turn_id)
+            telemetry.event("turn.duplicate", channel=channel, account=account, turn_id=taken.turn_id)
 
 
 def refusal(taken: Accepted | SwitchboardError) -> SwitchboardError | None:
