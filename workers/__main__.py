@@ -26,8 +26,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     telemetry.attach(logs.configure(settings.logging))
-    telemetry.attach(Metrics())
-    return Worker(settings).run()
+    metrics = Metrics(settings.accounts.values())
+    telemetry.attach(metrics)
+    return Worker(settings, metrics).run()
 
 
 sys.exit(main())

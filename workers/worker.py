@@ -27,9 +27,11 @@ from gateway.store.ledger.outbox import Finish
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 from gateway.supervision import Supervisor
+from gateway.telemetry.metrics import Metrics
 from workers.consumer import Consumer
 from workers.executor import Executor
 from workers.janitor import Janitor
+from workers.metrics_page import MetricsPage
 
 __all__ = ["Worker"]
 
@@ -37,8 +39,9 @@ __all__ = ["Worker"]
 class Worker:
     """One worker process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._database = Database(settings.store, application="switchboard worker")
         self._rpc = RpcClient(settings.rpc)
         self.owner = Owner(
@@ -129,4 +132,7 @@ class Worker:
         supervisor.add("bury", janitor.bury_forever)
         supervisor.add("prune", janitor.prune_forever)
         supervisor.add("signals.listen", self._signals.listen_forever)
+        if port := self._settings.worker.metrics_port:
+            page = MetricsPage(self._metrics, self._settings.server.host, port)
+            supervisor.add("metrics", page.serve_forever)
         return supervisor

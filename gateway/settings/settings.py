@@ -16,6 +16,7 @@ from gateway.settings.rpc import RpcSettings
 from gateway.settings.server import ServerSettings
 from gateway.settings.store import StoreSettings
 from gateway.settings.webchat import WebchatSettings
+from gateway.settings.worker import WorkerSettings
 
 __all__ = ["SECTIONS", "Settings"]
 
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     lanes: LaneSettings = LaneSettings()
     outbox: OutboxSettings = OutboxSettings()
+    worker: WorkerSettings = WorkerSettings()
     webchat: WebchatSettings = WebchatSettings()
     rpc: RpcSettings = RpcSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -44,6 +46,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "store": StoreSettings,
     "lanes": LaneSettings,
     "outbox": OutboxSettings,
+    "worker": WorkerSettings,
     "webchat": WebchatSettings,
     "rpc": RpcSettings,
     "logging": LoggingSettings,

@@ -13,6 +13,7 @@ import hashlib
 from pathlib import Path
 
 import psycopg2
+import psycopg2.errors
 import yoyo
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import parse_dsn
@@ -36,16 +37,19 @@ FUNCTIONS = (
 )
 #: "SWBM" as a number: the advisory lock of migrations in a database that others may use as well.
 LOCK_KEY = 0x5357424D
+#: Seconds to wait for another migrator: far longer than a migration that does not rewrite a large table takes.
+LOCK_WAIT_S = 60
+CONNECT_TIMEOUT_S = 10
 
 
 def migrate(database_url: str) -> list[str]:
     """Bring the database to the newest schema and return the names of the migrations that were run.
 
-    :raises StoreUnavailable: the database cannot be reached.
+    :raises StoreUnavailable: the database cannot be reached, or another migrator does not end.
     :raises SwitchboardError: it holds a schema newer than this code.
     """
     try:
-        connection = psycopg2.connect(database_url)
+        connection = psycopg2.connect(database_url, connect_timeout=CONNECT_TIMEOUT_S)
     except psycopg2.OperationalError as error:
         raise StoreUnavailable(
             f"cannot reach PostgreSQL (store.database_url): {' '.join(str(error).split())}",
@@ -55,10 +59,17 @@ def migrate(database_url: str) -> list[str]:
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{LOCK_WAIT_S}s",))
             cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
         names = _run_migrations(database_url)
         _install_functions(connection)
         return names
+    except psycopg2.errors.LockNotAvailable:
+        raise StoreUnavailable(
+            f"another migrator has held the lock for {LOCK_WAIT_S} s: see pg_locks for advisory locks, end it, try again",
+            reason="migrating_elsewhere",
+            retry_after_s=LOCK_WAIT_S,
+        ) from None
     finally:
         connection.close()
 

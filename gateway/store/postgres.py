@@ -11,9 +11,10 @@ instead of waiting, and holds its lock while it connects.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gevent
+import gevent.socket
 import psycopg2
 from gevent.lock import BoundedSemaphore
 from psycopg2 import extensions
@@ -29,6 +30,8 @@ __all__ = ["PLANNER", "Database", "unavailable"]
 #: Every query here is a probe by key, so compiling it costs more than running it.  And PostgreSQL keeps a plan that was
 #: made on empty tables, where reading all is cheapest, until the next ANALYZE: by then it reads all of a history.
 PLANNER = "-c jit=off -c enable_seqscan=off"
+#: How often PostgreSQL looks whether the client of a running statement is still there.
+_CHECK_CLIENT_MS = 2_000
 #: Seconds granted beyond ``statement_timeout_s``, so that PostgreSQL's own word comes first where it has one.
 _SILENCE_S = 1.0
 
@@ -91,7 +94,11 @@ class Database:
                 result = work(cursor)
         except BaseException as error:
             # A statement that PostgreSQL refused leaves the connection idle and whole; anything else does not.
-            if isinstance(error, (psycopg2.Error, ValueError)) and not connection.closed and _is_idle(connection):
+            if (
+                isinstance(error, (psycopg2.Error, ValueError))
+                and not connection.closed
+                and _is_idle(connection)
+            ):
                 self._give_back(connection)
             elif isinstance(error, psycopg2.Error) and connection.closed:
                 # Closed by the other side: its siblings hardly fared better, and need not be found out one by one.
@@ -127,16 +134,17 @@ class Database:
             f"-c statement_timeout={int(settings.statement_timeout_s * 1000)}"
             f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
             f" -c idle_in_transaction_session_timeout={int(settings.idle_in_transaction_timeout_s * 1000)}"
-            f" {PLANNER}"
+            f" -c client_connection_check_interval={_CHECK_CLIENT_MS} {PLANNER}"
         )
         # libpq's connect_timeout does nothing under a wait callback, so the time is ours to keep.
         patience = gevent.Timeout(settings.connect_timeout_s)
         try:
             with patience:
-                connection = psycopg2.connect(
-                    settings.database_url.reveal(), options=options, application_name=self._application
+                url = settings.database_url.reveal()
+                connection: Connection = psycopg2.connect(
+                    url, options=options, application_name=self._application, **_resolved(url)
                 )
-        except (gevent.Timeout, psycopg2.OperationalError) as error:
+        except (gevent.Timeout, psycopg2.OperationalError, OSError) as error:
             # The caller's own patience may be shorter than ours.
             if isinstance(error, gevent.Timeout) and error is not patience:
                 raise
@@ -149,6 +157,26 @@ class Database:
         connection.autocommit = True
         extensions.register_type(_JSONB_TEXT, connection)
         return connection
+
+
+def _resolved(url: str) -> dict[str, Any]:
+    """Return the addresses of the hosts in *url*, looked up by gevent: libpq's own look-up would block the hub.
+
+    :raises OSError: a host is unknown.
+    """
+    parts = extensions.parse_dsn(url)
+    hosts = parts.get("host", "").split(",")
+    if "hostaddr" in parts or any(not host or host.startswith("/") for host in hosts):
+        return {}
+    ports = parts.get("port", "5432").split(",")
+    places = [
+        (host, str(address[4][0]), ports[min(place, len(ports) - 1)])
+        for place, host in enumerate(hosts)
+        for address in gevent.socket.getaddrinfo(host, None, type=gevent.socket.SOCK_STREAM)
+    ]
+    # In libpq's form for several: it tries one after the other, and checks certificates against the name.
+    names, addresses, numbers = (",".join(column) for column in zip(*places, strict=True))
+    return {"host": names, "hostaddr": addresses, "port": numbers}
 
 
 def unavailable(error: psycopg2.Error) -> StoreUnavailable:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 import flask
 import msgspec
@@ -104,6 +105,7 @@ class _Chats:
         headers = {**_STREAM_HEADERS, "Content-Type": CONTENT_TYPE}
         if flask.request.method == "HEAD":
             return flask.Response(headers=headers)
+        _bound_writes(flask.request.environ, self._settings.webchat.heartbeat_s)
         return flask.Response(self._stream(chat, key, visitor_id), headers=headers, direct_passthrough=True)
 
     def _stream(self, chat: WebchatAccount, key: tuple[str, str, str], visitor_id: str) -> EventStream:
@@ -134,6 +136,17 @@ class _Chats:
         if not isinstance(account, WebchatAccount):
             raise NotFound("there is no such chat", reason="unknown_account")
         return account
+
+
+def _bound_writes(environ: WSGIEnvironment, seconds: float) -> None:
+    """Let a write that its reader does not take for *seconds* end the stream.
+
+    gunicorn writes without any limit: a page that stops reading would hold its place, its greenlet and its buffers
+    until TCP gives up.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(seconds)
 
 
 def _drawn(reply: Reply) -> Any:

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from gateway.domain.errors import StoreUnavailable
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
-from gateway.store.postgres import Database
+from gateway.store.postgres import Database, _resolved
 from tests.support.stores import Stores
 from tests.support.waiting import GUARD_S
 
@@ -197,3 +197,16 @@ def test_closing_twice_and_late_is_safe(pool: Database, store_settings: StoreSet
     while other.run(alive):
         assert time.monotonic() < deadline, "the busy connection was to be closed when it came back"
     other.close()
+
+
+def test_names_of_hosts_are_looked_up_before_libpq_sees_them() -> None:
+    """libpq's own look-up blocks the whole process; a socket's folder is no name, and an address needs no look-up."""
+    assert _resolved("postgresql:///switchboard?host=/run/postgres") == {}
+    assert _resolved("postgresql:///switchboard") == {}
+    assert _resolved("postgresql://db.example/switchboard?hostaddr=192.0.2.7") == {}
+
+    found = _resolved("postgresql://localhost:5433/switchboard")
+
+    assert "127.0.0.1" in found["hostaddr"].split(",")
+    assert set(found["host"].split(",")) == {"localhost"}
+    assert set(found["port"].split(",")) == {"5433"}

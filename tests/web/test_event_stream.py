@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import gevent
@@ -9,6 +10,7 @@ import pytest
 from gevent.event import Event
 
 from gateway.domain.errors import StoreUnavailable
+from gateway.web.chat import _bound_writes
 from gateway.web.event_stream import EventStream, event, retry
 
 BEAT = event("beat", {})
@@ -119,3 +121,18 @@ def test_one_that_was_never_begun_gives_its_place_back_too() -> None:
     stream_of(source, Event()).close()
 
     assert source.closed == ["left"]
+
+
+def test_a_write_that_its_reader_does_not_take_ends() -> None:
+    """gunicorn writes without a limit: a page that stops reading would hold its place until TCP gives up."""
+    server, page = socket.socketpair()
+    with server, page:
+        _bound_writes({"gunicorn.socket": server}, 0.05)
+
+        with pytest.raises(TimeoutError):
+            server.sendall(bytes(50_000_000))
+
+
+def test_without_gunicorn_there_is_nothing_to_bound() -> None:
+    """The page runs under any WSGI server."""
+    _bound_writes({}, 0.05)
