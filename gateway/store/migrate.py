@@ -66,7 +66,7 @@ def migrate(database_url: str) -> list[str]:
         return names
     except psycopg2.errors.LockNotAvailable:
         raise StoreUnavailable(
-            f"another migrator has held the lock for {LOCK_WAIT_S} s: see pg_locks for advisory locks, end it, try again",
+            f"another migrator has held the lock for {LOCK_WAIT_S} s: end it (pg_locks, advisory), try again",
             reason="migrating_elsewhere",
             retry_after_s=LOCK_WAIT_S,
         ) from None
