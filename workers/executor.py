@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
+import msgspec
 
 from gateway import telemetry
 from gateway.channels.base import Channel, PlatformClient
@@ -68,6 +69,8 @@ class Executor:
         """Send one claimed row and write what became of it."""
         outcome = self._perform(row)
         finish = classify(row, outcome, self._settings, jitter=self._draw())
+        # Should this process be declared dead meanwhile and claim the row again, that try is another one's to end.
+        finish = msgspec.structs.replace(finish, epoch=row.epoch)
         ours = self._settle(finish)
         self._report(row, finish, ours)
 
@@ -115,7 +118,7 @@ class Executor:
                     raise
                 # A platform's words may be none that can be kept.  The end must be: a row without one would
                 # look as if it had never been sent, and go out again.
-                finish = Finish(finish.outbox_id, finish.fate, _UNWRITABLE, after_s=finish.after_s)
+                finish = msgspec.structs.replace(finish, reason=_UNWRITABLE, detail="", platform_id="")
 
     def _report(self, row: OutboxRow, finish: Finish, ours: bool) -> None:
         telemetry.event(

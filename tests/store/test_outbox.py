@@ -11,6 +11,7 @@ import pytest
 from gateway.domain.turn import OutboxDraft
 from gateway.store.ledger.outbox import Finish, OutboxRow
 from tests.support.actor import Actor
+from tests.support.waiting import until
 
 
 def filled(actor: Actor, *texts: str, lane: str = "lane", **draft: Any) -> list[int]:
@@ -246,9 +247,12 @@ def test_a_caller_and_a_worker_at_once_are_one_sender(
         assert there.claim_responses(turn_id) == {}
 
 
-def test_a_response_whose_caller_had_left_goes_the_other_way(here: Actor, worker: Actor) -> None:
-    _, outbox_id = response(here, claimed=True)
+def test_a_response_whose_caller_had_left_goes_the_other_way(
+    here: Actor, there: Actor, worker: Actor
+) -> None:
+    turn_id, outbox_id = response(here, claimed=True)
     here.finish(Finish(outbox_id, "push", "caller_left"))
+    assert there.claim_responses(turn_id) == {}, "it is no response any more"
     (row,) = worker.claim()
     assert (row.outbox_id, row.attempts, row.maybe_repeat) == (outbox_id, 2, False)
     assert here.one("SELECT kind FROM outbox") == "push"
@@ -270,16 +274,32 @@ def test_two_batches_of_ends_that_share_rows_crosswise_do_not_deadlock(
     here: Actor, worker: Actor, database: str
 ) -> None:
     """Law: an end may be written twice at once (a flush at the stop beside one under way)."""
-    rows = [filled(here, f"{n}", lane=f"lane {n}")[0] for n in range(10)]
+    rows = [filled(here, f"{n}", lane=f"lane {n}")[0] for n in range(3)]
     worker.claim()
-    again = Actor(database, "worker")
-    again.process = worker.process
-    with worker.transaction():
-        assert worker.finish(*[Finish(row, "sent") for row in rows]) == [True] * 10
+    again = Actor(database, "worker").as_process(worker.process)
+    holder = Actor(database)
+    with holder.transaction():
+        holder.rows("SELECT 1 FROM outbox WHERE id = %s FOR UPDATE", rows[1])
+        one = gevent.spawn(worker.finish, *[Finish(row, "sent") for row in rows])
+        holder.holds_up(worker, one)
         other = gevent.spawn(again.finish, *[Finish(row, "unknown") for row in reversed(rows)])
-        worker.holds_up(again, other)
-    assert other.get() == [False] * 10
-    assert here.rows("SELECT DISTINCT state FROM outbox") == [("sent",)]
+        until("both to wait", lambda: worker.blocked() and again.blocked())
+    gevent.joinall([one, other], raise_error=True)
+    assert one.value == [not written for written in other.value]
+
+
+def test_a_late_end_of_an_earlier_life_does_not_end_the_next_try(
+    here: Actor, worker: Actor, rival: Actor
+) -> None:
+    (outbox_id,) = filled(here, "hello", resend_unknown=True)
+    worker.claim()
+    earlier = worker.process
+    worker.die(buried_by=rival)
+    worker.revive()
+    assert texts(worker.claim()) == ["hello"]
+    assert worker.as_process(earlier).finish(Finish(outbox_id, "not_sent")) == [False]
+    assert worker.finish(Finish(outbox_id, "retry", epoch=earlier.epoch)) == [False]
+    assert worker.finish(Finish(outbox_id, "sent")) == [True]
 
 
 def test_unsent_rows_are_counted_by_account(here: Actor, worker: Actor) -> None:

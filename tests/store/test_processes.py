@@ -99,6 +99,7 @@ def test_one_declared_dead_cannot_leave_in_the_name_of_its_next_life(here: Actor
     here.leave()
     here.process = new
     assert here.owned() == {first.conversation_id: 1}
+    assert here.beat() is not None
 
 
 def test_sends_of_the_dead_are_unknown_and_dead_letters(here: Actor, there: Actor) -> None:

@@ -118,6 +118,17 @@ def test_a_settle_run_again_after_the_lane_went_on_elsewhere_is_still_done(here:
     assert there.lane(first.conversation_id).owner == there.id
 
 
+def test_a_settle_run_again_does_not_take_back_the_lane_that_it_freed(here: Actor) -> None:
+    """Law: freed, a lane keeps its fence until somebody takes it; run again, the settle must not go on with it."""
+    first = here.say("one")
+    here.say("two")
+    lane, turn = here.head(first.conversation_id) or pytest.fail("no head")
+    here.settle(lane, turn, keep=False)
+    again = here.settle(lane, turn, keep=True)
+    assert (again.lost, again.next_turn) == (False, None)
+    assert here.lane(first.conversation_id).orphaned
+
+
 def test_a_failed_turn_leaves_a_dead_letter(here: Actor) -> None:
     first = here.say()
     here.answer(first.conversation_id, state="failed", reason="timeout", detail="after 5 s")

@@ -43,6 +43,8 @@ class Finish(msgspec.Struct, frozen=True):
     platform_id: str = ""
     #: Of ``retry``: seconds until the next try.
     after_s: float = 0.0
+    #: The epoch in which the row was claimed; 0: the present one.
+    epoch: int = 0
 
 
 def claim(cursor: Cursor, process: Process, rows_max: int) -> list[OutboxRow]:
@@ -80,22 +82,24 @@ def claim_responses(cursor: Cursor, process: Process, turn_ids: Sequence[int]) -
 
 def finish(cursor: Cursor, process: Process, batch: Sequence[Finish]) -> list[bool]:
     """Write what became of sends; False where the row is not this process's any more and was left as it is."""
+    epochs = {0, process.epoch}
+    ours = [item for item in batch if item.epoch in epochs]
     cursor.execute(
         "SELECT * FROM outbox_finish(%s, %s, %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],"
         " %s::float8[])",
         (
             process.process_id,
             process.epoch,
-            [item.outbox_id for item in batch],
-            [item.fate for item in batch],
-            [item.reason or None for item in batch],
-            [item.detail or None for item in batch],
-            [item.platform_id or None for item in batch],
-            [item.after_s for item in batch],
+            [item.outbox_id for item in ours],
+            [item.fate for item in ours],
+            [item.reason or None for item in ours],
+            [item.detail or None for item in ours],
+            [item.platform_id or None for item in ours],
+            [item.after_s for item in ours],
         ),
     )
     written = {row[0] for row in cursor.fetchall()}
-    return [item.outbox_id in written for item in batch]
+    return [item.epoch in epochs and item.outbox_id in written for item in batch]
 
 
 def counts(cursor: Cursor) -> dict[tuple[str, str], int]:
