@@ -146,6 +146,22 @@ def test_a_statement_over_its_time_is_not_tried_again(store_settings: StoreSetti
     pool.close()
 
 
+def test_a_postgresql_that_was_silent_for_all_its_time_is_not_asked_again(store_settings: StoreSettings) -> None:
+    """Law: each try could take as long as the first, and the callers have waited for one already."""
+    pool = Database(msgspec.structs.replace(store_settings, statement_timeout_s=0.1))
+    tries: list[int] = []
+
+    def work(cursor: Cursor, items: Sequence[str]) -> Sequence[str]:
+        tries.append(1)
+        gevent.sleep(GUARD_S)
+        return items
+
+    with pytest.raises(StoreUnavailable):
+        batcher_of(pool, work).submit("unanswered")
+    assert len(tries) == 1
+    pool.close()
+
+
 def test_a_postgresql_that_cannot_be_reached_is_told_in_time() -> None:
     settings = StoreSettings(database_url=Secret("postgresql://u@127.0.0.1:1/nothing"))
     batcher = batcher_of(Database(settings), lambda _cursor, items: items)
