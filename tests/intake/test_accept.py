@@ -96,14 +96,16 @@ def test_over_a_bound_nothing_is_written_and_the_refusal_names_the_setting(
     assert house.written == []
 
 
-def test_messages_on_their_way_into_the_ledger_count() -> None:
+@pytest.mark.parametrize(("account_max", "reason"), [(2, "process_full"), (1, "account_full")])
+def test_messages_on_their_way_into_the_ledger_count(account_max: int, reason: str) -> None:
     """Law: a thousand deliveries at the same moment are not under a bound because none of them runs yet."""
-    house = House(turns_in_flight_max=2, account_turns_in_flight_max=2)
+    house = House(turns_in_flight_max=2, account_turns_in_flight_max=account_max)
     house.gate.clear()
-    entering = [gevent.spawn(house.deliver) for _ in range(2)]
+    entering = [gevent.spawn(house.deliver) for _ in range(account_max)]
     gevent.idle()
-    with pytest.raises(Overloaded):
+    with pytest.raises(Overloaded) as raised:
         house.deliver()
+    assert raised.value.reason == reason
     house.gate.set()
     gevent.joinall(entering, raise_error=True)
     assert house.deliver() == [NEW]

@@ -21,7 +21,7 @@ from gateway.store.batcher import Batcher
 from gateway.store.postgres import Database
 from tests.store.kept import kept, make_table
 from tests.support.stores import own_stores
-from tests.support.waiting import until
+from tests.support.waiting import GUARD_S, until
 
 _KEEP = "INSERT INTO kept (value) SELECT to_jsonb(v) FROM unnest(%s::text[]) AS v ON CONFLICT DO NOTHING"
 
