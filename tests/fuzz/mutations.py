@@ -58,16 +58,27 @@ def mutated(draw: st.DrawFn, originals: st.SearchStrategy[bytes]) -> bytes:
     return body
 
 
-#: Any value at all, odd texts included.
-JSON: st.SearchStrategy[Any] = st.recursive(
+#: Texts that no store keeps, that are no ids, or that are more than an index holds.
+_TEXTS = (
+    "",
+    "\x00",
+    "a\x00b",
+    "\ud83d",
+    "a\udc00b",
+    "a" * 10_000,
+    "http://127.0.0.1:1/",
+    "1763800000.000001",
+    "nan",
+)
+
+#: Any value at all, texts like these above all.
+JSON: st.SearchStrategy[Any] = st.sampled_from(_TEXTS) | st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text(st.characters(exclude_categories=[]), max_size=30)
-    | st.sampled_from(
-        ["", "U061F7AUR", "message", "a" * 10_000, "http://127.0.0.1:1/", "\x00", "1763800000.000001"]
-    ),
+    | st.sampled_from(_TEXTS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
