@@ -101,14 +101,16 @@ def test_one_who_promised_waits_for_the_lane(bench: Bench) -> None:
     and the reply would be sent a second time."""
     promising, other = bench.expect(), bench.expect()
     assert bench.results.promise(TURN)
+    caller = gevent.spawn(wait, promising)
     bench.ledger.ended.add(TURN)
     told = wait(other)
     bench.wait_look()
 
     assert told is not None
     assert told.outbox_ids == ()
-    assert bench.results.deliver(delivered(41)), "whoever promised is still there"
-    found = wait(promising)
+    assert not caller.dead, "he waits for the lane"
+    assert bench.results.deliver(delivered(41))
+    found = caller.get()
     assert found is not None
     assert found.outbox_ids == (41,)
 
