@@ -39,7 +39,11 @@ def _everything_happens(stack: Stack, visitor: Visitor) -> list[str]:
 
     forged = event.headers(secret=f"{WORD} secret")
     assert call(stack.port, "/hooks/slack/shop", body=event.body, headers=forged).status == 401
-    for broken in (f'{{"type": "{WORD}"}}', f'{{"type": "event_callback", "event": "{WORD}"', f"payload={WORD}"):
+    for broken in (
+        f'{{"type": "{WORD}"}}',
+        f'{{"type": "event_callback", "event": "{WORD}"',
+        f"payload={WORD}",
+    ):
         media = "application/json" if broken.startswith("{") else "application/x-www-form-urlencoded"
         assert Delivery(broken.encode(), media).send(stack.port).status == 200
     assert call(stack.port, f"/hooks/slack/{WORD}", body=b"{}").status == 404
@@ -70,7 +74,13 @@ def test_nothing_that_was_said_and_nothing_secret_is_told(stack: Stack) -> None:
     told = call(stack.port, "/metrics", method="GET").body.decode()
     told += "".join(process.log.read_text() for process in stack.processes)
 
-    for event in ("delivery.refused", "delivery.dead_lettered", "turn.failed", "outbox.finished", "assistant.call"):
+    for event in (
+        "delivery.refused",
+        "delivery.dead_lettered",
+        "turn.failed",
+        "outbox.finished",
+        "assistant.call",
+    ):
         assert event in told, "the log is the one that was meant"
     assert 'switchboard_turns_settled_total{account="shop"' in told
     for secret in (WORD, *signatures, SIGNING_SECRET, BOT_TOKEN, COOKIE_SECRET, visitor.cookie, visitor.id):

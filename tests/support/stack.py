@@ -1,7 +1,6 @@
 """A whole Switchboard for tests: real gateways and workers, a real ledger, and stand-ins for everybody else.
 
-Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
-listens at its assistant's address), ``mute`` (no secret is configured), each on Slack and on web chat.
+Their accounts are in stack_settings.py.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import contextlib
 import itertools
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -24,27 +22,14 @@ from gateway.embedded.process import Process, Program
 from tests.support.assistant import Assistant
 from tests.support.calling import call
 from tests.support.ledger_view import LedgerView
-from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET, SlackPlatform
-from tests.support.visitor import COOKIE_SECRET
+from tests.support.slack_platform import SlackPlatform
+from tests.support.stack_settings import FAST_BEATS, Settings, environment, free_port, write_config
 from tests.support.waiting import GUARD_S, until
 
 __all__ = ["FAST_BEATS", "GatewayProcess", "Stack", "Started", "running_stack", "word"]
 
-ROOT = Path(__file__).parents[2]
-#: A dead process is found within two seconds: for tests of takeovers.  Others keep the five seconds of the product,
-#: because on a busy machine a live process may miss a beat or two.
-FAST_BEATS = {"lanes.beat_s": 0.2, "lanes.dead_after_s": 1.5, "lanes.lease_margin_s": 0.3}
-#: Quick looks, so that a test waits for what it tests and not for a poll.
-_QUICK = {
-    "lanes.poll_s": 0.1,
-    "outbox.poll_s": 0.1,
-    "outbox.backoff_base_s": 0.05,
-    "server.probe_fresh_s": 0.05,
-}
 _LOG_TAIL_LINES = 60
 _words = itertools.count(1)
-
-Settings = Mapping[str, float | str]
 
 
 def word() -> str:
@@ -112,7 +97,7 @@ class GatewayProcess(Started):
     def __init__(
         self, name: str, env: Mapping[str, str], folder: Path, application: str = "gateway.wsgi:app"
     ) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         argv = (sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", application)
         super().__init__(name, argv, {**env, "PORT": str(self.port)}, folder)
 
@@ -158,8 +143,8 @@ class Stack:
         self.processes: list[Started] = []
         self.gateways: list[GatewayProcess] = []
         self._folder = folder
-        self._env = _environment(database_url, redis_url, folder, {**_QUICK, **settings})
-        _write_config(folder / "switchboard.toml", self.assistant.url, self.slack.api)
+        self._env = environment(database_url, redis_url, folder, settings)
+        write_config(folder / "switchboard.toml", self.assistant.url, self.slack.api)
 
     @property
     def port(self) -> int:
@@ -240,66 +225,6 @@ def running_stack(
             yield stack
         finally:
             stack.stop()
-
-
-def _environment(database_url: str, redis_url: str, folder: Path, settings: Settings) -> dict[str, str]:
-    # Nothing of ours that the caller's shell may hold: a test must not depend on it.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHBOARD_")}
-    given = {f"SWITCHBOARD_{name.upper().replace('.', '__')}": str(value) for name, value in settings.items()}
-    return {
-        **inherited,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": str(ROOT),
-        "SWITCHBOARD_CONFIG": str(folder / "switchboard.toml"),
-        "SWITCHBOARD_HOME": str(folder),
-        "SWITCHBOARD_LOGGING__FORMAT": "text",
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "WEB_CONCURRENCY": "1",
-        "HOST": "127.0.0.1",
-        "TEST_SIGNING_SECRET": SIGNING_SECRET,
-        "TEST_BOT_TOKEN": BOT_TOKEN,
-        "TEST_COOKIE_SECRET": COOKIE_SECRET,
-        **given,
-    }
-
-
-def _write_config(path: Path, assistant_url: str, slack_api: str) -> None:
-    nobody = f"http://127.0.0.1:{_free_port()}/turn"
-    parts = [
-        f'[assistants.patient]\nurl = "{assistant_url}"\n',
-        (
-            f'[assistants.hasty]\nurl = "{assistant_url}"\n'
-            "first_byte_timeout_s = 1.0\nidle_timeout_s = 1.0\ntotal_timeout_s = 1.5\n"
-        ),
-        f'[assistants.nobody]\nurl = "{nobody}"\n',
-    ]
-    for account, assistant in (
-        ("shop", "patient"),
-        ("hasty", "hasty"),
-        ("nowhere", "nobody"),
-        ("mute", "patient"),
-    ):
-        signed, cookies = (
-            ("env:TEST_SIGNING_SECRET", "env:TEST_COOKIE_SECRET") if account != "mute" else ("", "")
-        )
-        parts.append(
-            f'[accounts.slack.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_BOT_TOKEN"\n'
-            f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["127.0.0.1"]\n'
-            f"signing_secrets = {_list(signed)}\n"
-            f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
-        )
-    path.write_text("\n".join(parts))
-
-
-def _list(reference: str) -> str:
-    return f'["{reference}"]' if reference else "[]"
-
-
-def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
 
 
 def _tail(log: Path) -> str:

@@ -1,0 +1,97 @@
+"""What the processes of a test's stack are told: their accounts, their secrets, and quicker looks than in production.
+
+Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
+listens at its assistant's address), ``mute`` (no secret is configured), each on Slack and on web chat.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET
+from tests.support.visitor import COOKIE_SECRET
+
+__all__ = ["FAST_BEATS", "Settings", "environment", "free_port", "write_config"]
+
+ROOT = Path(__file__).parents[2]
+#: A dead process is found within two seconds: for tests of takeovers.  Others keep the five seconds of the product,
+#: because on a busy machine a live process may miss a beat or two.
+FAST_BEATS = {"lanes.beat_s": 0.2, "lanes.dead_after_s": 1.5, "lanes.lease_margin_s": 0.3}
+#: Quick looks, so that a test waits for what it tests and not for a poll.
+_QUICK = {
+    "lanes.poll_s": 0.1,
+    "outbox.poll_s": 0.1,
+    "outbox.backoff_base_s": 0.05,
+    "server.probe_fresh_s": 0.05,
+}
+
+Settings = Mapping[str, float | str]
+
+
+def environment(database_url: str, redis_url: str, folder: Path, settings: Settings) -> dict[str, str]:
+    """Return what a process of the stack is started with."""
+    # Nothing of ours that the caller's shell may hold: a test must not depend on it.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHBOARD_")}
+    given = {
+        f"SWITCHBOARD_{name.upper().replace('.', '__')}": str(value)
+        for name, value in {**_QUICK, **settings}.items()
+    }
+    return {
+        **inherited,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(ROOT),
+        "SWITCHBOARD_CONFIG": str(folder / "switchboard.toml"),
+        "SWITCHBOARD_HOME": str(folder),
+        "SWITCHBOARD_LOGGING__FORMAT": "text",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "WEB_CONCURRENCY": "1",
+        "HOST": "127.0.0.1",
+        "TEST_SIGNING_SECRET": SIGNING_SECRET,
+        "TEST_BOT_TOKEN": BOT_TOKEN,
+        "TEST_COOKIE_SECRET": COOKIE_SECRET,
+        **given,
+    }
+
+
+def write_config(path: Path, assistant_url: str, slack_api: str) -> None:
+    """Write the accounts and assistants, none of them with a secret in it."""
+    nobody = f"http://127.0.0.1:{free_port()}/turn"
+    parts = [
+        f'[assistants.patient]\nurl = "{assistant_url}"\n',
+        (
+            f'[assistants.hasty]\nurl = "{assistant_url}"\n'
+            "first_byte_timeout_s = 1.0\nidle_timeout_s = 1.0\ntotal_timeout_s = 1.5\n"
+        ),
+        f'[assistants.nobody]\nurl = "{nobody}"\n',
+    ]
+    for account, assistant in (
+        ("shop", "patient"),
+        ("hasty", "hasty"),
+        ("nowhere", "nobody"),
+        ("mute", "patient"),
+    ):
+        signed, cookies = (
+            ("env:TEST_SIGNING_SECRET", "env:TEST_COOKIE_SECRET") if account != "mute" else ("", "")
+        )
+        parts.append(
+            f'[accounts.slack.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_BOT_TOKEN"\n'
+            f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["127.0.0.1"]\n'
+            f"signing_secrets = {_list(signed)}\n"
+            f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
+        )
+    path.write_text("\n".join(parts))
+
+
+def _list(reference: str) -> str:
+    return f'["{reference}"]' if reference else "[]"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
