@@ -160,6 +160,11 @@ def test_a_refused_stream_is_asked_for_again(chat: ChatPage) -> None:
     """EventSource itself gives up for good on the first answer that is not a stream."""
     refusals = 0
 
+    def without_beats(route: Route) -> None:
+        # Missing beats would tell too, later: here only the refusal itself can.
+        page = route.fetch()
+        route.fulfill(response=page, body=page.text().replace('data-beat-s="1.0"', 'data-beat-s="3600"'))
+
     def refuse_twice(route: Route) -> None:
         nonlocal refusals
         refusals += 1
@@ -169,10 +174,13 @@ def test_a_refused_stream_is_asked_for_again(chat: ChatPage) -> None:
             route.continue_()
 
     chat.page.route(EVENTS, refuse_twice)
+    chat.page.route(chat.page.url, without_beats)
     chat.page.reload()
     chat.wait_ready()
     chat.say("here we are")
     chat.wait_answered("here we are")
+
+    assert chat.run("() => document.body.dataset.beatS") == "3600"
 
 
 def test_a_visitor_whose_cookie_is_gone_becomes_a_new_one(chat: ChatPage) -> None:
