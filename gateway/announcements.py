@@ -7,6 +7,7 @@ gateways, the workers only when there is something to send.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 
 import msgspec
@@ -35,6 +36,7 @@ class Announcements:
         self._live = live
         self._signals = signals
         self._owner = owner
+        self._previews = itertools.count()
 
     def accepted(self, turn: AcceptedTurn) -> None:
         """A message is in the ledger."""
@@ -46,7 +48,13 @@ class Announcements:
         shown = _shown(preview)
         self._live.publish_preview(turn.conversation_id, turn.seq, shown)
         self._tell_gateways(
-            lambda: hints.Previewed(turn.conversation_id, turn.seq, msgspec.Raw(msgspec.json.encode(shown)))
+            lambda: hints.Previewed(
+                turn.conversation_id,
+                turn.seq,
+                msgspec.Raw(msgspec.json.encode(shown)),
+                origin=self._owner.process.process_id,
+                number=next(self._previews),
+            )
         )
 
     def settled(self, settlement: Settlement, settled: SettledTurn) -> None:
@@ -89,17 +97,20 @@ class Hearing:
             case hints.Settled():
                 self._live.settled(hint.conversation_id, hint.seq)
                 self._results.hint(hint.turn_id)
-            case hints.Previewed():
+            case hints.Previewed() if not self._is_me(hint.origin):
                 with contextlib.suppress(msgspec.MsgspecError):
                     preview = msgspec.json.decode(hint.preview, type=Preview)
                     self._live.publish_preview(hint.conversation_id, hint.seq, preview)
             case hints.Orphans():
                 self._takeover.hint()
-            # Epoch 0: not in the ledger (yet), so nothing can have been handed over to it.
-            case hints.Handed() if self._owner.epoch and hint.process_id == self._owner.process.process_id:
+            case hints.Handed() if self._is_me(hint.process_id):
                 self._takeover.hint(hint.conversation_id)
             case _:
                 pass
+
+    def _is_me(self, process_id: int) -> bool:
+        # Epoch 0: not in the ledger (yet), so nobody speaks of this process.
+        return bool(self._owner.epoch) and process_id == self._owner.process.process_id
 
 
 def _shown(preview: AssistantPreview) -> Preview:

@@ -5,6 +5,7 @@ Both may run in every worker at once: burying skips what another one is burying,
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ import gevent
 from gateway import telemetry
 from gateway.channels.base import Channel
 from gateway.domain.errors import StoreUnavailable
+from gateway.lanes.owner import Owner
 from gateway.settings.lanes import LaneSettings
-from gateway.store.ledger import deliveries, process
+from gateway.store.ledger import deliveries
 from gateway.store.postgres import Database
 
 __all__ = ["Janitor"]
@@ -25,22 +27,19 @@ _PRUNE_EVERY_S = 3_600.0
 class Janitor:
     """The loops."""
 
-    def __init__(self, database: Database, lanes: LaneSettings, channels: Mapping[str, Channel[Any]]) -> None:
+    def __init__(
+        self, database: Database, owner: Owner, lanes: LaneSettings, channels: Mapping[str, Channel[Any]]
+    ) -> None:
         self._database = database
+        self._owner = owner
         self._lanes = lanes
         self._channels = channels
 
     def bury_forever(self) -> None:
         """Declare dead who stopped beating, so that gateways may adopt its lanes.  To be supervised."""
         while True:
-            try:
-                buried = self._database.run(lambda cursor: process.bury(cursor, self._lanes.dead_after_s))
-                if buried.processes:
-                    telemetry.event(
-                        "process.buried", processes=buried.processes, lanes=buried.lanes, sends=buried.sends
-                    )
-            except StoreUnavailable:
-                pass
+            with contextlib.suppress(StoreUnavailable):
+                self._owner.bury()
             gevent.sleep(self._lanes.poll_s)
 
     def prune_forever(self) -> None:

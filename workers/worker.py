@@ -123,7 +123,7 @@ class Worker:
             self._consumer.hint()
 
     def _supervise(self) -> Supervisor:
-        janitor = Janitor(self._database, self._settings.lanes, CHANNELS)
+        janitor = Janitor(self._database, self.owner, self._settings.lanes, CHANNELS)
         supervisor = Supervisor()
         # The beat first: nothing can be claimed before this process is in the ledger.
         supervisor.add("beat", self.owner.beat_forever)

@@ -32,6 +32,10 @@ class Previewed(msgspec.Struct, frozen=True, tag="previewed"):
     conversation_id: int
     seq: int
     preview: msgspec.Raw
+    #: Who shows it: that process hears its own hints too, and has shown this piece already.
+    origin: int
+    #: Counts the origin's previews: two pieces that are alike are two pieces.
+    number: int
 
 
 class Handed(msgspec.Struct, frozen=True, tag="handed"):

@@ -47,6 +47,8 @@ class Owner:
         self._clock = clock
         self._process: Process | None = None
         self._lease = Lease(until=float("-inf"))
+        #: Since when (monotonic seconds) beats have arrived without a gap in which the lease ran out.
+        self._steady_since = float("inf")
         self._renewed = Event()
         #: Gateways that live, this one included, as of the last beat.
         self.gateways = 1
@@ -86,6 +88,22 @@ class Owner:
             left_s = until - self._clock()
             if left_s <= 0 or not self._renewed.wait(left_s):
                 raise TooLate("the lease ran out and was not renewed in time", reason="lease_lost")
+
+    def bury(self) -> None:
+        """Declare dead who stopped beating, so that others may take what they held.
+
+        Only after ``lanes.dead_after_s`` of steady beats of our own: when PostgreSQL was away, everybody was silent and
+        nobody died.  Without this an outage would count as a death of every running turn, and leave every send unknown.
+
+        :raises StoreUnavailable: PostgreSQL does not answer.
+        """
+        if not self.holds() or self._clock() - self._steady_since < self._settings.dead_after_s:
+            return
+        buried = self._database.run(lambda cursor: rows.bury(cursor, self._settings.dead_after_s))
+        if buried.processes:
+            telemetry.event(
+                "process.buried", processes=buried.processes, lanes=buried.lanes, sends=buried.sends
+            )
 
     def beat_forever(self) -> None:
         """Register, then beat every ``lanes.beat_s``.  To be supervised."""
@@ -133,6 +151,8 @@ class Owner:
 
     def _renew(self, sent_at: float) -> None:
         settings = self._settings
+        if not self._lease.holds(sent_at):
+            self._steady_since = sent_at
         self._lease = Lease.from_beat(
             sent_at, dead_after_s=settings.dead_after_s, margin_s=settings.lease_margin_s
         )

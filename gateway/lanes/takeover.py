@@ -73,9 +73,7 @@ class Takeover:
                 continue
 
     def _look(self, *, compare: bool) -> None:
-        buried = self._database.run(lambda cursor: process.bury(cursor, self._settings.dead_after_s))
-        if buried.processes:
-            telemetry.event("process.buried", processes=buried.processes, lanes=buried.lanes, sends=buried.sends)
+        self._owner.bury()
         if not self._owner.holds():
             return
         me = self._owner.process

@@ -35,5 +35,8 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     batches_in_flight_max: Count = 2
     #: Rows of one kind that wait for a batch in a process; above it the caller is told to come back later.
     batch_waiting_max: Count = 4_000
+    #: Beginning of our channels' names in Redis.  Installations that share a Redis need different ones: they would hear
+    #: each other's hints, and pages would show previews of strangers.
+    redis_prefix: str = "switchboard:"
     #: Seconds for one command to Redis; what is slower is done without it.
     redis_timeout_s: Seconds = 0.5

@@ -35,7 +35,6 @@ _WAITING_MAX = 10_000
 _PAUSE_S = 1.0
 #: Seconds of one blocking read; between two of them a closed client is noticed.
 _LISTEN_S = 5.0
-_PREFIX = "switchboard:"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Hint).decode
@@ -49,6 +48,7 @@ class Signals:
     ) -> None:
         self._audience = audience
         self._on_hint = on_hint
+        self._prefix = settings.redis_prefix
         url, timeout_s = settings.redis_url.reveal(), settings.redis_timeout_s
         self._publisher = _client(url, timeout_s, timeout_s)
         self._listener = _client(url, timeout_s, _LISTEN_S + timeout_s)
@@ -79,7 +79,7 @@ class Signals:
             try:
                 pipeline = self._publisher.pipeline(transaction=False)
                 for audience, hint in together:
-                    pipeline.publish(_PREFIX + audience, hint)
+                    pipeline.publish(self._prefix + audience, hint)
                 pipeline.execute()
                 self._reachable = True
             except redis.RedisError as error:
@@ -115,7 +115,7 @@ class Signals:
 
     def _listen(self) -> None:
         with self._listener.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]  # redis-py has no types here
-            subscription.subscribe(_PREFIX + self._audience)
+            subscription.subscribe(self._prefix + self._audience)
             while True:
                 message = subscription.get_message(timeout=_LISTEN_S)
                 self._reachable = True

@@ -31,8 +31,8 @@ def gateway(tmp_path: Path) -> Gateway:
     "hint",
     [
         hints.Handed(process_id=7, conversation_id=1),
-        hints.Previewed(1, 1, msgspec.Raw(b'{"kind": "of a newer version"}')),
-        hints.Previewed(1, 1, msgspec.Raw(b"[]")),
+        hints.Previewed(1, 1, msgspec.Raw(b'{"kind": "of a newer version"}'), 7, 1),
+        hints.Previewed(1, 1, msgspec.Raw(b"[]"), 7, 1),
         hints.Settled(1, 1, 1),
         hints.Accepted(1, 1),
         hints.Orphans(),
@@ -55,7 +55,7 @@ def test_no_hint_can_end_the_greenlet_that_listens(gateway: Gateway, hint: Hint)
 def test_a_preview_is_shown_if_it_is_understood(
     gateway: Gateway, preview: Mapping[str, str], pieces: list[Mapping[str, str]] | None
 ) -> None:
-    gateway._hear(hints.Previewed(3, 1, msgspec.Raw(msgspec.json.encode(preview))))
+    gateway._hear(hints.Previewed(3, 1, msgspec.Raw(msgspec.json.encode(preview)), 7, 1))
 
     draft = gateway._live.draft(3)
     assert (draft and draft.since(0)[0]) == pieces

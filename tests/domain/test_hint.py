@@ -11,7 +11,7 @@ from gateway.domain.hint import Hint
 EVERY = [
     hint.Accepted(1, 2),
     hint.Settled(1, 2, 3),
-    hint.Previewed(1, 2, msgspec.Raw(b'{"kind":"typing"}')),
+    hint.Previewed(1, 2, msgspec.Raw(b'{"kind":"typing"}'), 7, 1),
     hint.Handed(1, 2),
     hint.Orphans(),
     hint.OutboxFilled(),

@@ -195,3 +195,51 @@ def test_a_worker_is_a_worker(pool: Database, other: Actor) -> None:
     owner.register()
     assert other.one("SELECT kind FROM processes WHERE id = %s", owner.process.process_id) == "worker"
     assert other.beat() == 1
+
+
+def beat_for(life: Life, seconds: int) -> None:
+    """Let a beat arrive each second."""
+    for _ in range(seconds):
+        life.clock.now += 1.0
+        life.owner._beat(life.clock.now)
+
+
+def test_the_silent_are_declared_dead_by_one_that_has_been_heard_all_the_time(
+    life: Life, other: Actor
+) -> None:
+    life.owner.register()
+    beat_for(life, 5)
+    other.fall_silent()
+
+    life.owner.bury()
+
+    assert other.one("SELECT beat FROM processes WHERE id = %s", other.id) is None
+
+
+def test_after_an_outage_of_the_ledger_nobody_is_declared_dead(life: Life, other: Actor) -> None:
+    """Law: everybody was silent and nobody died: no running turn counts a death for it, and no send is unknown."""
+    life.owner.register()
+    beat_for(life, 5)
+    life.clock.now += 10.0
+    other.fall_silent()
+    life.owner.bury()
+    beat_for(life, 1)
+
+    life.owner.bury()
+
+    assert other.one("SELECT beat FROM processes WHERE id = %s", other.id) is not None
+    beat_for(life, 5)
+    life.owner.bury()
+    assert other.one("SELECT beat FROM processes WHERE id = %s", other.id) is None, (
+        "but one that stays silent is"
+    )
+
+
+def test_a_newcomer_declares_nobody_dead(life: Life, other: Actor) -> None:
+    """Law: it may be the first one back after an outage."""
+    other.fall_silent()
+    life.owner.register()
+
+    life.owner.bury()
+
+    assert other.one("SELECT beat FROM processes WHERE id = %s", other.id) is not None

@@ -96,7 +96,7 @@ def listening(client: redis.Redis, audience: str, count: int) -> None:
 EVERY = [
     hints.Accepted(1, 2),
     hints.Settled(1, 2, 3),
-    hints.Previewed(1, 2, msgspec.Raw(b'{"kind":"delta","text":"hi"}')),
+    hints.Previewed(1, 2, msgspec.Raw(b'{"kind":"delta","text":"hi"}'), 7, 1),
     hints.Handed(1, 2),
     hints.Orphans(),
     hints.OutboxFilled(),
