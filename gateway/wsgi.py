@@ -42,7 +42,7 @@ telemetry.attach(_metrics)
 _gateway.start()
 
 # What is loaded now lives as long as the process: the collector need not visit it again, nor look after every 700 new
-# objects.  Measured with bench.turn: 6 % of the processor time of a turn, and pauses of a full collection in its p99.
+# objects.  Measured with bench.turn, alternating: 361 µs of processor time a turn against 394.
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
