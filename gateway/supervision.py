@@ -38,6 +38,7 @@ class Supervisor:
         self._children: list[tuple[str, Callable[[], None]]] = []
         self._running: list[Greenlet[..., None]] = []
         self._restarts: deque[float] = deque(maxlen=restarts_max + 1)
+        self._stopping = False
 
     def add(self, name: str, run: Callable[[], None]) -> None:
         """Have *run* supervised from ``start`` on."""
@@ -45,10 +46,12 @@ class Supervisor:
 
     def start(self) -> None:
         """Start all children, in the order in which they were added."""
+        self._stopping = False
         self._running = [gevent.spawn(self._keep, name, run) for name, run in self._children]
 
     def stop(self, deadline: float) -> None:
         """End all children by *deadline* (monotonic seconds).  Safe twice, and if never started."""
+        self._stopping = True
         running, self._running = self._running, []
         # Not with killall's own timeout: it raises, and what comes behind this would be skipped.
         gevent.killall(running, block=False)
@@ -67,6 +70,9 @@ class Supervisor:
                 )
             else:
                 telemetry.event("supervisor.restarted", child=name, reason="returned")
+            if self._stopping:
+                # It outlived the stop and ends only now: nothing is started again behind the stop's back.
+                return
             now = time.monotonic()
             self._restarts.append(now)
             if len(self._restarts) > self._restarts_max and now - self._restarts[0] < self._within_s:

@@ -149,7 +149,11 @@ def test_stopping_after_the_deadline_still_ends_the_children_and_does_not_raise(
 def test_a_child_that_will_not_end_does_not_hold_up_the_stop() -> None:
     stubborn = Event()
 
+    starts = 0
+
     def run() -> None:
+        nonlocal starts
+        starts += 1
         while True:
             try:
                 stubborn.wait()
@@ -161,7 +165,11 @@ def test_a_child_that_will_not_end_does_not_hold_up_the_stop() -> None:
     supervisor.add("stubborn", run)
     supervisor.start()
     gevent.idle()
+    [child] = supervisor._running
     started = time.monotonic()
     supervisor.stop(time.monotonic() + 0.1)
     assert time.monotonic() - started < 5
     stubborn.set()
+    child.join(GUARD_S)
+    assert child.dead, "what outlived the stop is not started again behind its back"
+    assert starts == 1
