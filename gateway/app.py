@@ -9,7 +9,8 @@ import os
 import random
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import flask
 
@@ -34,6 +35,7 @@ from gateway.replies.responses import Responses
 from gateway.replies.results import Results
 from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
+from gateway.settings.server import ServerSettings
 from gateway.settings.settings import Settings
 from gateway.store.ledger.ledger import Ledger
 from gateway.store.postgres import Database
@@ -87,6 +89,15 @@ class Gateway:
         )
         self._supervisor = self._supervise()
         self._drain_until = float("inf")
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Be the WSGI application, for servers that want nothing else."""
+        return self.wsgi(environ, start_response)
+
+    @property
+    def limits(self) -> ServerSettings:
+        """What our own server lets its callers do."""
+        return self.settings.server
 
     def start(self) -> None:
         """Start beating, looking, writing and listening.  Does not wait for the stores: /readyz tells."""

@@ -1,6 +1,7 @@
 """gunicorn's entry point: ``gunicorn -c config/gunicorn.conf.py gateway.wsgi:app``.
 
-gunicorn's gevent worker has patched the process before it imports this.  psycopg2 is told here to wait as gevent does,
+Our worker class (``gateway.server.worker``) has patched the process before it imports this, as gunicorn's gevent worker
+would.  psycopg2 is told here to wait as gevent does,
 because it is C and patching does not reach it.
 """
 
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 
 import gevent
 from psycogreen.gevent import patch_psycopg
@@ -19,12 +19,10 @@ from gateway.settings.load import SettingsError, load
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
-__all__ = ["app", "drain", "stop"]
+__all__ = ["app"]
 
 #: gunicorn's WORKER_BOOT_ERROR: its master ends instead of starting a worker again and again.
 _BOOT_FAILED = 3
-#: Seconds for what comes behind the drain: writing down how far everything came.
-_STOP_S = 1.0
 
 patch_psycopg()
 # gevent notes where each greenlet was spawned, which doubles the price of spawning one: 20 µs against 9.
@@ -47,15 +45,5 @@ gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
 
-app = _gateway.wsgi
-
-
-def drain() -> None:
-    """Called when the worker is told to stop, while it still answers."""
-    _gateway.drain(time.monotonic() + _settings.server.drain_s)
-
-
-def stop() -> None:
-    """Called when the worker has answered its last request; turns that nobody waits for may still run."""
-    drain()
-    _gateway.stop(time.monotonic() + _STOP_S)
+#: Also what our own worker class asks for limits, drain and stop.
+app = _gateway

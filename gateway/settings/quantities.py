@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-__all__ = ["Bytes", "Count", "Days", "Port", "Ratio", "Seconds"]
+__all__ = ["Bytes", "Count", "Days", "Port", "Ratio", "Seconds", "Share"]
 
 #: How many of something.  Never zero: a bound of nothing is a switch, and a switch is a bool.
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -18,3 +18,5 @@ Days = Annotated[float, Meta(ge=0.01, le=3_650)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 #: A share of a whole.
 Ratio = Annotated[float, Meta(ge=0.01, le=1)]
+#: A share of a whole, or nothing of it.
+Share = Annotated[float, Meta(ge=0, le=1)]

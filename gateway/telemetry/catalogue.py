@@ -47,6 +47,23 @@ COMMON_FIELDS = frozenset(
 _SPAN = ("duration_s", "outcome")
 
 _EVENTS = (
+    # The server
+    Event(
+        "http.answered",
+        "info",
+        "a request was answered; told for the share server.access_log_ratio of them",
+        ("method", "path", "outcome", "duration_s"),
+    ),
+    Event("http.refused", "debug", "a request was refused before the application saw it", ("reason", "outcome")),
+    Event("connection.dropped", "debug", "a connection was ended for its caller's behaviour", ("reason",)),
+    Event("response.wrong_length", "error", "an application gave another length than it announced", ("reason",)),
+    Event("server.exhausted", "error", "no connection can be accepted for a moment", ("reason",)),
+    Event(
+        "server.limited",
+        "warning",
+        "fewer connections than server.connections_max: the limit of open files (ulimit -n) is lower",
+        ("reason", "connections"),
+    ),
     # The door
     Event("delivery.received", "debug", "a platform's call was answered", ("channel", "account", "outcome")),
     Event(

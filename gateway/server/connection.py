@@ -1,0 +1,459 @@
+"""The life of one connection: read, answer, again.
+
+    waiting ──(a request is complete)──▶ answering ──▶ waiting          in the hub, then in a greenlet, then nothing
+                                             └───────▶ held             a stream without a greenlet
+    waiting ──(what came is refused)───▶ lingering ──▶ closed
+
+While it waits it is a socket, a watcher and this object; a reader joins it while a request arrives.  One request is
+answered at a time.  Of what comes meanwhile one read is taken and kept (``_early``), then the watcher rests, and the
+kernel's window tells the caller to wait.
+
+A connection that we end while its caller still sends lingers: closed at once, the kernel would answer the rest with a
+reset, and the caller might never see our answer (RFC 9112, section 9.6).
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from gevent.socket import wait as wait_on
+from greenlet import getcurrent
+
+from gateway import telemetry
+from gateway.domain.errors import BadRequest, Overloaded, SwitchboardError, TooSlow, TryLater
+from gateway.server.exchange import Exchange, ReaderGone
+from gateway.server.forwarded import apply_forwarded
+from gateway.server.held import HeldBody, HeldStream
+from gateway.server.reader import Reader, Request
+from gateway.server.response import refusal
+from gateway.server.wheel import UNWATCHED
+from gateway.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from gateway.server.server import Server
+
+__all__ = ["Connection", "Socket"]
+
+#: Bytes of one read: between requests, and in the middle of a body.
+_READ_BYTES = 16_384
+_BODY_READ_BYTES = 65_536
+#: How long, and for how many bytes, a caller that is refused is listened to.
+_LINGER_S = 2.0
+_LINGER_BYTES_MAX = 16_777_216
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_READ, _WRITE = 1, 2
+
+_WAITING, _ANSWERING, _HELD, _LINGERING, _CLOSED = "waiting", "answering", "held", "lingering", "closed"
+
+
+class Socket(Protocol):
+    """A socket that never waits: a plain one, or :class:`gateway.server.tls.TlsSocket`."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def send(self, data: bytes | memoryview, /) -> int: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def close(self) -> None: ...
+    def fileno(self) -> int: ...
+
+
+class Connection:
+    """One caller's connection."""
+
+    __slots__ = (
+        "_body_at",
+        "_early",
+        "_ended",
+        "_host",
+        "_lingered_bytes",
+        "_peer_port",
+        "_queue",
+        "_reader",
+        "_refusal",
+        "_request",
+        "_server",
+        "_socket",
+        "_state",
+        "_stream",
+        "_watcher",
+        "_write_watcher",
+        "deadline",
+        "due_tick",
+        "limits",
+    )
+
+    def __init__(self, server: Server, sock: Socket, address: object) -> None:
+        self._server = server
+        self.limits: ServerSettings = server.limits
+        self._socket = sock
+        #: A unix socket's peer has no address.
+        self._host, self._peer_port = address[:2] if isinstance(address, tuple) else ("", 0)
+        self._state = _WAITING
+        self._reader: Reader | None = None
+        #: Requests that are complete and wait for those before them.
+        self._queue: deque[Request] | None = None
+        self._request: Request | None = None
+        #: What is to be answered behind the queue, and then the connection closed.
+        self._refusal: SwitchboardError | None = None
+        self._early = b""
+        #: The caller has closed its side.
+        self._ended = False
+        #: When the body that arrives began to; 0 while none does.
+        self._body_at = 0.0
+        self._lingered_bytes = 0
+        self._stream: HeldStream | None = None
+        #: Waits until the kernel takes bytes again.
+        self._write_watcher: Any = None
+        self.deadline = time.monotonic() + server.limits.header_timeout_s
+        self.due_tick = UNWATCHED
+        server.wheel.watch(self)
+        self._watcher = server.loop.io(sock.fileno(), _READ)
+        self._watcher.start(self._on_readable)
+
+    def __repr__(self) -> str:
+        return f"<Connection {self._host}:{self._peer_port} {self._state}>"
+
+    @property
+    def date_line(self) -> bytes:
+        return self._server.date_line
+
+    @property
+    def draining(self) -> bool:
+        return self._server.draining
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a request has arrived and no answer is owed."""
+        return self._state is _WAITING and self._reader is None
+
+    # In the hub: reading.
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._socket.recv(_READ_BYTES if self._reader is None else _BODY_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            if self._state is not _ANSWERING:
+                self.close("reset")
+                return
+            # The request's greenlet may stand in the middle of a write: it learns the same from the socket.
+            data = b""
+        if self._state is _WAITING:
+            if data:
+                self._feed(data)
+            else:
+                self.close("left")
+        elif self._state is _ANSWERING:
+            # One read is kept; what is behind it waits in the kernel.
+            self._watcher.stop()
+            self._early = data
+            self._ended = not data
+        elif self._state is _HELD:
+            assert self._stream is not None
+            self.close("spoke" if data else "left")
+        else:
+            self._lingered_bytes += len(data)
+            if not data or self._lingered_bytes > _LINGER_BYTES_MAX:
+                self.close("lingered")
+
+    def _feed(self, data: bytes) -> None:
+        reader = self._reader
+        if reader is None:
+            reader = self._server.readers.pop() if self._server.readers else self._server.new_reader()
+        reader.feed(data)
+        done = reader.done
+        if reader.idle:
+            self._reader = None
+            self._server.keep_reader(reader)
+            if len(done) == 1:
+                # Nearly always: one read, one request.
+                self._start(done.pop())
+                return
+        else:
+            self._reader = reader
+            self._refusal = reader.refusal
+        if done:
+            self._queue = queue = deque(done)
+            done.clear()
+            self._start(queue.popleft())
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+        elif self._reader is not None:
+            self._await_rest(reader)
+
+    def _await_rest(self, reader: Reader) -> None:
+        """A request has begun and is not complete: give it its time, and its share of memory."""
+        limits, now = self.limits, time.monotonic()
+        if not reader.in_body:
+            self.wake_at(min(self.deadline, now + limits.header_timeout_s))
+            return
+        if not self._body_at:
+            self._body_at = now
+            if reader.expects_continue:
+                self.try_write(_CONTINUE)
+        if not self._server.charge(reader):
+            self._refuse(_overloaded("buffered_bytes_max", limits.buffered_bytes_max))
+            return
+        allowed_s = limits.body_timeout_s + reader.body_bytes / limits.transfer_rate_min_bytes_s
+        self.wake_at(self._body_at + allowed_s)
+
+    def _start(self, request: Request) -> None:
+        """Answer *request* in a greenlet.  In the hub only."""
+        server = self._server
+        if server.in_flight >= self.limits.in_flight_max:
+            self._turn_away(request)
+            return
+        server.in_flight += 1
+        self._state = _ANSWERING
+        self._body_at = 0.0
+        self._request = request
+        environ = request.environ
+        environ["REMOTE_ADDR"] = self._host
+        environ["REMOTE_PORT"] = str(self._peer_port)
+        if request.forwarded:
+            try:
+                apply_forwarded(environ, server.trusted)
+            except BadRequest as error:
+                server.in_flight -= 1
+                self._refuse(error)
+                return
+        server.handlers.run(self._answer)
+
+    # In the request's greenlet.
+
+    def _answer(self) -> None:
+        request, self._request = self._request, None
+        assert request is not None
+        server = self._server
+        exchange = Exchange(self, request)
+        if self.limits.access_log_ratio and server.sampled():
+            exchange.run_and_tell(server.application)
+        else:
+            exchange.run(server.application)
+        server.in_flight -= 1
+        server.answered += 1
+        if request.charged:
+            server.discharge(request)
+        if self._state is not _ANSWERING:
+            # Held, or closed under the application's hands.
+            return
+        if not exchange.keep_alive:
+            self._linger()
+        elif self._queue or self._early or self._ended or self._reader is not None:
+            server.loop.run_callback(self._go_on)
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        self._state = _WAITING
+        self.deadline = time.monotonic() + self.limits.idle_timeout_s
+        if self.due_tick == UNWATCHED:
+            self._server.wheel.watch(self)
+
+    def write(self, data: bytes) -> None:
+        """Write all of *data*, waiting for the reader where needed.  In a greenlet only.
+
+        :raises ReaderGone: there is no reader any more, or it is slower than ``transfer_rate_min_bytes_s``.
+        """
+        sent = self.try_write(data)
+        if sent == len(data):
+            return
+        if sent < 0:
+            raise ReaderGone
+        self._write_rest(memoryview(data)[sent:])
+
+    def _write_rest(self, rest: memoryview) -> None:
+        limits = self.limits
+        left_s = limits.write_timeout_s + len(rest) / limits.transfer_rate_min_bytes_s
+        until = time.monotonic() + left_s
+        self._write_watcher = watcher = self._server.loop.io(self._socket.fileno(), _WRITE)
+        try:
+            while rest:
+                left_s = until - time.monotonic()
+                try:
+                    wait_on(watcher, timeout=max(0.0, left_s), timeout_exc=TimeoutError())
+                except TimeoutError:
+                    self.close("write_timeout")
+                    raise ReaderGone from None
+                sent = self.try_write(rest)
+                if sent < 0:
+                    raise ReaderGone
+                rest = rest[sent:]
+        finally:
+            self._write_watcher = None
+            watcher.close()
+
+    # Anywhere.
+
+    def try_write(self, data: bytes | memoryview) -> int:
+        """Write what can be written now; return how much, or -1 if there is no reader any more."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.close("reset")
+            return -1
+
+    def wake_at(self, at: float) -> None:
+        """Have ``due`` called at *at* (monotonic seconds), and not before."""
+        self.deadline = at
+        self._server.wheel.watch(self)
+
+    def hold(self, body: HeldBody, *, chunked: bool) -> None:
+        """Turn into a held stream; the head has been written."""
+        if self._state is _CLOSED:
+            body.over("left")
+            return
+        self._state = _HELD
+        self._stream = stream = HeldStream(self, body, chunked=chunked)
+        if self._ended or self._early:
+            self.close("left" if self._ended else "spoke")
+            return
+        stream.start()
+        body.opened(stream)
+
+    def release(self, reason: str) -> None:
+        """The held stream has come to its proper end."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._linger()
+            stream.over(reason)
+
+    # In the hub again.
+
+    def _go_on(self) -> None:
+        """Take up what has come while a request was answered."""
+        if self._state is not _ANSWERING:
+            return
+        if self._queue:
+            self._start(self._queue.popleft())
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+        elif self._ended:
+            self.close("left")
+        else:
+            self._wait()
+            early, self._early = self._early, b""
+            if early:
+                self._watcher.start(self._on_readable)
+                self._feed(early)
+            elif self._reader is not None:
+                self._await_rest(self._reader)
+
+    def _turn_away(self, request: Request) -> None:
+        """Too many requests run: say so at once, and keep the connection for the next try."""
+        self._state = _ANSWERING
+        error = _overloaded("in_flight_max", self.limits.in_flight_max)
+        if not request.keep_alive or self.draining:
+            self._refuse(error)
+        elif self._say(error, close=False):
+            self._go_on()
+
+    def _refuse(self, error: SwitchboardError) -> None:
+        """Answer with *error* and close."""
+        if self._say(error, close=True):
+            self._linger()
+
+    def _say(self, error: SwitchboardError, *, close: bool) -> bool:
+        telemetry.event("http.refused", reason=error.reason, outcome=error.status)
+        body = msgspec.json.encode({"error": error.reason, "message": str(error)})
+        retry_after_s = max(1, round(error.retry_after_s)) if isinstance(error, TryLater) else None
+        data = refusal(error.status, body, self.date_line, retry_after_s=retry_after_s, close=close)
+        # A caller whose window is shut with so little under way will not read this either.
+        if self.try_write(data) == len(data):
+            return True
+        self.close("reset")
+        return False
+
+    def _linger(self) -> None:
+        """Close, but not under the hands of a caller that still sends or reads."""
+        if self._ended or self._state is _CLOSED:
+            self.close("left")
+            return
+        self._state = _LINGERING
+        self._forget_requests()
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close("reset")
+            return
+        self._early = b""
+        self._watcher.start(self._on_readable)
+        self.wake_at(time.monotonic() + _LINGER_S)
+
+    def due(self, now: float) -> None:
+        """The deadline has come."""
+        if self._state is _HELD:
+            assert self._stream is not None
+            self._stream.due(now)
+        elif self._state is _WAITING:
+            if self._reader is None:
+                self.close("idle")
+            elif self._reader.in_body:
+                self._refuse(
+                    TooSlow(
+                        "expected the body within server.body_timeout_s, and then at"
+                        " server.transfer_rate_min_bytes_s",
+                        reason="body_too_slow",
+                    )
+                )
+            else:
+                self._refuse(
+                    TooSlow("expected the head within server.header_timeout_s", reason="head_too_slow")
+                )
+        elif self._state is _LINGERING:
+            self.close("lingered")
+
+    def finish(self) -> None:
+        """The process stops, and has waited for a while."""
+        if self._state is _HELD:
+            assert self._stream is not None
+            self._stream.finish()
+        elif self._state is _WAITING:
+            self._linger()
+
+    def watch_writes(self, flush: Callable[[], None] | None) -> None:
+        """Call *flush* whenever the kernel takes bytes, or no more."""
+        if self._write_watcher is not None:
+            self._write_watcher.close()
+            self._write_watcher = None
+        if flush is not None:
+            self._write_watcher = self._server.loop.io(self._socket.fileno(), _WRITE)
+            self._write_watcher.start(flush)
+
+    def close(self, reason: str) -> None:
+        """Close at once.  Safe twice."""
+        if self._state is _CLOSED:
+            return
+        answering = self._state is _ANSWERING
+        self._state = _CLOSED
+        self._forget_requests()
+        self._watcher.close()
+        if answering and self._write_watcher is not None and getcurrent() is self._server.hub:
+            self._server.hub.cancel_wait(self._write_watcher, ReaderGone())
+        elif not answering:
+            self.watch_writes(None)
+        self._socket.close()
+        self._server.closed(self, reason)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.over(reason)
+
+    def _forget_requests(self) -> None:
+        reader, self._reader = self._reader, None
+        queue, self._queue = self._queue, None
+        for holder in (reader, *(queue or ())):
+            if holder is not None:
+                self._server.discharge(holder)
+
+
+def _overloaded(setting: str, bound: int) -> Overloaded:
+    return Overloaded(
+        f"the bound of {bound} is reached (server.{setting})", reason=setting, retry_after_s=1.0
+    )

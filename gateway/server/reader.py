@@ -1,0 +1,298 @@
+"""From bytes to requests: httptools' callbacks, and the bounds that hold while a request arrives.
+
+A reader belongs to a connection only while a request is arriving; idle connections have none.  It cannot be stopped in
+the middle of a read (llhttp parses all that it is given), so what one read may hold is bounded: its bytes by whoever
+reads, its requests by ``pipelined_max``.
+
+``feed`` leaves the requests that are complete in ``done``, in order.  What is wrong with the one behind them is in
+``refusal``; after it the reader cannot be used any more, and the connection is to be closed behind the answer.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import httptools
+
+from gateway.domain.errors import BadRequest, SwitchboardError, TooLarge
+from gateway.server.head import (
+    FORWARDED,
+    SINGLE,
+    HeadTooLarge,
+    LineTooLong,
+    environ_key,
+    finish_head,
+    http_version,
+)
+from gateway.settings.server import ServerSettings
+
+__all__ = ["Reader", "Request"]
+
+#: Names of header fields that have been seen, by how they were written.  Bounded: callers choose what is in it.
+_KEYS: dict[bytes, str] = {}
+_KEYS_MAX = 1_024
+_KEY_BYTES_MAX = 64
+#: Bytes of one chunk's size line, extensions included, on the average, and of all of one body beyond that: llhttp reads
+#: chunk extensions of any length and tells nobody.
+_CHUNK_LINE_BYTES_MAX = 64
+_CHUNK_LINES_BYTES_FREE = 4_096
+
+_METHODS: dict[bytes, str] = {}
+
+
+class Request:
+    """One complete request."""
+
+    __slots__ = ("charged", "environ", "forwarded", "http_1_1", "keep_alive")
+
+    def __init__(self, environ: dict[str, Any], http_1_1: bool, keep_alive: bool, forwarded: bool) -> None:
+        self.environ = environ
+        #: Whether it says for whom it was forwarded.
+        self.forwarded = forwarded
+        self.http_1_1 = http_1_1
+        #: Whether the caller wants to go on with this connection.
+        self.keep_alive = keep_alive
+        #: Bytes of its body that count against ``buffered_bytes_max``.
+        self.charged = 0
+
+
+class Reader:
+    """Reads one connection's requests."""
+
+    def __init__(self, limits: ServerSettings, template: dict[str, Any]) -> None:
+        self._limits = limits
+        #: What is the same in every environ.
+        self._template = template
+        self.done: list[Request] = []
+        self.refusal: SwitchboardError | None = None
+        #: The request that arrives now; None between two requests.
+        self._environ: dict[str, Any] | None = None
+        self._target = b""
+        self._header_count = 0
+        self._header_bytes = 0
+        #: The head is complete.
+        self.in_body = False
+        self.body_bytes = 0
+        #: Bytes of the body that count against ``buffered_bytes_max``.
+        self.charged = 0
+        self._body: bytes | list[bytes] = b""
+        self._chunks = 0
+        self._http_1_1 = True
+        self._forwarded = False
+        #: What arrived since the read in which this request began, until its head is complete.
+        self._raw = b""
+        #: How much of it was in that first read, which may have held other requests before.
+        self._first_read_bytes = 0
+        #: Bytes that were read of a body so far, with its framing.
+        self._body_raw_bytes = 0
+        self.parser = httptools.HttpRequestParser(self)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request has begun, so that another connection may use this reader."""
+        return self._environ is None and not self._raw and self.refusal is None
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the caller waits for a word before it sends the body (RFC 9110, section 10.1.1)."""
+        return (
+            self.in_body
+            and not self._body_raw_bytes
+            and self._environ is not None
+            and self._http_1_1
+            and "HTTP_EXPECT" in self._environ
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read."""
+        was_in_body = self.in_body
+        if self._raw:
+            self._raw += data
+        else:
+            self._raw = data
+            self._first_read_bytes = len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._end_at_upgrade()
+        except httptools.HttpParserError as error:
+            self._refuse(error)
+        if self._environ is None or self.in_body:
+            # The head is complete, or nothing has begun; a line break between two requests is not kept either.
+            self._raw = b""
+            if self.in_body:
+                self._count_framing(len(data) if was_in_body else 0)
+        elif len(self._raw) - self._first_read_bytes > (
+            self._limits.header_bytes_max + self._limits.request_line_bytes_max
+        ):
+            self.refusal = self.refusal or self._too_large_head()
+
+    def on_url(self, url: bytes) -> None:
+        if self._environ is None:
+            if len(self.done) >= self._limits.pipelined_max:
+                raise _TooManyRequests
+            self._environ = self._template.copy()
+            self._target = url
+            self._forwarded = False
+            self._header_count = self._header_bytes = 0
+        else:
+            self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_count += 1
+        self._header_bytes += len(name) + len(value) + 4
+        if self.in_body:
+            # A trailer: it must not become a header (RFC 9110, section 6.5.1).
+            return
+        key = _KEYS.get(name)
+        if key is None:
+            key = self._learn(name)
+        environ = self._environ
+        assert environ is not None
+        if key in environ:
+            self._repeated(environ, key, value)
+        else:
+            environ[key] = value.decode("latin-1").rstrip(" \t")
+
+    def on_headers_complete(self) -> None:
+        limits = self._limits
+        environ = self._environ
+        assert environ is not None
+        if self._header_count > limits.headers_max or self._header_bytes > limits.header_bytes_max:
+            raise self._too_large_head()
+        if len(self._target) > limits.request_line_bytes_max:
+            raise LineTooLong(
+                f"expected a target of at most {limits.request_line_bytes_max} bytes"
+                " (server.request_line_bytes_max)",
+                reason="line_too_long",
+            )
+        environ.pop("", None)
+        method = self.parser.get_method()
+        line = b"%b %b" % (method, self._target)
+        if self._raw.startswith(line + b" HTTP/1.1\r\n"):
+            self._http_1_1 = True
+        else:
+            environ["SERVER_PROTOCOL"] = version = http_version(line, self._raw)
+            self._http_1_1 = version == "HTTP/1.1"
+        finish_head(environ, _METHODS.get(method) or _method(method), self._target.decode("ascii"))
+        length = environ.get("CONTENT_LENGTH")
+        if length is not None and int(length) > limits.body_bytes_max:
+            raise _too_large(limits, f"{length} bytes")
+        self.in_body = True
+        self.body_bytes = self._chunks = self._body_raw_bytes = self._header_bytes = self._header_count = 0
+        self._body = b""
+
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
+
+    def on_body(self, piece: bytes) -> None:
+        self.body_bytes += len(piece)
+        if self.body_bytes > self._limits.body_bytes_max:
+            raise _too_large(self._limits, "more")
+        if not self._body:
+            self._body = piece
+        elif type(self._body) is list:
+            self._body.append(piece)
+        else:
+            self._body = [self._body, piece]  # type: ignore[list-item]
+
+    def on_message_complete(self) -> None:
+        environ = self._environ
+        assert environ is not None
+        if self._header_bytes > self._limits.header_bytes_max or self._header_count > self._limits.headers_max:
+            raise self._too_large_head()
+        body = self._body if type(self._body) is bytes else b"".join(self._body)  # type: ignore[arg-type]
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            # RFC 9112, section 7.1.3: decoded, it is a body of known length.
+            del environ["HTTP_TRANSFER_ENCODING"]
+            environ["CONTENT_LENGTH"] = str(len(body))
+        environ["gateway.body"] = body
+        environ["wsgi.input"] = BytesIO(body)
+        request = Request(environ, self._http_1_1, self.parser.should_keep_alive(), self._forwarded)
+        request.charged, self.charged = self.charged, 0
+        self.done.append(request)
+        self._environ = None
+        self.in_body = False
+        self._body = b""
+
+    def _learn(self, name: bytes) -> str:
+        key = environ_key(name)
+        if key.startswith(FORWARDED):
+            # Never kept, so that each request that has one passes here.
+            self._forwarded = True
+        elif len(_KEYS) < _KEYS_MAX and len(name) <= _KEY_BYTES_MAX:
+            _KEYS[name] = key
+        return key
+
+    def _repeated(self, environ: dict[str, Any], key: str, value: bytes) -> None:
+        if not key:
+            return
+        if key in SINGLE:
+            raise BadRequest(f"expected one {_field(key)} field, got two", reason="repeated_field")
+        separator = "; " if key == "HTTP_COOKIE" else ", "
+        environ[key] = environ[key] + separator + value.decode("latin-1").rstrip(" \t")
+
+    def _count_framing(self, fed: int) -> None:
+        """Refuse a chunked body that is mostly something else."""
+        self._body_raw_bytes += fed
+        overhead = self._body_raw_bytes - self.body_bytes
+        if overhead > self._limits.header_bytes_max + _CHUNK_LINES_BYTES_FREE + self._chunks * _CHUNK_LINE_BYTES_MAX:
+            self.refusal = self.refusal or BadRequest(
+                "expected a chunked body without so much around its chunks", reason="chunk_overhead"
+            )
+
+    def _end_at_upgrade(self) -> None:
+        """Nothing else is spoken here: the request is answered as if it had not asked (RFC 9110, section 7.8)."""
+        request = self.done[-1]
+        request.keep_alive = False
+        if request.environ["REQUEST_METHOD"] == "CONNECT":
+            self.refusal = BadRequest("expected a target that begins with a slash", reason="target")
+        elif request.environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in request.environ:
+            self.refusal = BadRequest("expected no body with an Upgrade field", reason="upgrade_with_body")
+        if self.refusal is not None:
+            self.done.pop()
+
+    def _refuse(self, error: httptools.HttpParserError) -> None:
+        ours = error.__context__
+        if isinstance(ours, _TooManyRequests):
+            # What was read behind the last of them is forgotten; the caller repeats it on another connection.
+            self.done[-1].keep_alive = False
+        elif isinstance(ours, SwitchboardError):
+            self.refusal = ours
+        elif ours is not None and not isinstance(ours, httptools.HttpParserError):
+            raise ours
+        elif self.done and not self.done[-1].keep_alive:
+            # Bytes behind a request that said it was the last: they are nothing.
+            pass
+        else:
+            self.refusal = BadRequest(f"expected an HTTP/1.1 request: {error}", reason="malformed")
+
+    def _too_large_head(self) -> HeadTooLarge:
+        limits = self._limits
+        return HeadTooLarge(
+            f"expected at most {limits.headers_max} header fields of {limits.header_bytes_max} bytes in all"
+            " (server.headers_max, server.header_bytes_max)",
+            reason="head_too_large",
+        )
+
+
+class _TooManyRequests(Exception):
+    """One read held more requests than ``pipelined_max``."""
+
+
+
+def _method(method: bytes) -> str:
+    # llhttp knows a few dozen methods, so this cannot grow.
+    return _METHODS.setdefault(method, method.decode("ascii"))
+
+
+def _field(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def _too_large(limits: ServerSettings, got: str) -> TooLarge:
+    return TooLarge(
+        f"expected a body of at most {limits.body_bytes_max} bytes (server.body_bytes_max), got {got}",
+        reason="body_too_large",
+    )

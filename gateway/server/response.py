@@ -1,0 +1,152 @@
+"""A response's head, and how its body is framed (RFC 9112, sections 6 and 7).  Pure but for what it remembers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import NamedTuple
+
+__all__ = ["BadResponse", "Framing", "Head", "encode_head", "refusal"]
+
+#: What one response may not say of itself, because it is the connection's (PEP 3333, "Other HTTP Features").
+_HOP_BY_HOP = frozenset(
+    {
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+#: Statuses whose answers have no content; a length would be that of another answer (RFC 9110, section 8.6).
+_WITHOUT_CONTENT = frozenset({"204", "304"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+#: No control characters but a tab (RFC 9110, section 5.5).
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+_STATUS = re.compile(r"[2-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*\Z")
+
+#: Header lines as bytes, by name and value, with what each of them is.  Most applications send the same few again and
+#: again; the bound holds for those that do not.
+_LINES: dict[tuple[str, str], tuple[bytes, str]] = {}
+_LINES_MAX = 1_024
+_STATUS_LINES: dict[str, bytes] = {}
+
+
+class BadResponse(Exception):
+    """The application answered with something that HTTP cannot carry."""
+
+
+class Framing(NamedTuple):
+    """How the reader learns where the body ends."""
+
+    #: Bytes, when they are known.
+    length: int | None = None
+    #: In chunks (HTTP/1.1), else by the end of the connection.
+    chunked: bool = False
+    #: There is no body, whatever the application gives: HEAD, 204, 304.
+    absent: bool = False
+
+
+class Head(NamedTuple):
+    """What is written before the body."""
+
+    data: bytes
+    framing: Framing
+    keep_alive: bool
+
+
+def encode_head(
+    status: str,
+    headers: Iterable[tuple[str, str]],
+    *,
+    date_line: bytes,
+    is_head: bool,
+    http_1_1: bool,
+    keep_alive: bool,
+    body_length: int | None,
+) -> Head:
+    """Return the head of a response; *body_length* is given when the whole body is at hand.
+
+    :raises BadResponse: a status, name or value that HTTP cannot carry, or a field that is not the application's.
+    """
+    lines = [_STATUS_LINES.get(status) or _status_line(status), date_line]
+    length: int | None = None
+    for header in headers:
+        line, kind = _LINES.get(header) or _line(header)
+        if kind:
+            if kind == "content-length":
+                if length is not None:
+                    raise BadResponse("two Content-Length fields")
+                length = int(header[1])
+            elif kind == "date":
+                lines[1] = b""
+            else:
+                keep_alive = False
+                continue
+        lines.append(line)
+    if body_length is not None and length is None and status[:3] not in _WITHOUT_CONTENT:
+        length = body_length
+        lines.append(b"Content-Length: %d\r\n" % length)
+    framing = _framing(status, length, is_head=is_head, http_1_1=http_1_1)
+    if framing.chunked:
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+    if not keep_alive or (framing.length is None and not framing.chunked and not framing.absent):
+        keep_alive = False
+        lines.append(b"Connection: close\r\n")
+    elif not http_1_1:
+        lines.append(b"Connection: keep-alive\r\n")
+    lines.append(b"\r\n")
+    return Head(b"".join(lines), framing, keep_alive)
+
+
+def _framing(status: str, length: int | None, *, is_head: bool, http_1_1: bool) -> Framing:
+    """RFC 9112, section 6.3, from the other side."""
+    if is_head or status[:3] in _WITHOUT_CONTENT:
+        return Framing(length, absent=True)
+    return Framing(length, chunked=length is None and http_1_1)
+
+
+def refusal(status: int, body: bytes, date_line: bytes, *, retry_after_s: int | None, close: bool) -> bytes:
+    """Return a whole answer of the server itself: *body* is JSON."""
+    retry = b"" if retry_after_s is None else b"Retry-After: %d\r\n" % retry_after_s
+    connection = b"Connection: close\r\n" if close else b""
+    return b"HTTP/1.1 %d %b\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
+        status,
+        HTTPStatus(status).phrase.encode(),
+        date_line,
+        len(body),
+        retry,
+        connection,
+        body,
+    )
+
+
+def _status_line(status: str) -> bytes:
+    if type(status) is not str or not _STATUS.match(status):
+        raise BadResponse("expected a status like '200 OK', of 200 or above")
+    line = b"HTTP/1.1 " + status.encode("latin-1") + b"\r\n"
+    if len(_STATUS_LINES) < _LINES_MAX:
+        _STATUS_LINES[status] = line
+    return line
+
+
+def _line(header: tuple[str, str]) -> tuple[bytes, str]:
+    name, value = header
+    if type(name) is not str or type(value) is not str:
+        raise BadResponse("expected header names and values of type str")
+    if not _TOKEN.match(name) or not _VALUE.match(value):
+        raise BadResponse("expected a header field without control characters or line breaks")
+    kind = name.lower()
+    if kind in _HOP_BY_HOP or (kind == "connection" and value.lower() != "close"):
+        raise BadResponse(f"{name} is the server's to send, not the application's")
+    if kind == "content-length" and not (value.isascii() and value.isdigit()):
+        raise BadResponse("expected a Content-Length of digits")
+    if kind not in {"content-length", "connection", "date"}:
+        kind = ""
+    line = f"{name}: {value}\r\n".encode("latin-1"), kind
+    if len(_LINES) < _LINES_MAX:
+        _LINES[header] = line
+    return line
