@@ -18,7 +18,9 @@ gevent's SSLSocket is not: it waits by switching, and here most callers are watc
   does not speak TLS.  The alert is sent if the kernel takes it.
 
 What waits for the kernel is bounded: a peer that has us answer (alerts, key updates) and does not read is cut off.
-Deliberately absent: early data, and a renegotiation in which writing has to wait for reading.
+Deliberately absent: early data; a renegotiation in which writing has to wait for reading; and a wait for the kernel
+within the handshake, where our few kilobytes are the first that the socket is given: should they not fit, they go with
+the next call, and the caller's time for its first request ends it.
 """
 
 from __future__ import annotations
