@@ -37,12 +37,14 @@ from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
 from gateway.settings.server import ServerSettings
 from gateway.settings.settings import Settings
+from gateway.store.kvs import KeyValues
 from gateway.store.ledger.ledger import Ledger
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web import probes
+from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
 from gateway.web.health import Health
@@ -81,6 +83,10 @@ class Gateway:
         self.flask = flask.Flask("gateway.web")
         self.flask.register_blueprint(chat_pages(settings, self._live, self._transcripts))
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
+        self._bench = Bench(settings.bench, KeyValues(self._database, settings.store))
+        if settings.bench.enabled:
+            self.flask.register_blueprint(self._bench.pages())
+            routes += self._bench.routes()
         self.wsgi = Express(
             self.flask,
             routes,
@@ -112,6 +118,7 @@ class Gateway:
         """
         self._drain_until = min(self._drain_until, deadline)
         self._live.end()
+        self._bench.end()
         self.lanes.drain(self._drain_until)
         self._live.stop(self._drain_until)
 

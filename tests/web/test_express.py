@@ -201,6 +201,22 @@ def test_a_body_that_nobody_announced_is_not_waited_for() -> None:
     assert assert_same(make)[0] == 202
 
 
+@pytest.mark.parametrize("size", [0, 1, BODY_BYTES_MAX, BODY_BYTES_MAX + 1])
+def test_a_body_that_the_server_has_read_is_taken_as_it_is(size: int) -> None:
+    """Our own server hands it over as bytes: the stream is not touched, and the bound is the same."""
+
+    def make() -> WSGIEnvironment:
+        made = environ("POST", "/hooks/slack/shop", b"y" * size)
+        made.update({"gateway.body": b"x" * size, "wsgi.input": _Unreadable()})
+        return made
+
+    status, _, body = assert_same(make)
+    if size <= BODY_BYTES_MAX:
+        assert (status, msgspec.json.decode(body, type=Echoed).body) == (202, b"x" * size)
+    else:
+        assert (status, msgspec.json.decode(body)["error"]) == (413, "body_too_large")
+
+
 class _Unreadable:
     def read(self, size: int = -1) -> bytes:
         raise AssertionError("would block for ever on a kept-alive connection")
