@@ -70,7 +70,7 @@ class Connection:
         "_ended",
         "_host",
         "_lingered_bytes",
-        "_peer_port",
+        "_port",
         "_queue",
         "_reader",
         "_refusal",
@@ -91,7 +91,8 @@ class Connection:
         self.limits: ServerSettings = server.limits
         self._socket = sock
         #: A unix socket's peer has no address.
-        self._host, self._peer_port = address[:2] if isinstance(address, tuple) else ("", 0)
+        self._host: str = address[0] if isinstance(address, tuple) else ""
+        self._port: str = str(address[1]) if isinstance(address, tuple) else ""
         self._state = _WAITING
         self._reader: Reader | None = None
         #: Requests that are complete and wait for those before them.
@@ -115,15 +116,7 @@ class Connection:
         self._watcher.start(self._on_readable)
 
     def __repr__(self) -> str:
-        return f"<Connection {self._host}:{self._peer_port} {self._state}>"
-
-    @property
-    def date_line(self) -> bytes:
-        return self._server.date_line
-
-    @property
-    def draining(self) -> bool:
-        return self._server.draining
+        return f"<Connection {self._host}:{self._port} {self._state}>"
 
     @property
     def idle(self) -> bool:
@@ -214,7 +207,7 @@ class Connection:
         self._request = request
         environ = request.environ
         environ["REMOTE_ADDR"] = self._host
-        environ["REMOTE_PORT"] = str(self._peer_port)
+        environ["REMOTE_PORT"] = self._port
         if request.forwarded:
             try:
                 apply_forwarded(environ, server.trusted)
@@ -230,11 +223,11 @@ class Connection:
         request, self._request = self._request, None
         assert request is not None
         server = self._server
-        exchange = Exchange(self, request)
-        if self.limits.access_log_ratio and server.sampled():
-            exchange.run_and_tell(server.application)
+        exchange = Exchange(server, self, request)
+        if server.samples and server.sampled():
+            exchange.run_and_tell()
         else:
-            exchange.run(server.application)
+            exchange.run()
         server.in_flight -= 1
         server.answered += 1
         if request.charged:
@@ -350,7 +343,7 @@ class Connection:
         """Too many requests run: say so at once, and keep the connection for the next try."""
         self._state = _ANSWERING
         error = _overloaded("in_flight_max", self.limits.in_flight_max)
-        if not request.keep_alive or self.draining:
+        if not request.keep_alive or self._server.draining:
             self._refuse(error)
         elif self._say(error, close=False):
             self._go_on()
@@ -364,7 +357,7 @@ class Connection:
         telemetry.event("http.refused", reason=error.reason, outcome=error.status)
         body = msgspec.json.encode({"error": error.reason, "message": str(error)})
         retry_after_s = max(1, round(error.retry_after_s)) if isinstance(error, TryLater) else None
-        data = refusal(error.status, body, self.date_line, retry_after_s=retry_after_s, close=close)
+        data = refusal(error.status, body, self._server.date_line, retry_after_s=retry_after_s, close=close)
         # A caller whose window is shut with so little under way will not read this either.
         if self.try_write(data) == len(data):
             return True

@@ -6,6 +6,7 @@ than what is written to it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -18,6 +19,7 @@ from gateway.server.response import BadResponse, Framing, encode_head
 
 if TYPE_CHECKING:
     from gateway.server.connection import Connection
+    from gateway.server.server import Server
 
 __all__ = ["Exchange", "ReaderGone"]
 
@@ -33,9 +35,10 @@ class ReaderGone(ConnectionError):
 class Exchange:
     """Calls the application for one request."""
 
-    __slots__ = ("_connection", "_framing", "_headers", "_left", "_request", "_status", "keep_alive")
+    __slots__ = ("_connection", "_framing", "_headers", "_left", "_request", "_server", "_status", "keep_alive")
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, server: Server, connection: Connection, request: Request) -> None:
+        self._server = server
         self._connection = connection
         self._request = request
         self._status = ""
@@ -47,10 +50,10 @@ class Exchange:
         #: Whether the connection can be used for another request.
         self.keep_alive = request.keep_alive
 
-    def run_and_tell(self, application: Callable[..., Iterable[bytes]]) -> None:
+    def run_and_tell(self) -> None:
         """Answer the request and write a line about it.  Not its query, which may hold what is nobody's business."""
         began = time.monotonic()
-        self.run(application)
+        self.run()
         environ = self._request.environ
         telemetry.event(
             "http.answered",
@@ -60,18 +63,25 @@ class Exchange:
             duration_s=time.monotonic() - began,
         )
 
-    def run(self, application: Callable[..., Iterable[bytes]]) -> None:
+    def run(self) -> None:
         """Answer the request.  Raises nothing."""
-        body: Iterable[bytes] = ()
         try:
-            try:
-                body = application(self._request.environ, self.start_response)
-                self._send(body)
-            finally:
-                close = getattr(body, "close", None)
-                # A held stream's body is closed when the stream is over.
-                if close is not None and type(body) is not HeldBody:
-                    close()
+            body = self._server.application(self._request.environ, self.start_response)
+            if type(body) is tuple or type(body) is list:
+                # Most answers are one piece.
+                if len(body) == 1:
+                    self._send_whole(body[0])
+                else:
+                    self._send(body)
+            elif type(body) is HeldBody:
+                self._hold(body)
+            else:
+                try:
+                    self._send(body)
+                finally:
+                    close = getattr(body, "close", None)
+                    if close is not None:
+                        close()
         except ReaderGone:
             self.keep_alive = False
         except BaseException as error:
@@ -94,22 +104,28 @@ class Exchange:
         self._headers = headers
         return self._write
 
-    def _send(self, body: Iterable[bytes]) -> None:
-        kind = type(body)
-        if kind is HeldBody:
-            self._hold(body)  # type: ignore[arg-type]
+    def _send_whole(self, piece: bytes) -> None:
+        """Write a body that is all there, in one go with the head."""
+        if self._framing is not None:
+            # The application has used ``write``.
+            self._write(piece)
+            self._end()
             return
-        if (kind is tuple or kind is list) and len(body) == 1:  # type: ignore[arg-type]
-            # Most answers: one piece, written together with the head.
-            self._begin(body[0], len(body[0]))  # type: ignore[index]
-        else:
-            for piece in body:
-                if piece or (self._framing is None and self._is_head()):
-                    self._write(piece)
-                if self._framing is not None and self._framing.absent:
-                    break
+        head = self._begin(piece, len(piece))
+        data = self._framed(piece)
+        self._connection.write(head + data if data else head)
         self._end()
 
+    def _send(self, body: Iterable[bytes]) -> None:
+        for piece in body:
+            # The head waits for the first byte of the body, which may yet become an error.
+            if piece or self._is_head:
+                self._write(piece)
+            if self._framing == "absent":
+                return
+        self._end()
+
+    @property
     def _is_head(self) -> bool:
         return bool(self._request.environ["REQUEST_METHOD"] == "HEAD")
 
@@ -118,83 +134,65 @@ class Exchange:
 
         :raises ReaderGone: nobody reads.
         """
-        framing = self._framing
-        if framing is None:
-            self._begin(piece, None)
-        elif framing.absent or not piece:
-            return
-        elif framing.chunked:
-            self._connection.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        elif framing.length is None:
-            self._connection.write(piece)
-        else:
-            self._connection.write(self._within(piece))
+        if self._framing is None:
+            self._write_first(self._begin(piece, None), piece)
+        elif data := self._framed(piece):
+            self._connection.write(data)
 
-    def _begin(self, piece: bytes, body_length: int | None) -> None:
-        """Write the head and the first piece."""
-        if self._framing is not None:
-            # The application has used ``write``.
-            self._write(piece)
-            return
+    def _write_first(self, head: bytes, piece: bytes) -> None:
+        self._connection.write(head + self._framed(piece))
+
+    def _begin(self, piece: bytes, body_length: int | None) -> bytes:
+        """Return the head; from now on it counts as written."""
         if not self._status:
             raise BadResponse("the application did not call start_response")
         if not isinstance(piece, bytes):
             raise BadResponse(f"expected pieces of type bytes, got {type(piece).__name__}")
-        head = encode_head(
+        server = self._server
+        head, self._framing, self._left, self.keep_alive = encode_head(
             self._status,
             self._headers,
-            date_line=self._connection.date_line,
-            is_head=self._is_head(),
+            date_line=server.date_line,
+            is_head=self._request.environ["REQUEST_METHOD"] == "HEAD",
             http_1_1=self._request.http_1_1,
-            keep_alive=self.keep_alive and not self._connection.draining,
+            keep_alive=self.keep_alive and not server.draining,
             body_length=body_length,
         )
-        self.keep_alive = head.keep_alive
-        self._framing = framing = head.framing
-        if framing.absent or not piece:
-            self._left = framing.length or 0
-            self._connection.write(head.data)
-        elif framing.chunked:
-            self._connection.write(b"%b%x\r\n%b\r\n" % (head.data, len(piece), piece))
-        else:
-            if framing.length is not None:
-                self._left = framing.length
-                piece = self._within(piece)
-            self._connection.write(head.data + piece)
+        return head
 
-    def _within(self, piece: bytes) -> bytes:
-        """Return what the announced length allows of *piece*: the rest would be read as another answer."""
-        if len(piece) > self._left:
-            telemetry.event("response.wrong_length", reason="too_long")
-            piece = piece[: self._left]
-        self._left -= len(piece)
+    def _framed(self, piece: bytes) -> bytes:
+        """Return *piece* as it goes over the wire."""
+        framing = self._framing
+        if not piece or framing == "absent":
+            return b""
+        if framing == "chunked":
+            return b"%x\r\n%b\r\n" % (len(piece), piece)
+        if framing == "length":
+            if len(piece) > self._left:
+                # The rest would be read as another answer.
+                telemetry.event("response.wrong_length", reason="too_long")
+                piece = piece[: self._left]
+            self._left -= len(piece)
         return piece
 
     def _end(self) -> None:
         if self._framing is None:
-            self._begin(b"", 0)
+            self._connection.write(self._begin(b"", 0))
         framing = self._framing
-        assert framing is not None
-        if framing.absent:
-            return
-        if framing.chunked:
+        if framing == "chunked":
             self._connection.write(b"0\r\n\r\n")
-        elif framing.length is None:
-            self.keep_alive = False
-        elif self._left:
+        elif framing == "length" and self._left:
             # Only the end of the connection tells the reader that the rest will not come.
             telemetry.event("response.wrong_length", reason="too_short")
             self.keep_alive = False
 
     def _hold(self, body: HeldBody) -> None:
         """Write the head, and leave the stream to the server."""
-        self._begin(b"", None)
-        framing = self._framing
-        assert framing is not None
-        if framing.absent:
+        self._connection.write(self._begin(b"", None))
+        if self._framing == "absent":
             body.over("absent")
-            return
-        self._connection.hold(body, chunked=framing.chunked)
+        else:
+            self._connection.hold(body, chunked=self._framing == "chunked")
 
     def _crashed(self, error: BaseException) -> None:
         telemetry.event(
@@ -207,9 +205,7 @@ class Exchange:
         self.keep_alive = False
         if self._framing is None:
             self._status, self._headers = "500 Internal Server Error", [("Content-Type", "application/json")]
-            try:
-                self._begin(_FAILED, len(_FAILED))
-            except ReaderGone:
-                return
+            with contextlib.suppress(ReaderGone):
+                self._connection.write(self._begin(_FAILED, len(_FAILED)) + _FAILED)
 
 

@@ -46,6 +46,9 @@ FORWARDED = ("HTTP_X_FORWARDED", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 _WITHOUT_PREFIX = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 #: RFC 9110, 7.2 and RFC 3986, 3.2.2, without user information: a name, an IPv4 address or a bracketed one, and a port.
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?\Z")
+#: Good values of Host that came before: nearly all requests have one of a few.
+_HOSTS: set[object] = set()
+_HOSTS_MAX = 64
 _ABSOLUTE = re.compile(r"https?://([^/?]*)([^?]*)(?:\?(.*))?\Z", re.IGNORECASE)
 
 
@@ -130,8 +133,11 @@ def _check_host(environ: dict[str, object]) -> None:
     if host is None:
         if environ["SERVER_PROTOCOL"] == "HTTP/1.1":
             raise BadRequest("expected one Host field (RFC 9112, section 3.2), got none", reason="host")
-    elif not _HOST.match(host):  # type: ignore[call-overload]
-        raise BadRequest("expected a Host field with a name and perhaps a port", reason="host")
+    elif host not in _HOSTS:
+        if not _HOST.match(host):  # type: ignore[call-overload]
+            raise BadRequest("expected a Host field with a name and perhaps a port", reason="host")
+        if len(_HOSTS) < _HOSTS_MAX:
+            _HOSTS.add(host)
 
 
 def _check_transfer_encoding(environ: dict[str, object]) -> None:

@@ -167,7 +167,8 @@ class Reader:
                 " (server.request_line_bytes_max)",
                 reason="line_too_long",
             )
-        environ.pop("", None)
+        if "" in environ:
+            del environ[""]
         method = self.parser.get_method()
         line = b"%b %b" % (method, self._target)
         if self._raw.startswith(line + b" HTTP/1.1\r\n"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Literal
 
-__all__ = ["BadResponse", "Framing", "Head", "encode_head", "refusal"]
+__all__ = ["BadResponse", "Framing", "encode_head", "refusal"]
 
 #: What one response may not say of itself, because it is the connection's (PEP 3333, "Other HTTP Features").
 _HOP_BY_HOP = frozenset(
@@ -39,23 +39,9 @@ class BadResponse(Exception):
     """The application answered with something that HTTP cannot carry."""
 
 
-class Framing(NamedTuple):
-    """How the reader learns where the body ends."""
-
-    #: Bytes, when they are known.
-    length: int | None = None
-    #: In chunks (HTTP/1.1), else by the end of the connection.
-    chunked: bool = False
-    #: There is no body, whatever the application gives: HEAD, 204, 304.
-    absent: bool = False
-
-
-class Head(NamedTuple):
-    """What is written before the body."""
-
-    data: bytes
-    framing: Framing
-    keep_alive: bool
+#: How the reader learns where the body ends: its length was announced, it comes in chunks (HTTP/1.1), it ends with the
+#: connection, or there is none whatever the application gives (HEAD, 204, 304).
+Framing = Literal["length", "chunked", "close", "absent"]
 
 
 def encode_head(
@@ -67,8 +53,9 @@ def encode_head(
     http_1_1: bool,
     keep_alive: bool,
     body_length: int | None,
-) -> Head:
-    """Return the head of a response; *body_length* is given when the whole body is at hand.
+) -> tuple[bytes, Framing, int, bool]:
+    """Return the head of a response, how its body is framed, the length announced (or 0), and whether the connection
+    goes on.  *body_length* is given when the whole body is at hand.
 
     :raises BadResponse: a status, name or value that HTTP cannot carry, or a field that is not the application's.
     """
@@ -91,22 +78,24 @@ def encode_head(
         length = body_length
         lines.append(b"Content-Length: %d\r\n" % length)
     framing = _framing(status, length, is_head=is_head, http_1_1=http_1_1)
-    if framing.chunked:
+    if framing == "chunked":
         lines.append(b"Transfer-Encoding: chunked\r\n")
-    if not keep_alive or (framing.length is None and not framing.chunked and not framing.absent):
+    if framing == "close" or not keep_alive:
         keep_alive = False
         lines.append(b"Connection: close\r\n")
     elif not http_1_1:
         lines.append(b"Connection: keep-alive\r\n")
     lines.append(b"\r\n")
-    return Head(b"".join(lines), framing, keep_alive)
+    return b"".join(lines), framing, length or 0, keep_alive
 
 
 def _framing(status: str, length: int | None, *, is_head: bool, http_1_1: bool) -> Framing:
     """RFC 9112, section 6.3, from the other side."""
     if is_head or status[:3] in _WITHOUT_CONTENT:
-        return Framing(length, absent=True)
-    return Framing(length, chunked=length is None and http_1_1)
+        return "absent"
+    if length is not None:
+        return "length"
+    return "chunked" if http_1_1 else "close"
 
 
 def refusal(status: int, body: bytes, date_line: bytes, *, retry_after_s: int | None, close: bool) -> bytes:

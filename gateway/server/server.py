@@ -102,6 +102,7 @@ class Server:
         self._listeners: dict[_socket.socket, Any] = {}
         self._closed_one = Event()
         self._ticks = 0
+        self.samples = limits.access_log_ratio > 0
         self._sampled = 0.0
         self._timer = self.loop.timer(_TICK_S, repeat=_TICK_S)
         self._timer.start(self._tick)
