@@ -79,6 +79,8 @@ class Reader:
         self._body: bytes | list[bytes] = b""
         self._chunks = 0
         self._http_1_1 = True
+        #: The last head was completed by the last read.
+        self._head_ended = False
         self._forwarded = False
         #: What arrived since the read in which this request began, until its head is complete.
         self._raw = b""
@@ -98,7 +100,8 @@ class Reader:
         """Whether the caller waits for a word before it sends the body (RFC 9110, section 10.1.1)."""
         return (
             self.in_body
-            and not self._body_raw_bytes
+            and not self.body_bytes
+            and self._head_ended
             and self._environ is not None
             and self._http_1_1
             and "HTTP_EXPECT" in self._environ
@@ -106,7 +109,7 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Take what was read."""
-        was_in_body = self.in_body
+        self._head_ended = False
         if self._raw:
             self._raw += data
         else:
@@ -122,7 +125,8 @@ class Reader:
             # The head is complete, or nothing has begun; a line break between two requests is not kept either.
             self._raw = b""
             if self.in_body:
-                self._count_framing(len(data) if was_in_body else 0)
+                # The read in which the body began may hold much else.
+                self._count_framing(0 if self._head_ended else len(data))
         elif len(self._raw) - self._first_read_bytes > (
             self._limits.header_bytes_max + self._limits.request_line_bytes_max
         ):
@@ -180,7 +184,7 @@ class Reader:
         length = environ.get("CONTENT_LENGTH")
         if length is not None and int(length) > limits.body_bytes_max:
             raise _too_large(limits, f"{length} bytes")
-        self.in_body = True
+        self.in_body = self._head_ended = True
         self.body_bytes = self._chunks = self._body_raw_bytes = self._header_bytes = self._header_count = 0
         self._body = b""
 
