@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-BENCHES = ("turn",)
+BENCHES = ("turn", "server")
 REPORT = Path(__file__).parent / "results" / "report.json"
 
 

@@ -9,13 +9,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-__all__ = ["Answered", "Check", "closed_loop", "fixed_rate"]
+__all__ = ["Answer", "Answered", "Check", "closed_loop", "each_once", "fixed_rate"]
 
 #: Returns what is wrong with an answer's status line and body, or an empty text.
 Check = Callable[[bytes, bytes], str]
+#: Seconds in which :func:`each_once` must have all of its answers.
+EACH_ONCE_MAX_S = 60.0
 #: When each answer came and how long it took, in seconds.
 Answered = list[tuple[float, float]]
+
+
+class Answer(NamedTuple):
+    """One answer, and how long it took."""
+
+    status: int
+    body: bytes
+    took_s: float
 
 
 class _Caller(asyncio.Protocol):
@@ -48,8 +59,14 @@ class _Caller(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or ConnectionError("the server closed the connection"))
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     async def ask(self, request: bytes) -> tuple[bytes, bytes]:
         assert self._transport is not None
+        if self._transport.is_closing():
+            raise ConnectionError("the server closed the connection")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
@@ -110,6 +127,31 @@ def fixed_rate(
             tasks.append(asyncio.create_task(call(meant)))
         await asyncio.gather(*tasks)
         return answered
+
+    return asyncio.run(run())
+
+
+def each_once(host: str, port: int, requests: Sequence[bytes], *, callers_n: int) -> list[Answer]:
+    """Send each request once, *callers_n* at a time, and return all answers in order."""
+
+    async def run() -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        left = iter(enumerate(requests))
+
+        async def call(caller: _Caller) -> None:
+            for number, request in left:
+                began = time.perf_counter()
+                status, body = await caller.ask(request)
+                answers[number] = Answer(int(status.split(b" ", 2)[1]), body, time.perf_counter() - began)
+
+        callers = await _connect(host, port, callers_n)
+        try:
+            async with asyncio.timeout(EACH_ONCE_MAX_S):
+                await asyncio.gather(*map(call, callers))
+        finally:
+            for caller in callers:
+                caller.close()
+        return [answers[number] for number in range(len(requests))]
 
     return asyncio.run(run())
 

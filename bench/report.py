@@ -62,7 +62,7 @@ class Report:
             sign = "≥" if goal.at == "least" else "≤"
             verdict = "ok" if goal.ok else "MISSED"
             print(
-                f"  {goal.name:<{width}}  {goal.measured:>10,.1f} {goal.unit:<12} goal {sign} {goal.goal:,g}  {verdict}"
+                f"  {goal.name:<{width}}  {goal.measured:>10,.2f} {goal.unit:<12} goal {sign} {goal.goal:,g}  {verdict}"
             )
         for note in self.notes:
             print(f"  {note}")

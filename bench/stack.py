@@ -25,7 +25,7 @@ from gateway.embedded.process import Process
 from gateway.embedded.redis import EmbeddedRedis
 from gateway.store.migrate import migrate
 
-__all__ = ["GATEWAY_CPU", "OTHERS_CPU", "Stack", "durable_stores", "gateway_stack", "pin_to_others"]
+__all__ = ["GATEWAY_CPU", "OTHERS_CPU", "Stack", "durable_stores", "gateway_stack", "pin_to_others", "pinned"]
 
 ROOT = Path(__file__).parents[1]
 GATEWAY_CPU = 0
@@ -76,6 +76,17 @@ def cpu_s(pid: int) -> float:
 def pin_to_others() -> None:
     """Keep this process off the gateway's core."""
     os.sched_setaffinity(0, {OTHERS_CPU})
+
+
+@contextlib.contextmanager
+def pinned(cpu: int) -> Iterator[None]:
+    """Start on *cpu* whatever is started meanwhile: children and their threads inherit the core."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 @contextlib.contextmanager

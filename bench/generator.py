@@ -1,0 +1,100 @@
+"""wrk, the load generator: one run, pinned away from the server, status and length of every answer checked by it.
+
+Its scripts are in bench/wrk/.  Their check costs wrk less than a microsecond an answer, of the twelve that an answer
+costs it anyhow.  What a run says is believed only as far as wrk had time to spare: see :attr:`Shot.busy_s`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from bench.stack import pinned
+
+__all__ = ["ECHO_BODY", "Expected", "Shot", "fire", "parse"]
+
+SCRIPTS = Path(__file__).parent / "wrk"
+#: What wrk posts to be echoed.
+ECHO_BODY = (SCRIPTS / "echo.json").read_bytes()
+#: An answer that takes longer counts as a timeout.
+TIMEOUT_S = 10
+#: Seconds beyond the length of a run that wrk may take to end.
+_GRACE_S = 30.0
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """A right answer, as far as wrk looks at each."""
+
+    status: int
+    length: int
+
+
+class Shot(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of wrk measured."""
+
+    requests: int
+    took_us: int
+    wrong_statuses: int = 0
+    wrong_lengths: int = 0
+    socket_errors: int = 0
+    timeouts: int = 0
+    p50_us: int
+    p99_us: int
+    #: Processor seconds of wrk itself.
+    busy_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Return answers a second."""
+        return 1e6 * self.requests / self.took_us
+
+    @property
+    def wrong(self) -> str:
+        """Return what was wrong with answers, or an empty text."""
+        if not self.requests:
+            return "no answers"
+        found = {
+            "wrong statuses": self.wrong_statuses,
+            "wrong lengths": self.wrong_lengths,
+            "socket errors": self.socket_errors,
+            "timeouts": self.timeouts,
+        }
+        return ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+
+
+def fire(url: str, script: str, expected: Expected, *, connections: int, seconds: float, cpu: int) -> Shot:
+    """Open *connections* at once and keep each busy for *seconds*."""
+    argv = ["wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds) + 1}s", f"--timeout={TIMEOUT_S}s"]
+    argv += ["-s", script, url, "--", str(expected.status), str(expected.length)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pinned(cpu):
+        wrk = subprocess.Popen(argv, cwd=SCRIPTS, stdout=subprocess.PIPE)
+    with wrk:
+        # wrk counts in whole seconds; interrupted, it ends its run in order and reports.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            wrk.wait(seconds)
+        wrk.send_signal(signal.SIGINT)
+        try:
+            output, _ = wrk.communicate(timeout=_GRACE_S)
+        except subprocess.TimeoutExpired:
+            wrk.kill()
+            raise SystemExit("wrk does not end") from None
+    # wrk is the only child that ended meanwhile.
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return msgspec.structs.replace(parse(output), busy_s=used_s)
+
+
+def parse(output: bytes) -> Shot:
+    """Return what the scripts' last line says; wrk's own words are for people, in units that change."""
+    lines = output.strip().splitlines()
+    try:
+        return msgspec.json.decode(lines[-1], type=Shot)
+    except (IndexError, msgspec.DecodeError) as error:
+        raise SystemExit(f"wrk said nothing that can be read: {output.decode(errors='replace')}") from error

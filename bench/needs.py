@@ -1,0 +1,104 @@
+"""What contestants need that the product does not: Falcon, npm packages, and wrk.
+
+Each is installed when it is missing, at the versions that are pinned here, where it touches nothing else: Falcon into
+``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon is all that differs; npm packages
+beside their contestants.  What cannot be installed is left out, and the command that would have helped is told.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import msgspec
+
+__all__ = ["FALCON", "PEERS", "Need", "missing"]
+
+ROOT = Path(__file__).parents[1]
+PEERS = ROOT / "bench" / "peers"
+#: Folder of Falcon, for PYTHONPATH.
+FALCON = ROOT / ".bench" / "falcon"
+_INSTALL_MAX_S = 300.0
+
+
+class Need(msgspec.Struct, frozen=True):
+    """Something that must be there, and how it gets there."""
+
+    name: str
+    #: Exists when it is installed: a path, or the name of a program on PATH.
+    sign: str
+    argv: tuple[str, ...]
+    folder: Path = ROOT
+    #: Only root can.
+    as_root: bool = False
+
+    @property
+    def there(self) -> bool:
+        """Whether it is installed."""
+        return Path(self.sign).exists() if "/" in self.sign else shutil.which(self.sign) is not None
+
+    @property
+    def command(self) -> str:
+        """The command that installs it, for a person."""
+        text = " ".join(self.argv)
+        return text if self.folder == ROOT else f"cd {self.folder.relative_to(ROOT)} && {text}"
+
+    def install(self) -> str:
+        """Install it; return what went wrong, or an empty text."""
+        if self.as_root and os.geteuid() != 0:
+            return "needs root"
+        try:
+            done = subprocess.run(
+                self.argv,
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=_INSTALL_MAX_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        if done.returncode or not self.there:
+            last = done.stdout.decode(errors="replace").strip().splitlines()[-1:]
+            return f"status {done.returncode}: {' '.join(last)}"
+        return ""
+
+
+def _pip() -> tuple[str, ...]:
+    requirements = (PEERS / "falcon" / "requirements.txt").relative_to(ROOT)
+    target = FALCON.relative_to(ROOT)
+    options = ("--disable-pip-version-check", "--no-input", "-q", "--upgrade", "--target", str(target))
+    return (sys.executable, "-m", "pip", "install", *options, "--require-hashes", "-r", str(requirements))
+
+
+NEEDS: Mapping[str, Need] = {
+    need.name: need
+    for need in (
+        Need("wrk", "wrk", ("apt-get", "install", "-y", "-q", "wrk"), as_root=True),
+        Need("node", "node", ("apt-get", "install", "-y", "-q", "nodejs", "npm"), as_root=True),
+        Need(
+            "npm packages",
+            str(PEERS / "node" / "node_modules" / ".package-lock.json"),
+            ("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"),
+            PEERS / "node",
+        ),
+        Need("falcon", str(FALCON / "falcon" / "__init__.py"), _pip()),
+    )
+}
+
+
+def missing(names: tuple[str, ...], needs: Mapping[str, Need] = NEEDS) -> str:
+    """Install what is missing of *names*; return why that cannot be and what would help, or an empty text."""
+    for need in (needs[name] for name in names):
+        if need.there:
+            continue
+        click.echo(f"installing {need.name} ...", err=True)
+        failed = need.install()
+        if failed:
+            return f"{need.name} is missing ({failed}): {need.command}"
+    return ""

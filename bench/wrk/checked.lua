@@ -1,0 +1,44 @@
+-- Loaded by every script here.  Checks status and length of each answer, and ends with one line of JSON.
+--
+-- wrk runs it in its own thread for requests and answers, and once more for setup() and done(); what the thread has
+-- counted is fetched through thread:get().
+
+local threads = {}
+local status_expected, length_expected
+
+wrong_statuses = 0
+wrong_lengths = 0
+
+function setup(thread)
+   table.insert(threads, thread)
+end
+
+-- args: the status of a right answer, and the length of its body.
+function init(args)
+   status_expected = tonumber(args[1])
+   length_expected = tonumber(args[2])
+   if prepare then prepare() end
+end
+
+function response(status, headers, body)
+   if status ~= status_expected then
+      wrong_statuses = wrong_statuses + 1
+   elseif #body ~= length_expected then
+      wrong_lengths = wrong_lengths + 1
+   end
+end
+
+function done(summary, latency, requests)
+   local statuses, lengths = 0, 0
+   for _, thread in ipairs(threads) do
+      statuses = statuses + thread:get("wrong_statuses")
+      lengths = lengths + thread:get("wrong_lengths")
+   end
+   local errors = summary.errors
+   io.write(string.format(
+      '\n{"requests":%d,"took_us":%d,"wrong_statuses":%d,"wrong_lengths":%d,' ..
+      '"socket_errors":%d,"timeouts":%d,"p50_us":%d,"p99_us":%d}\n',
+      summary.requests, summary.duration, statuses, lengths,
+      errors.connect + errors.read + errors.write, errors.timeout,
+      latency:percentile(50), latency:percentile(99)))
+end

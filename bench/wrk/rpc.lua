@@ -1,0 +1,2 @@
+-- GET, always the same.
+dofile("checked.lua")
