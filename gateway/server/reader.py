@@ -66,6 +66,10 @@ class Reader:
         self._template = template
         self.done: list[Request] = []
         self.refusal: SwitchboardError | None = None
+        #: No request has begun.
+        self.idle = True
+        #: The last request said that it was the last: llhttp takes nothing more, of no connection.
+        self.spent = False
         #: The request that arrives now; None between two requests.
         self._environ: dict[str, Any] | None = None
         self._target = b""
@@ -89,11 +93,6 @@ class Reader:
         #: Bytes that were read of a body so far, with its framing.
         self._body_raw_bytes = 0
         self.parser = httptools.HttpRequestParser(self)
-
-    @property
-    def idle(self) -> bool:
-        """Whether no request has begun, so that another connection may use this reader."""
-        return self._environ is None and not self._raw and self.refusal is None
 
     @property
     def expects_continue(self) -> bool:
@@ -131,6 +130,7 @@ class Reader:
             self._limits.header_bytes_max + self._limits.request_line_bytes_max
         ):
             self.refusal = self.refusal or self._too_large_head()
+        self.idle = self._environ is None and self.refusal is None
 
     def on_url(self, url: bytes) -> None:
         if self._environ is None:
@@ -214,7 +214,10 @@ class Reader:
             environ["CONTENT_LENGTH"] = str(len(body))
         environ["gateway.body"] = body
         environ["wsgi.input"] = BytesIO(body)
-        request = Request(environ, self._http_1_1, self.parser.should_keep_alive(), self._forwarded)
+        keep_alive = self.parser.should_keep_alive()
+        if not keep_alive:
+            self.spent = True
+        request = Request(environ, self._http_1_1, keep_alive, self._forwarded)
         request.charged, self.charged = self.charged, 0
         self.done.append(request)
         self._environ = None
@@ -251,6 +254,7 @@ class Reader:
         """Nothing else is spoken here: the request is answered as if it had not asked (RFC 9110, section 7.8)."""
         request = self.done[-1]
         request.keep_alive = False
+        self.spent = True
         if request.environ["REQUEST_METHOD"] == "CONNECT":
             self.refusal = BadRequest("expected a target that begins with a slash", reason="target")
         elif request.environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in request.environ:
@@ -263,6 +267,7 @@ class Reader:
         if isinstance(ours, _TooManyRequests):
             # What was read behind the last of them is forgotten; the caller repeats it on another connection.
             self.done[-1].keep_alive = False
+            self.spent = True
         elif isinstance(ours, SwitchboardError):
             self.refusal = ours
         elif ours is not None and not isinstance(ours, httptools.HttpParserError):

@@ -153,8 +153,8 @@ class Server:
         return Reader(self.limits, self._template)
 
     def keep_reader(self, reader: Reader) -> None:
-        """Keep a reader that nobody uses for the next request."""
-        if len(self.readers) < _READERS_MAX:
+        """Keep a reader that nobody uses for the next request, on whichever connection."""
+        if not reader.spent and len(self.readers) < _READERS_MAX:
             self.readers.append(reader)
 
     def charge(self, reader: Reader) -> bool:
