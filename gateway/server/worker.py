@@ -23,6 +23,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -75,7 +76,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             getattr(application, "wsgi", application),
             _within_descriptors(getattr(application, "limits", None) or ServerSettings()),
             trusted=TrustedPeers(self.cfg.forwarded_allow_ips),
-            tls=ssl_context(self.cfg) if self.cfg.is_ssl else None,
+            tls=_tls(self.cfg) if self.cfg.is_ssl else None,
             multiprocess=self.cfg.workers > 1,
         )
         try:
@@ -146,6 +147,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         faulthandler.dump_traceback(all_threads=False)
         self.cfg.worker_abort(self)
         os._exit(1)
+
+
+def _tls(cfg: Any) -> SSLContext:
+    context: SSLContext = ssl_context(cfg)
+    # gunicorn offers a protocol only where HTTP/2 is wanted, and would then agree to it.
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _within_descriptors(limits: ServerSettings) -> ServerSettings:
