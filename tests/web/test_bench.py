@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,8 +17,11 @@ from gevent.pywsgi import WSGIServer
 from werkzeug.test import Client, TestResponse
 
 from gateway.app import Gateway
+from gateway.server.forwarded import TrustedPeers
+from gateway.server.server import Server
 from gateway.settings.bench import BenchSettings
 from gateway.settings.secret import Secret
+from gateway.settings.server import ServerSettings
 from gateway.settings.settings import Settings
 from gateway.settings.store import StoreSettings
 from gateway.store.kvs import KEY_CHARS_MAX, KeyValues
@@ -138,9 +143,9 @@ def test_a_value_over_its_bound_is_refused_and_the_setting_named(client: Client)
 
 
 class Served:
-    """The routes on a server that does not hold streams."""
+    """The routes on our own server, which holds streams, or on one that gives each a greenlet."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, held: bool) -> None:
         store = StoreSettings(database_url=Secret(database_url))
         self._database = Database(store)
         settings = msgspec.structs.replace(ENABLED, stream_beat_s=30.0)
@@ -148,9 +153,18 @@ class Served:
         app = flask.Flask("bench")
         app.register_blueprint(self.bench.pages())
         self.wsgi = Express(app, self.bench.routes(), body_bytes_max=10_000, body_timeout_s=5)
-        self._server = WSGIServer(("127.0.0.1", 0), self.wsgi, log=None, error_log=None)
-        self._server.start()
-        self.port: int = self._server.server_port
+        listener = _socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        self.port: int = listener.getsockname()[1]
+        if held:
+            server = Server(self.wsgi, ServerSettings(), trusted=TrustedPeers(""))
+            server.listen(listener)
+            self._stop: Callable[[], None] = server.stop
+        else:
+            plain = WSGIServer(socket.socket(fileno=listener.detach()), self.wsgi, log=None, error_log=None)
+            plain.start()
+            self._stop = lambda: plain.stop(timeout=1)
 
     def publish(self, value: object) -> int:
         """Send an event; return how many streams were told."""
@@ -159,23 +173,32 @@ class Served:
 
     def close(self) -> None:
         self.bench.end()
-        self._server.stop(timeout=1)
+        self._stop()
         self._database.close()
 
 
-@pytest.fixture
-def served(database: str) -> Iterator[Served]:
-    serving = Served(database)
+@pytest.fixture(params=["held", "plain"])
+def anywhere(request: pytest.FixtureRequest, database: str) -> Iterator[Served]:
+    """Both servers, one after the other."""
+    serving = Served(database, held=request.param == "held")
     yield serving
     serving.close()
 
 
-def test_one_event_reaches_all_open_streams(served: Served) -> None:
-    assert served.publish({"n": 0}) == 0
-    readers = [StreamReader(served.port, "/bench/stream", {}) for _ in range(3)]
+@pytest.fixture
+def served(database: str) -> Iterator[Served]:
+    """The server that does not hold streams; what is called without it is what it would call."""
+    serving = Served(database, held=False)
+    yield serving
+    serving.close()
+
+
+def test_one_event_reaches_all_open_streams(anywhere: Served) -> None:
+    assert anywhere.publish({"n": 0}) == 0
+    readers = [StreamReader(anywhere.port, "/bench/stream", {}) for _ in range(3)]
     assert readers[0].response.getheader("Content-Type") == "text/event-stream; charset=utf-8"
-    until("three streams", lambda: served.publish({"n": 1}) == 3)
-    assert served.publish({"n": 2}) == 3
+    until("three streams", lambda: anywhere.publish({"n": 1}) == 3)
+    assert anywhere.publish({"n": 2}) == 3
     for reader in readers:
         told = [event.data for event in reader.until("bench")]
         while told[-1] != {"n": 2}:
@@ -184,24 +207,33 @@ def test_one_event_reaches_all_open_streams(served: Served) -> None:
         reader.close()
 
 
-def test_streams_that_are_ended_say_when_to_come_back(served: Served) -> None:
-    reader = StreamReader(served.port, "/bench/stream", {})
-    until("the stream", lambda: served.publish(1) == 1)
+def test_streams_that_are_ended_say_when_to_come_back(anywhere: Served) -> None:
+    reader = StreamReader(anywhere.port, "/bench/stream", {})
+    until("the stream", lambda: anywhere.publish(1) == 1)
     # Behind the first event, and so behind the word with which every stream begins.
     assert reader.next() is not None
     reader.retry_ms = 0
-    served.bench.end()
-    served.bench.end()
+    anywhere.bench.end()
+    anywhere.bench.end()
     assert reader.rest() == []
     assert reader.retry_ms == RETRY_MS
     reader.close()
-    assert served.publish(2) == 0
+    assert anywhere.publish(2) == 0
 
 
-def test_asking_for_the_head_opens_no_stream(served: Served) -> None:
-    assert call(served.port, "/bench/stream", method="HEAD").status == 200
-    assert served.publish(1) == 0
-    assert not served.bench._open
+def test_a_reader_that_leaves_is_forgotten(anywhere: Served) -> None:
+    """By a server that holds streams at once; by another when it next writes."""
+    reader = StreamReader(anywhere.port, "/bench/stream", {})
+    until("the stream", lambda: anywhere.publish(1) == 1)
+    reader.close()
+    until("its end", lambda: anywhere.publish(2) == 0)
+    assert not anywhere.bench._open
+
+
+def test_asking_for_the_head_opens_no_stream(anywhere: Served) -> None:
+    assert call(anywhere.port, "/bench/stream", method="HEAD").status == 200
+    assert anywhere.publish(1) == 0
+    assert not anywhere.bench._open
 
 
 def opened(wsgi: Any, hold: Any = None) -> Any:
