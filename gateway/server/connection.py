@@ -305,11 +305,13 @@ class Connection:
             return
         self._state = _HELD
         self._stream = stream = HeldStream(self, body, chunked=chunked)
-        if self._ended or self._early:
-            self.close("left" if self._ended else "spoke")
-            return
-        stream.start()
-        body.opened(stream)
+        if self._ended:
+            self.close("left")
+        elif self._early or self._queue or self._reader is not None or self._refusal is not None:
+            # Behind a stream nothing is answered any more.
+            self.close("spoke")
+        else:
+            stream.start()
 
     def release(self, reason: str) -> None:
         """The held stream has come to its proper end."""

@@ -188,11 +188,15 @@ class Exchange:
 
     def _hold(self, body: HeldBody) -> None:
         """Write the head, and leave the stream to the server."""
-        self._connection.write(self._begin(b"", None))
-        if self._framing == "absent":
-            body.over("absent")
-        else:
-            self._connection.hold(body, chunked=self._framing == "chunked")
+        # The connection ends with the stream, and who would use it again is to know.
+        self.keep_alive = self.keep_alive and self._is_head
+        try:
+            self._connection.write(self._begin(b"", None))
+            if self._framing != "absent":
+                self._connection.hold(body, chunked=self._framing == "chunked")
+        finally:
+            # One that is open now does not end by this.
+            body.close()
 
     def _crashed(self, error: BaseException) -> None:
         telemetry.event(
