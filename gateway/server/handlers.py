@@ -4,20 +4,23 @@ A new greenlet costs 5 µs, most of it memory for Python's frames; a parked one 
 an earlier one left behind, as it would not in a new thread.  So a parked greenlet is taken again only if **nobody else
 can reach it**:
 
-- A ``Timeout`` that was never closed, a ``gevent.kill`` on its way, a waiter in an event's list, a stored
-  ``getcurrent()``: each holds a reference to the greenlet.  Only ours may be left.
-- A ``gevent.local`` (so every patched ``threading.local``) and ``threading.current_thread()`` remember a greenlet by a
-  weak reference.  There may be none.
-- Context variables: each request gets a context of its own.
+- A ``Timeout`` that was never closed, a ``gevent.kill`` on its way, a link of an event, a child that returns to
+  its parent, a stored ``getcurrent()``: each holds a reference to the greenlet.  Only ours may be left.
+- A ``gevent.local`` (so every patched ``threading.local``), ``threading.current_thread()`` and a running child that it
+  spawned remember a greenlet by a weak reference.  There may be none.
+- What the greenlet itself holds is taken from it: its attributes (gevent keeps some there when it spawns), its context
+  variables.
 
 A greenlet that fails the test is let go, and a new one takes its place.  Without references it ends at once, and its
-locals with it; until then what was left behind strikes a parked greenlet, which hurts nobody.
+locals with it; until then what was left behind strikes a parked greenlet, which ends it and hurts nobody.
+
+What is not told apart is what only compares ``threading.get_ident()``: like a thread's, a greenlet's is given to the
+next one.  A ``threading.RLock`` that was never released is such a thing; a new greenlet would not help there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import Context
 from sys import getrefcount
 from weakref import getweakrefcount
 
@@ -26,8 +29,19 @@ from greenlet import getcurrent, greenlet
 
 __all__ = ["Handlers"]
 
-#: References to a greenlet that nobody else can reach: the variable that holds it, and the argument of ``getrefcount``.
-_OURS = 2
+#: Greenlets that one call of ``trim`` ends: each takes some microseconds, and the loop waits for them.
+_TRIM_MAX = 256
+
+
+def _references() -> int:
+    """Return what ``getrefcount`` says of something that only a local variable holds: versions of Python differ."""
+    held = [object()]
+    while held:
+        alone = held.pop()
+    return getrefcount(alone)
+
+
+_OURS = _references()
 
 
 class Handlers:
@@ -36,6 +50,9 @@ class Handlers:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._parked: list[greenlet] = []
+        #: What the greenlet that is switched to now is to do.  Not an argument of the switch: a greenlet keeps those of
+        #: the first one for life, and a stray switch brings its own.
+        self._job: Callable[[], None] | None = None
         #: The least number of parked greenlets since ``trim``: so many were not needed.
         self._unused = 0
 
@@ -52,28 +69,39 @@ class Handlers:
             handler = parked.pop()
             self._unused = min(self._unused, len(parked))
             # A dead one is false: what an earlier job left behind may have struck it while it was parked.
-            if handler and getrefcount(handler) == _OURS and not getweakrefcount(handler):
-                handler.gr_context = Context()
+            if (
+                handler
+                and getrefcount(handler) == _OURS
+                and not getweakrefcount(handler)
+                and handler.parent is self._hub
+            ):
+                handler.gr_context = None
+                handler.__dict__ = {}
                 break
         else:
             handler = greenlet(self._work, self._hub)
-        handler.switch(job)
+        self._job = job
+        handler.switch()
 
     def trim(self) -> None:
         """Let go of half of the greenlets that were not needed since the last call."""
-        del self._parked[: (self._unused + 1) // 2]
+        del self._parked[: min((self._unused + 1) // 2, _TRIM_MAX)]
         self._unused = len(self._parked)
 
-    def _work(self, job: Callable[[], None]) -> None:
+    def _work(self) -> None:
         park = self._hub.switch
         parked = self._parked
         try:
             while True:
+                job, self._job = self._job, None
+                if job is None:
+                    # A stray switch: what an earlier job left behind woke this one.
+                    return
                 job()
                 # Not kept: a job that waits for its garbage collection holds a whole request.
                 del job
                 parked.append(getcurrent())
-                job = park()
+                park()
         except BaseException:
             # Thrown into a parked greenlet: by what an earlier job left behind, or because it was let go.
             return
