@@ -35,9 +35,10 @@ from gateway.server.wheel import UNWATCHED
 from gateway.settings.server import ServerSettings
 
 if TYPE_CHECKING:
+    from gateway.server.listener import Listener
     from gateway.server.server import Server
 
-__all__ = ["Connection", "Socket"]
+__all__ = ["LAME_DUCK_S", "Connection", "Socket"]
 
 #: Bytes of one read: between requests, and in the middle of a body.
 _READ_BYTES = 16_384
@@ -45,6 +46,8 @@ _BODY_READ_BYTES = 65_536
 #: How long, and for how many bytes, a caller that is refused is listened to.
 _LINGER_S = 2.0
 _LINGER_BYTES_MAX = 16_777_216
+#: Seconds that a connection without a request is left open while the process stops.
+LAME_DUCK_S = 1.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _READ, _WRITE = 1, 2
 
@@ -70,6 +73,7 @@ class Connection:
         "_ended",
         "_host",
         "_lingered_bytes",
+        "_listener",
         "_port",
         "_queue",
         "_reader",
@@ -86,8 +90,9 @@ class Connection:
         "limits",
     )
 
-    def __init__(self, server: Server, sock: Socket, address: object) -> None:
+    def __init__(self, server: Server, listener: Listener, sock: Socket, address: object) -> None:
         self._server = server
+        self._listener = listener
         self.limits: ServerSettings = server.limits
         self._socket = sock
         #: A unix socket's peer has no address.
@@ -123,6 +128,16 @@ class Connection:
         """Whether nothing of a request has arrived and no answer is owed."""
         return self._state is _WAITING and self._reader is None
 
+    @property
+    def asked_more(self) -> bool:
+        """Whether something of another request has arrived behind the one that is answered."""
+        return self._reader is not None or bool(self._queue or self._early)
+
+    @property
+    def owes(self) -> bool:
+        """Whether an answer is owed here, or may be as far as its caller knows."""
+        return self._state is not _LINGERING and self._state is not _CLOSED
+
     # In the hub: reading.
 
     def _on_readable(self) -> None:
@@ -157,12 +172,13 @@ class Connection:
     def _feed(self, data: bytes) -> None:
         reader = self._reader
         if reader is None:
-            reader = self._server.readers.pop() if self._server.readers else self._server.new_reader()
+            listener = self._listener
+            reader = listener.readers.pop() if listener.readers else listener.new_reader()
         reader.feed(data)
         done = reader.done
         if reader.idle:
             self._reader = None
-            self._server.keep_reader(reader)
+            self._listener.keep_reader(reader)
             if len(done) == 1:
                 # Nearly always: one read, one request.
                 self._start(done.pop())
@@ -247,6 +263,9 @@ class Connection:
         self.deadline = time.monotonic() + self.limits.idle_timeout_s
         if self.due_tick == UNWATCHED:
             self._server.wheel.watch(self)
+        if self._server.draining:
+            # The answer's head was written before.
+            self.end_soon(time.monotonic() + LAME_DUCK_S)
 
     def write(self, data: bytes) -> None:
         """Write all of *data*, waiting for the reader where needed.  In a greenlet only.
@@ -389,7 +408,10 @@ class Connection:
             self._stream.due(now)
         elif self._state is _WAITING:
             if self._reader is None:
-                self.close("idle")
+                # What has come in this very moment is a request like any other.
+                self._on_readable()
+                if self.idle:
+                    self.close("idle")
             elif self._reader.in_body:
                 self._refuse(
                     TooSlow(
@@ -405,13 +427,24 @@ class Connection:
         elif self._state is _LINGERING:
             self.close("lingered")
 
-    def finish(self) -> None:
-        """The process stops, and has waited for a while."""
-        if self._state is _HELD:
-            assert self._stream is not None
+    # The process stops.
+
+    def end_soon(self, at: float) -> None:
+        """Close at *at* unless something is asked until then."""
+        if self.idle:
+            self.wake_at(min(self.deadline, at))
+
+    def end_stream(self) -> None:
+        """End the held stream, if it is one."""
+        if self._stream is not None:
             self._stream.finish()
-        elif self._state is _WAITING:
-            self._linger()
+
+    def refuse_late(self) -> bool:
+        """Refuse a request that is still arriving; return whether there is one."""
+        if self._state is not _WAITING or self._reader is None:
+            return False
+        self._refuse(Overloaded("this process stops", reason="stopping", retry_after_s=1.0))
+        return True
 
     def watch_writes(self, flush: Callable[[], None] | None) -> None:
         """Call *flush* whenever the kernel takes bytes, or no more."""

@@ -155,7 +155,8 @@ class Exchange:
             date_line=server.date_line,
             is_head=self._request.environ["REQUEST_METHOD"] == "HEAD",
             http_1_1=self._request.http_1_1,
-            keep_alive=self.keep_alive and not server.draining,
+            # Who has asked more on this connection already gets the last word with the last answer.
+            keep_alive=self.keep_alive and (not server.draining or self._connection.asked_more),
             body_length=body_length,
         )
         return head

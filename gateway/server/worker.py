@@ -1,16 +1,19 @@
 """The worker class for gunicorn: ``worker_class = "gateway.server.worker.Worker"``.
 
-gunicorn's master keeps what it is good at: it binds, starts and restarts workers, and turns signals into theirs.  Its
-settings that hold here: bind, backlog, workers, TLS (certfile, keyfile, ...), ``forwarded_allow_ips``, timeout (the
-loop's sign of life), ``graceful_timeout``, ``max_requests``, user and group.  Every other bound is in
+gunicorn's master keeps what it is good at: it binds, starts and restarts workers, and turns signals into theirs.  Which
+of its settings hold here is in README.md beside this file; every other bound is in
 :class:`gateway.settings.server.ServerSettings`, which has names and units for all of them.
 
 The application may be any WSGI application.  One that has more to say has attributes:
 
     wsgi              what to call instead of itself
-    limits            a ServerSettings
+    limits            a ServerSettings; without them the drain lasts as long as ``graceful_timeout`` allows
     drain(deadline)   bring work to its end while requests are still answered (deadline: monotonic seconds)
     stop(deadline)    nothing is answered any more
+
+Signals: TERM drains and stops, and a second one changes nothing.  INT and QUIT stop at once, also in the middle of a
+drain, but in order: streams are told, and the application's ``stop`` runs.  USR1 opens the log files anew.  ABRT comes
+from the master when the loop stands still: the worker says where, and goes.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import sys
 import time
 from collections.abc import Iterator
 from ssl import SSLContext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 import msgspec
@@ -36,13 +39,11 @@ from gunicorn.workers.base import Worker as GunicornWorker
 from gateway import telemetry
 from gateway.settings.server import ServerSettings
 
-if TYPE_CHECKING:
-    from gateway.server.server import Server
-
 __all__ = ["Worker"]
 
-#: Seconds between two signs of life to the master.
+#: Seconds between two signs of life to the master, and between two looks at what sends no signal.
 _NOTIFY_S = 1.0
+_LOOK_S = 1.0
 #: Seconds before the master kills in which the application stops.
 _STOP_S = 1.0
 #: The master looks ten times a second; what ends this long before its kill is not killed.
@@ -51,75 +52,137 @@ _KILL_MARGIN_S = 0.2
 _OWN_DESCRIPTORS = 512
 
 
+#: gunicorn's settings that bound what a caller may do; ours are [server].
+_OURS_INSTEAD = (
+    "accesslog",
+    "keepalive",
+    "limit_request_field_size",
+    "limit_request_fields",
+    "limit_request_line",
+    "threads",
+    "worker_connections",
+)
+
+
 class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     """One process with one event loop."""
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Called by the master when it starts: refuse what cannot be done, and name what does nothing.
+
+        :raises RuntimeError: which gunicorn tells in one line.
+        """
+        if cfg.proxy_protocol != "off":
+            raise RuntimeError("gateway.server does not read the PROXY protocol: expected proxy_protocol = off")
+        for name in _OURS_INSTEAD:
+            setting = cfg.settings[name]
+            if setting.get() != setting.default:
+                log.warning("gunicorn's %s means nothing to this worker: see [server] in its settings", name)
 
     def init_process(self) -> None:
         """Patch, then load the application and run."""
         monkey.patch_all()
         # The master may have used a hub; a forked one would share its epoll descriptor.
         hub.reinit()
+        #: Set whenever there is something to look at.
         self._told = Event()
+        #: What signals have left word of.
+        self._at_once = self._interrupted = self._reopen = False
         self._wake = gevent.get_hub().loop.async_()
-        self._wake.start(self._told.set)
-        self._at_once = False
+        self._wake.start(self._on_signal)
         super().init_process()
 
-    def run(self) -> None:
-        """Serve until told to stop, then end in order."""
+    def load_wsgi(self) -> None:
+        """Load the application and build its server: who fails here would fail again, and the master is to end."""
         # The master, which is not patched, imports this module for the class; what serves is for the worker alone.
         from gateway.server.forwarded import TrustedPeers
         from gateway.server.server import Server
 
+        super().load_wsgi()
         application: Any = self.wsgi
-        server = Server(
+        self._server = Server(
             getattr(application, "wsgi", application),
             _within_descriptors(getattr(application, "limits", None) or ServerSettings()),
             trusted=TrustedPeers(self.cfg.forwarded_allow_ips),
-            tls=_tls(self.cfg) if self.cfg.is_ssl else None,
+            tls=ssl_context(self.cfg) if self.cfg.is_ssl else None,
             multiprocess=self.cfg.workers > 1,
         )
-        try:
-            for listener in self.sockets:
-                server.listen(_socket.socket(fileno=listener.sock.detach()))
-            self._serve(server)
-            self._drain(server, application)
-        finally:
-            server.stop()
-            stop = getattr(application, "stop", None)
-            if stop is not None:
-                stop(time.monotonic() + _STOP_S)
 
-    def _serve(self, server: Server) -> None:
+    def run(self) -> None:
+        """Serve until told to stop, then end in order."""
+        stop = getattr(self.wsgi, "stop", None)
+        # Whatever is raised on the way, each of these has its turn.
+        with contextlib.ExitStack() as ending:
+            ending.enter_context(self._alive_meanwhile())
+            if stop is not None:
+                ending.callback(lambda: stop(time.monotonic() + _STOP_S))
+            ending.callback(self._server.stop)
+            try:
+                for listener in self.sockets:
+                    self._server.listen(_socket.socket(fileno=listener.sock.detach()))
+                self._serve()
+            except SystemExit:
+                # The application's own verdict on itself (gateway.supervision): a fresh process serves better.
+                self._at_once = True
+                raise
+            finally:
+                self._drain()
+
+    def _serve(self) -> None:
         while self.alive:
-            self.notify()
             if self.ppid != os.getppid():
-                self.log.info("the master is gone, stopping: %s", self)
+                self.log.warning("the master is gone, stopping: %s", self)
                 return
-            if server.answered >= self.max_requests:
+            if self._server.answered >= self.max_requests:
                 self.log.info("max_requests is reached, stopping: %s", self)
                 return
-            self._told.wait(_NOTIFY_S)
+            self._told.wait(_LOOK_S)
+            self._told.clear()
 
-    def _drain(self, server: Server, application: object) -> None:
+    def _drain(self) -> None:
         """Let what runs come to its end, side by side: requests here, and the application's own work."""
-        seconds = min(server.limits.drain_s, self.cfg.graceful_timeout - _STOP_S - _KILL_MARGIN_S)
-        deadline = time.monotonic() + (0.0 if self._at_once else max(0.0, seconds))
-        drain = getattr(application, "drain", None)
-        working = None if drain is None else gevent.spawn(drain, deadline)
-        with self._alive_meanwhile():
-            server.drain(deadline)
-            if working is not None:
-                working.join(max(0.0, deadline - time.monotonic()))
+        until = time.monotonic() + (0.0 if self._at_once else self._drain_s())
+        work = [gevent.spawn(self._server.drain, until)]
+        if hasattr(self.wsgi, "drain"):
+            work.append(gevent.spawn(self.wsgi.drain, until))
+        ended = gevent.spawn(gevent.joinall, work)
+        ended.link(lambda _: self._told.set())
+        while not (ended.dead or self._at_once) and (left_s := until - time.monotonic()) > 0:
+            self._told.clear()
+            self._told.wait(left_s)
+        if self._at_once:
+            # Streams are told all the same.
+            self._server.drain(time.monotonic())
+
+    def _drain_s(self) -> float:
+        seconds: float = self.cfg.graceful_timeout - _STOP_S - _KILL_MARGIN_S
+        if getattr(self.wsgi, "limits", None) is not None:
+            seconds = min(seconds, self._server.limits.drain_s)
+        return max(0.0, seconds)
 
     @contextlib.contextmanager
     def _alive_meanwhile(self) -> Iterator[None]:
-        notifying = gevent.get_hub().loop.timer(0, repeat=_NOTIFY_S)
+        """Give the master a sign of life as long as the loop runs, whatever this greenlet waits for."""
+        # gunicorn has halved its ``timeout``; 0 is no timeout.
+        every_s = min(_NOTIFY_S, self.timeout or _NOTIFY_S)
+        notifying = gevent.get_hub().loop.timer(0, repeat=every_s)
         notifying.start(self.notify)
         try:
             yield
         finally:
             notifying.close()
+
+    def _on_signal(self) -> None:
+        """In the hub: what a signal left word of."""
+        self._told.set()
+        if self._reopen:
+            self._reopen = False
+            # Takes locks.
+            gevent.spawn(self.log.reopen_files)
+        if self._interrupted:
+            self._interrupted = False
+            gevent.spawn(self.cfg.worker_int, self)
 
     # Signals.  Python calls these between any two steps of any greenlet: they only leave word.
 
@@ -130,13 +193,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """SIGINT, SIGQUIT: end at once."""
-        self._at_once = True
+        self._at_once = self._interrupted = True
         self.handle_exit(sig, frame)
-        gevent.spawn(self.cfg.worker_int, self)
 
     def handle_usr1(self, sig: int, frame: Any) -> None:
-        """SIGUSR1: open the log files anew, which takes locks."""
-        gevent.spawn(super().handle_usr1, sig, frame)
+        """SIGUSR1: open the log files anew."""
+        self._reopen = True
+        self._wake.send()
 
     def handle_abort(self, sig: int, frame: Any) -> None:
         """SIGABRT: the master has seen no sign of life for ``timeout``.  Something does not let go of the loop, and

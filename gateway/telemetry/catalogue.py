@@ -59,6 +59,12 @@ _EVENTS = (
     Event("response.wrong_length", "error", "an application gave another length than it announced", ("reason",)),
     Event("server.exhausted", "error", "no connection can be accepted for a moment", ("reason",)),
     Event(
+        "server.cut_off",
+        "warning",
+        "the process ended with requests that were being answered, or were still arriving",
+        ("answering", "arriving"),
+    ),
+    Event(
         "server.limited",
         "warning",
         "fewer connections than server.connections_max: the limit of open files (ulimit -n) is lower",

@@ -1,0 +1,121 @@
+"""One listening socket: what is accepted from it, and what every request that comes through it has in common."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gateway import telemetry
+from gateway.server.held import HeldBody
+from gateway.server.reader import Reader
+
+if TYPE_CHECKING:
+    from gateway.server.server import Server
+
+__all__ = ["Listener"]
+
+#: Connections taken before others get their turn.
+_ACCEPTS_MAX = 64
+#: Seconds without accepting when the process has no descriptor left.
+_NO_DESCRIPTOR_S = 0.2
+#: Readers kept for the next requests.
+_READERS_MAX = 256
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_READ = 1
+
+
+class Listener:
+    """Accepts for a server, from a socket that is bound, listening, and ours to close."""
+
+    def __init__(self, server: Server, sock: _socket.socket, *, scheme: str, multiprocess: bool) -> None:
+        self._server = server
+        self._socket = sock
+        #: Readers that no connection uses; their requests say through which listener they came.
+        self.readers: list[Reader] = []
+        sock.setblocking(False)
+        if sock.family in {socket.AF_INET, socket.AF_INET6}:
+            # Inherited by what is accepted: an answer is one write, and is not to wait for a second one.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            host, port = sock.getsockname()[:2]
+        else:
+            # PEP 3333 wants both; a unix socket has neither.
+            host, port = "localhost", 443 if scheme == "https" else 80
+        self._template: dict[str, Any] = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": scheme,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": multiprocess,
+            "wsgi.run_once": False,
+            # The body is all here: nobody needs to ask for its length.
+            "wsgi.input_terminated": True,
+            "gateway.hold": HeldBody,
+        }
+        self._watcher = server.loop.io(sock.fileno(), _READ)
+        self._watcher.start(self._on_readable)
+
+    def __repr__(self) -> str:
+        return f"<Listener {self._template['SERVER_NAME']}:{self._template['SERVER_PORT']}>"
+
+    def new_reader(self) -> Reader:
+        return Reader(self._server.limits, self._template)
+
+    def keep_reader(self, reader: Reader) -> None:
+        """Keep a reader that nobody uses for the next request, on whichever connection."""
+        if not reader.spent and len(self.readers) < _READERS_MAX:
+            self.readers.append(reader)
+
+    def stop(self) -> None:
+        """Take all who wait in the kernel's queue, and close.  Safe twice.
+
+        They have connected: with the last process that has the socket open they would get a reset.
+        """
+        if self._socket.fileno() < 0:
+            return
+        self._watcher.close()
+        while self._accept() is None:
+            pass
+        self._socket.close()
+
+    def _on_readable(self) -> None:
+        for _ in range(_ACCEPTS_MAX):
+            error = self._accept()
+            if error is not None:
+                if not isinstance(error, BlockingIOError):
+                    self._rest(error)
+                return
+
+    def _accept(self) -> OSError | None:
+        """Take one connection; return what says that no more can be taken now."""
+        try:
+            descriptor, address = self._socket._accept()  # type: ignore[attr-defined]
+        except BlockingIOError as error:
+            return error
+        except OSError as error:
+            # The others, like ECONNABORTED and what a network reports through accept, are that one caller's.
+            return error if error.errno in _EXHAUSTED else None
+        listening = self._socket
+        sock = _socket.socket(listening.family, listening.type, listening.proto, descriptor)
+        sock.setblocking(False)
+        self._server.open(self, sock, address)
+        return None
+
+    def _rest(self, error: OSError) -> None:
+        """Leave callers in the kernel's queue until there are descriptors again."""
+        telemetry.event("server.exhausted", reason=errno.errorcode.get(error.errno or 0, "unknown"))
+        self._watcher.stop()
+        timer = self._server.loop.timer(_NO_DESCRIPTOR_S)
+
+        def again() -> None:
+            timer.close()
+            if self._socket.fileno() >= 0:
+                self._watcher.start(self._on_readable)
+
+        timer.start(again)
