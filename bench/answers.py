@@ -110,7 +110,7 @@ def _decoded(body: bytes) -> object:
 
 def _anything(depth: int = 0) -> object:
     """Return a value that JSON can carry, of any shape."""
-    plain = (
+    plain: tuple[Callable[[], object], ...] = (
         lambda: random.randint(-(2**53), 2**53),
         lambda: random.randint(-1_000_000, 1_000_000) / 64,
         lambda: random.choice([True, False, None, "", 0, [], {}]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import select
+import selectors
 import socket
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ STREAM = b"GET /bench/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-s
 _BATCH = 200
 #: Open before the first look and until the last one: what a server learns from its first callers (imports, pools) is no
 #: connection's price, and memory that its start left free would hide that of the connections that fill it.
-_BALLAST = 2_000
+BALLAST = 2_000
 _ANSWER_MAX_S = 30.0
 _READ_BYTES = 65_536
 
@@ -41,45 +41,45 @@ def raise_descriptors() -> int:
     return hard
 
 
-def growth_per_connection(server: Running, request: bytes, count: int) -> float:
+def growth_per_connection(server: Running, request: bytes, count: int, *, ballast: int = BALLAST) -> float:
     """Return the bytes by which *server* has grown for each of *count* connections, after *request* on each."""
-    with _connections(server.port, request, _BALLAST):
+    with _connections(server.port, request, ballast):
         before = server.pss_bytes()
         with _connections(server.port, request, count):
             return (server.pss_bytes() - before) / count
 
 
-def time_of_one_event(server: Running, count: int) -> float:
+def time_of_one_event(server: Running, count: int, *, within_s: float = _ANSWER_MAX_S) -> float:
     """Return the seconds from posting one event until the last of *count* streams was read."""
-    with _connections(server.port, STREAM, count) as streams, select.epoll() as poll:
+    with _connections(server.port, STREAM, count) as streams, selectors.DefaultSelector() as selector:
         for stream in streams:
             stream.setblocking(False)
-            poll.register(stream, select.EPOLLIN)
-        waiting = {stream.fileno(): stream for stream in streams}
+            selector.register(stream, selectors.EVENT_READ)
         mark = b"%016x" % time.time_ns()
         body = msgspec.json.encode({"mark": mark.decode()})
         head = b"POST /bench/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         with socket.create_connection(("127.0.0.1", server.port), timeout=_ANSWER_MAX_S) as publisher:
             began = time.perf_counter()
             publisher.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-            _read_all(poll, waiting, mark, began + _ANSWER_MAX_S)
+            _read_all(selector, mark, began + within_s)
             return time.perf_counter() - began
 
 
-def _read_all(poll: select.epoll, waiting: dict[int, socket.socket], mark: bytes, until: float) -> None:
+def _read_all(selector: selectors.BaseSelector, mark: bytes, until: float) -> None:
+    """Read every stream of *selector* until *mark* has come on it."""
     received: dict[int, bytes] = {}
-    while waiting:
-        if time.perf_counter() > until:
-            raise TimeoutError(f"{len(waiting):,} streams did not get the event")
-        for number, _ in poll.poll(1.0):
-            stream = waiting[number]
-            data = stream.recv(_READ_BYTES)
+    while waiting := len(selector.get_map()):
+        left_s = until - time.perf_counter()
+        if left_s <= 0:
+            raise TimeoutError(f"{waiting:,} streams did not get the event")
+        for key, _ in selector.select(left_s):
+            assert isinstance(key.fileobj, socket.socket)
+            data = key.fileobj.recv(_READ_BYTES)
             if not data:
                 raise ConnectionError("a stream was closed instead of told")
-            received[number] = data = received.get(number, b"") + data
+            received[key.fd] = data = received.get(key.fd, b"") + data
             if mark in data:
-                poll.unregister(number)
-                del waiting[number]
+                selector.unregister(key.fileobj)
 
 
 @contextlib.contextmanager

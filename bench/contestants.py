@@ -10,7 +10,7 @@ import http.client
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -104,6 +104,14 @@ class Running:
             return self._process.pid
         return psutil.Process(self._process.pid).children()[0].pid
 
+    def wait_ready(self) -> None:
+        """Return once it answers; :exc:`StartFailed` if it does not."""
+        self._process.wait_ready(time.monotonic() + READY_MAX_S)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.stop(time.monotonic() + _STOP_MAX_S)
+
     def cpu_s(self) -> float:
         """Return the processor seconds that it has used so far."""
         assert self._process.pid is not None
@@ -115,19 +123,22 @@ class Running:
 
 
 @contextlib.contextmanager
-def run(contestants: Mapping[str, int], env: Mapping[str, str], folder: Path) -> Iterator[dict[str, Running]]:
-    """Run contestants, each on its port, until the block ends; those that do not start are not among what is yielded.
+def run(
+    contestants: Sequence[Contestant], first_port: int, env: Mapping[str, str], folder: Path
+) -> Iterator[dict[str, Running]]:
+    """Run contestants, each on a port, until the block ends; those that do not start are not among what is yielded.
 
     Their logs are in *folder*.
     """
     running: dict[str, Running] = {}
     with contextlib.ExitStack() as stack:
-        for name, port in contestants.items():
-            running[name] = _start(CONTESTANTS[name], port, env, folder)
-            stack.callback(running[name]._process.stop, time.monotonic() + 3_600)
+        for number, contestant in enumerate(contestants):
+            name = contestant.name
+            running[name] = _start(contestant, first_port + number, env, folder)
+            stack.callback(running[name].stop)
         for name, each in list(running.items()):
             try:
-                each._process.wait_ready(time.monotonic() + READY_MAX_S)
+                each.wait_ready()
             except StartFailed as error:
                 print(f"\n{error}", file=sys.stderr)
                 del running[name]
@@ -143,7 +154,6 @@ def _start(contestant: Contestant, port: int, env: Mapping[str, str], folder: Pa
             env={**env, **contestant.env, "PORT": str(port)},
             log=folder / f"{contestant.name}.log",
             ready=lambda _: _answers(port),
-            stop_max_s=_STOP_MAX_S,
         )
     )
     with pinned(GATEWAY_CPU):

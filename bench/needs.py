@@ -53,20 +53,27 @@ class Need(msgspec.Struct, frozen=True):
         if self.as_root and os.geteuid() != 0:
             return "needs root"
         try:
-            done = subprocess.run(
-                self.argv,
-                cwd=self.folder,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_INSTALL_MAX_S,
-                check=False,
-            )
+            if self.as_root:
+                # A repository of somebody else's may be unreachable; what counts is whether the package installs.
+                self._run("apt-get", "update", "-q")
+            done = self._run(*self.argv)
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
         if done.returncode or not self.there:
             last = done.stdout.decode(errors="replace").strip().splitlines()[-1:]
             return f"status {done.returncode}: {' '.join(last)}"
         return ""
+
+    def _run(self, *argv: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            argv,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_INSTALL_MAX_S,
+            check=False,
+        )
 
 
 def _pip() -> tuple[str, ...]:

@@ -7,12 +7,12 @@ whatever it had reached before.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 import msgspec
 
-from bench.contestants import CONTESTANTS
+from bench.contestants import CONTESTANTS, Contestant
 from bench.lines import Line, Promise
 from bench.report import Report, median, spread
 
@@ -51,7 +51,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 class Standings:
     """Collects samples by line and contestant."""
 
-    def __init__(self) -> None:
+    def __init__(self, contestants: Mapping[str, Contestant] = CONTESTANTS) -> None:
+        self._contestants = contestants
         self.samples: dict[str, dict[str, list[Sample]]] = {}
         #: Why, by line and contestant.
         self.out: dict[tuple[str, str], str] = {}
@@ -93,10 +94,12 @@ class Standings:
         for contestant in line.contestants:
             reason = self.out.get((line.name, contestant))
             if reason is not None:
-                report.note(f"{line.name}: {CONTESTANTS[contestant].title} is left out: {reason}")
+                report.note(f"{line.name}: {self._contestants[contestant].title} is left out: {reason}")
             limits = [sample.limit for sample in self.of(line, contestant) if sample.limit]
             if limits:
-                report.note(f"{line.name}: {CONTESTANTS[contestant].title}: {limits[0]}, {len(limits)} runs")
+                report.note(
+                    f"{line.name}: {self._contestants[contestant].title}: {limits[0]}, {len(limits)} runs"
+                )
         report.add(line.name, self.samples.get(line.name, {}))
 
     def print(self, line: Line) -> None:
@@ -104,7 +107,7 @@ class Standings:
         click.echo(f"\n{line.title}")
         for contestant in line.contestants:
             samples = self.of(line, contestant)
-            title = CONTESTANTS[contestant].title
+            title = self._contestants[contestant].title
             if not samples:
                 click.echo(f"  {title:<26} {self.out.get((line.name, contestant), 'not run')}")
                 continue
@@ -119,10 +122,9 @@ class Standings:
                 f"{compared}"
             )
 
-    @staticmethod
-    def _named(line: Line, promise: Promise) -> str:
+    def _named(self, line: Line, promise: Promise) -> str:
         what = "p99" if promise.of == "p99_ms" else "answers"
-        against = f" to {CONTESTANTS[promise.to].title}" if promise.to else ""
+        against = f" to {self._contestants[promise.to].title}" if promise.to else ""
         against = against or (f" to the ceiling of {promise.unit_of:,.0f}/s" if promise.unit_of != 1 else "")
         return f"{line.title}: {what}{against}"
 

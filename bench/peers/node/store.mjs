@@ -1,7 +1,7 @@
 // The key-value store of the Node contestants: a statement a request, or batches by DataLoader.
 //
 // `pg` is tuned: statements are prepared once a connection, by name, and the pool has as many connections as served it
-// best at 64 callers (8, 16, 32 and 64 were tried).
+// best at 64 callers: of 4, 8, 16, 32 and 64, the third and the fourth, which were alike.
 
 import DataLoader from 'dataloader';
 import pg from 'pg';
