@@ -1,7 +1,7 @@
 """What a stream shows next: the ledger's turns in order, and a draft of the one that runs.
 
-A follower never waits for news.  Whoever holds the stream waits (a greenlet, or later the server without
-one), is woken through its subscription, and asks ``news()``.  The laws, for any cut and any order of hints:
+A follower never waits for news.  Whoever holds the stream waits (a greenlet, or the server without one), is woken
+through its subscription, and asks ``news()``.  The laws, for any cut and any order of hints:
 
 - every settled turn is shown exactly once, in sequence order;
 - a message that waits is announced once, and a preview never comes after its turn;
@@ -51,6 +51,19 @@ News = Announced | Previewed | Shown | CaughtUp
 
 class Follower:
     """One stream's place in its conversation."""
+
+    __slots__ = (
+        "_announced_seq",
+        "_caught_up",
+        "_draft",
+        "_draft_position",
+        "_live",
+        "_more",
+        "_shown_seq",
+        "_subscription",
+        "_transcripts",
+        "_turns_max",
+    )
 
     def __init__(
         self, transcripts: Transcripts, live: Live, subscription: Subscription, *, turns_max: int

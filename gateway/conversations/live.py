@@ -78,15 +78,17 @@ class Live:
 
         :raises Overloaded: ``webchat.streams_max`` streams are open, or the process stops.
         """
-        if self._stopping or self._streams >= self._settings.streams_max:
+        if self._stopping:
+            raise Overloaded("this process stops", reason="stopping", retry_after_s=_FULL_RETRY_AFTER_S)
+        if self._streams >= self._settings.streams_max:
             raise Overloaded(
-                f"{self._streams} streams are open (webchat.streams_max)",
-                reason="stopping" if self._stopping else "streams_max",
+                f"the bound of {self._settings.streams_max} open streams is reached (webchat.streams_max)",
+                reason="streams_max",
                 retry_after_s=_FULL_RETRY_AFTER_S,
             )
         held = self._by_holder.setdefault(subscription.holder, [])
         if len(held) >= self._settings.visitor_streams_max:
-            # The oldest goes: often its page has gone already, and nobody has noticed yet.
+            # The oldest goes: it is the least likely to be looked at, or its network has gone in silence.
             held.pop(0).end("displaced")
         held.append(subscription)
         self._by_key.setdefault(subscription.key, []).append(subscription)

@@ -12,8 +12,9 @@ __all__ = ["WebchatSettings"]
 class WebchatSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[webchat]``"""
 
-    #: Open streams of one process; above it the page is told to come back later.
-    streams_max: Count = 5_000
+    #: Open streams of one process; above it the page is told to come back later.  Each is a connection, so less than
+    #: server.connections_max, or there would be none left for what the pages say.
+    streams_max: Count = 10_000
     #: Open streams of one visitor in one process: tabs, not a way to use up the process.  Above it the oldest
     #: ends.
     visitor_streams_max: Count = 8

@@ -14,7 +14,6 @@ from wsgiref.types import WSGIEnvironment
 
 import flask
 import msgspec
-from gevent.event import Event
 
 from gateway.channels.webchat.cookie import issue, visitor
 from gateway.channels.webchat.parse import ChatName
@@ -29,9 +28,10 @@ from gateway.domain.http import Request
 from gateway.domain.reply import Reply
 from gateway.settings.accounts import WebchatAccount
 from gateway.settings.settings import Settings
-from gateway.web.chat_stream import BEAT, OPENING, ChatSource
-from gateway.web.event_stream import CONTENT_TYPE, EventStream
+from gateway.web.chat_stream import BEAT, COME_BACK, OPENING, ChatSource
+from gateway.web.event_stream import CONTENT_TYPE
 from gateway.web.express import error_response, from_environ
+from gateway.web.held_events import Lookouts, open_stream
 
 __all__ = ["chat_pages"]
 
@@ -76,6 +76,7 @@ class _Chats:
         self._settings = settings
         self._live = live
         self._transcripts = transcripts
+        self._lookouts = Lookouts()
 
     def page(self, account: str) -> flask.Response:
         """Show the page, and make its reader a visitor who is remembered from now on."""
@@ -105,31 +106,37 @@ class _Chats:
         headers = {**_STREAM_HEADERS, "Content-Type": CONTENT_TYPE}
         if flask.request.method == "HEAD":
             return flask.Response(headers=headers)
-        _bound_writes(flask.request.environ, self._settings.webchat.heartbeat_s)
-        return flask.Response(self._stream(chat, key, visitor_id), headers=headers, direct_passthrough=True)
-
-    def _stream(self, chat: WebchatAccount, key: tuple[str, str, str], visitor_id: str) -> EventStream:
-        limits = self._settings.webchat
-        woken = Event()
-        subscription = Subscription(key, f"{chat.name}/{visitor_id}", woken.set)
-        follower = Follower(
-            self._transcripts, self._live, subscription, turns_max=limits.history_turns_max
-        )
-        self._live.subscribe(subscription)
-        try:
-            # Before the first byte, so that a page that cannot be served now is told so by its status.
-            follower.start(_after_seq())
-        except BaseException:
-            self._live.unsubscribe(subscription)
-            raise
-        return EventStream(
-            ChatSource(self._live, subscription, follower, _drawn),
-            woken,
+        environ, limits = flask.request.environ, self._settings.webchat
+        _bound_writes(environ, limits.heartbeat_s)
+        after_seq = _after_seq()
+        body = open_stream(
+            environ,
+            self._lookouts,
+            lambda wake: self._begin(Subscription(key, f"{chat.name}/{visitor_id}", wake), after_seq),
             first=OPENING,
+            last=COME_BACK,
             beat=BEAT,
             beat_s=limits.heartbeat_s,
             age_max_s=limits.stream_age_max_s,
         )
+        # As it is: the server must recognise a stream that it holds.
+        return flask.Response(body, headers=headers, direct_passthrough=True)
+
+    def _begin(self, subscription: Subscription, after_seq: int | None) -> ChatSource:
+        follower = Follower(
+            self._transcripts,
+            self._live,
+            subscription,
+            turns_max=self._settings.webchat.history_turns_max,
+        )
+        self._live.subscribe(subscription)
+        try:
+            # Before the first byte, so that a page that cannot be served now is told so by its status.
+            follower.start(after_seq)
+        except BaseException:
+            self._live.unsubscribe(subscription)
+            raise
+        return ChatSource(self._live, subscription, follower, _drawn)
 
     def _account(self, name: str) -> WebchatAccount:
         account = self._settings.accounts.get(("webchat", name))
@@ -141,8 +148,8 @@ class _Chats:
 def _bound_writes(environ: WSGIEnvironment, seconds: float) -> None:
     """Let a write that its reader does not take for *seconds* end the stream.
 
-    gunicorn writes without any limit: a page that stops reading would hold its place, its greenlet and its buffers
-    until TCP gives up.
+    gunicorn's own workers write without any limit: a page that stops reading would hold its place, its greenlet and its
+    buffers until TCP gives up.  Our own server bounds this itself, and hands out no socket.
     """
     connection = environ.get("gunicorn.socket")
     if connection is not None:

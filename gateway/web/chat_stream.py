@@ -26,19 +26,21 @@ from gateway.domain.reply import Reply
 from gateway.store.ledger.transcripts import Entry
 from gateway.web.event_stream import event, retry
 
-__all__ = ["BEAT", "OPENING", "ChatSource", "Draw"]
+__all__ = ["BEAT", "COME_BACK", "OPENING", "ChatSource", "Draw"]
 
 #: Makes what the page draws of a reply.
 Draw = Callable[[Reply], Any]
 
 #: A page that was cut off comes back after a second; its own back-off takes over when that fails.
 RETRY_MS = 1_000
-OPENING = retry(RETRY_MS)
+OPENING = COME_BACK = retry(RETRY_MS)
 BEAT = event("beat", {})
 
 
 class ChatSource:
     """One page's stream."""
+
+    __slots__ = ("_closed", "_draw", "_follower", "_live", "_subscription")
 
     def __init__(self, live: Live, subscription: Subscription, follower: Follower, draw: Draw) -> None:
         self._live = live
@@ -61,7 +63,7 @@ class ChatSource:
         return b"".join(self._encode(news) for news in self._follower.news())
 
     def last(self) -> bytes:
-        return event("displaced", {}) if self.ended == "displaced" else retry(RETRY_MS)
+        return event("displaced", {}) if self.ended == "displaced" else COME_BACK
 
     def close(self, reason: str) -> None:
         if self._closed:

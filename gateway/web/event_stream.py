@@ -1,8 +1,7 @@
 """A stream of events (``text/event-stream``) as the body of a WSGI response.
 
-``Source`` says what comes next and never waits; ``EventStream`` waits for it, in the request's greenlet.  A
-server that can hold a connection without a greenlet needs the source alone: it is told by ``wake`` when there
-is something.
+``Source`` says what comes next; ``EventStream`` waits for it, in the request's greenlet, under any WSGI server.  One
+that can hold a connection without a greenlet is given the source alone: see ``held_events.py``.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -18,11 +17,11 @@ from gevent.event import Event
 
 from gateway.domain.errors import TryLater
 
-__all__ = ["CONTENT_TYPE", "EventStream", "Source", "event", "retry"]
+__all__ = ["CONTENT_TYPE", "TRY_AGAIN_S", "EventStream", "Source", "event", "retry"]
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 #: Seconds before a source that could not read its store is asked again.
-_TRY_AGAIN_S = 1.0
+TRY_AGAIN_S = 1.0
 
 
 class Source(Protocol):
@@ -39,14 +38,15 @@ class Source(Protocol):
         ...
 
     def next(self) -> bytes:
-        """Return what is to be sent now; nothing if there is nothing new.
+        """Return what is to be sent now; nothing if there is nothing new.  It does not wait for news, but it may wait
+        for a store.
 
         :raises TryLater: it cannot be known now.
         """
         ...
 
     def last(self) -> bytes:
-        """Return the last bytes of a stream that we end."""
+        """Return the last bytes of a stream that we end.  Does not wait."""
         ...
 
     def close(self, reason: str) -> None:
@@ -113,7 +113,7 @@ class EventStream:
             if news := self._source.next():
                 return news
         except TryLater:
-            until = min(until, time.monotonic() + _TRY_AGAIN_S)
+            until = min(until, time.monotonic() + TRY_AGAIN_S)
         else:
             if self._source.more:
                 return b""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import _socket
 import http.client
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import flask
 import gevent
@@ -17,8 +18,11 @@ from gevent.pywsgi import WSGIServer
 from gateway.channels.webchat.cookie import issue
 from gateway.conversations.live import Live
 from gateway.conversations.transcripts import Transcripts
+from gateway.server.forwarded import TrustedPeers
+from gateway.server.server import Server
 from gateway.settings.accounts import WebchatAccount
 from gateway.settings.secret import Secret
+from gateway.settings.server import ServerSettings
 from gateway.settings.settings import Settings
 from gateway.settings.store import StoreSettings
 from gateway.settings.webchat import WebchatSettings
@@ -27,8 +31,10 @@ from gateway.web.chat import chat_pages
 from tests.support.conversation import Conversation
 from tests.web.stream_reader import StreamReader
 
-__all__ = ["VISITOR", "Site", "site"]
+__all__ = ["VISITOR", "ServedBy", "Site", "site"]
 
+#: Our own server, or one that knows nothing of held streams.
+ServedBy = Literal["ours", "pywsgi"]
 VISITOR = "v" * 24
 
 
@@ -48,7 +54,7 @@ def account(name: str, **changes: Any) -> WebchatAccount:
 class Site:
     """A running server with the accounts ``bartender`` and ``tasted``, and one without a secret, ``bare``."""
 
-    def __init__(self, database_url: str, webchat: WebchatSettings) -> None:
+    def __init__(self, database_url: str, webchat: WebchatSettings, served_by: ServedBy) -> None:
         accounts = [account("bartender"), account("tasted"), account("bare", cookie_secrets=())]
         self.settings = Settings(
             home=Path("unused"),
@@ -62,11 +68,22 @@ class Site:
         self.live = Live(transcripts, webchat, poll_s=0.05)
         app = flask.Flask("gateway.web")
         app.register_blueprint(chat_pages(self.settings, self.live, transcripts))
-        self._server = WSGIServer(("127.0.0.1", 0), app, log=None, error_log=None)
-        self._server.start()
+        #: Where streams are held without a greenlet; None under gevent's own server, which knows no such thing.
+        self.server: Server | None = None
+        self._plain: WSGIServer | None = None
+        if served_by == "ours":
+            self.server = Server(app, ServerSettings(), trusted=TrustedPeers(""))
+            listener = _socket.socket()
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            self.port: int = listener.getsockname()[1]
+            self.server.listen(listener)
+        else:
+            self._plain = WSGIServer(("127.0.0.1", 0), app, log=None, error_log=None)
+            self._plain.start()
+            self.port = self._plain.server_port
         self._polling = gevent.spawn(self.live.poll_forever)
         self._readers: list[StreamReader] = []
-        self.port: int = self._server.server_port
 
     def cookie(self, visitor_id: str = VISITOR, name: str = "bartender") -> dict[str, str]:
         """Return the headers of a visitor."""
@@ -106,7 +123,10 @@ class Site:
 
     def close(self) -> None:
         self.live.stop(time.monotonic() + 5)
-        self._server.stop(timeout=1)
+        if self.server is not None:
+            self.server.stop()
+        if self._plain is not None:
+            self._plain.stop(timeout=1)
         for reader in self._readers:
             reader.close()
         self._polling.kill()
@@ -114,9 +134,9 @@ class Site:
 
 
 @contextmanager
-def site(database_url: str, **webchat: Any) -> Iterator[Site]:
+def site(database_url: str, served_by: ServedBy = "ours", **webchat: Any) -> Iterator[Site]:
     """Run the chat pages with these web chat settings."""
-    running = Site(database_url, WebchatSettings(**webchat))
+    running = Site(database_url, WebchatSettings(**webchat), served_by)
     try:
         yield running
     finally:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gevent
 import pytest
+from greenlet import greenlet
 
 from gateway import telemetry
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.reply import Card, Speech, Text
 from tests.support.stores import Stores
-from tests.web.chat_site import VISITOR, Site, site
+from tests.web.chat_site import VISITOR, ServedBy, Site, site
 from tests.web.stream_reader import GUARD_S, Received
 
 
@@ -23,10 +25,30 @@ def _strict_telemetry() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(params=["ours", "pywsgi"])
+def served_by(request: pytest.FixtureRequest) -> ServedBy:
+    """Held without a greenlet, and from the request's greenlet: whoever reads sees no difference."""
+    by: ServedBy = request.param
+    return by
+
+
 @pytest.fixture
-def chat(database: str) -> Iterator[Site]:
-    with site(database) as running:
+def chat(database: str, served_by: ServedBy) -> Iterator[Site]:
+    with site(database, served_by) as running:
         yield running
+
+
+@pytest.fixture
+def chat_held(database: str) -> Iterator[Site]:
+    """On our own server, and with heartbeats that nobody will live to see."""
+    with site(database, "ours", heartbeat_s=3_600.0) as running:
+        yield running
+
+
+def greenlets() -> int:
+    """Return how many greenlets could still run."""
+    gc.collect()
+    return sum(isinstance(each, greenlet) and not each.dead for each in gc.get_objects())
 
 
 def turns(events: list[Received]) -> list[int]:
@@ -34,7 +56,7 @@ def turns(events: list[Received]) -> list[int]:
 
 
 def wait_for_streams(chat: Site, count: int) -> None:
-    """Return when so many streams are open: a hung-up socket is noticed at the next write."""
+    """Return when so many streams are open."""
     until = time.monotonic() + GUARD_S
     while len(chat.live) != count:
         assert time.monotonic() < until, f"{len(chat.live)} streams are open"
@@ -175,8 +197,8 @@ def test_a_slow_reader_holds_nothing_and_misses_nothing(chat: Site) -> None:
     assert told == list(range(1, 301))
 
 
-def test_an_idle_stream_shows_that_it_lives(database: str) -> None:
-    with site(database, heartbeat_s=0.05) as chat:
+def test_an_idle_stream_shows_that_it_lives(database: str, served_by: ServedBy) -> None:
+    with site(database, served_by, heartbeat_s=0.05) as chat:
         stream = chat.stream()
         stream.until("ready")
 
@@ -184,8 +206,8 @@ def test_an_idle_stream_shows_that_it_lives(database: str) -> None:
         assert stream.next() == Received("beat", {})
 
 
-def test_a_reader_that_left_gives_its_place_back(database: str) -> None:
-    with site(database, heartbeat_s=0.02) as chat:
+def test_a_reader_that_left_gives_its_place_back(database: str, served_by: ServedBy) -> None:
+    with site(database, served_by, heartbeat_s=0.02) as chat:
         stream = chat.stream()
         stream.until("ready")
         stream.close()
@@ -193,8 +215,46 @@ def test_a_reader_that_left_gives_its_place_back(database: str) -> None:
         wait_for_streams(chat, 0)
 
 
-def test_an_old_stream_ends_so_that_load_spreads_again(database: str) -> None:
-    with site(database, stream_age_max_s=0.1) as chat:
+def test_a_page_that_vanished_gives_its_place_back_at_once(chat_held: Site) -> None:
+    """Long before the next heartbeat: the server sees it leave, and need not write to find out."""
+    stream = chat_held.stream()
+    stream.until("ready")
+    stream.close()
+
+    wait_for_streams(chat_held, 0)
+
+
+def test_a_page_has_no_greenlet_while_nothing_is_new(chat_held: Site) -> None:
+    streams = [chat_held.stream(headers=chat_held.cookie(f"visitor-{number:016d}")) for number in range(2)]
+    for stream in streams:
+        stream.until("ready")
+    before = greenlets()
+    more = [chat_held.stream(headers=chat_held.cookie(f"visitor-{number:016d}")) for number in range(2, 30)]
+    for stream in more:
+        stream.until("ready")
+    gevent.idle()
+
+    assert len(chat_held.live) == 30
+    assert greenlets() <= before
+
+
+def test_one_who_reads_slowly_holds_up_nobody(chat_held: Site) -> None:
+    """The same visitor's other tab: what the slow one does not take is not read for it again and again."""
+    slow, quick, talk = chat_held.stream(), chat_held.stream(), chat_held.talk()
+    slow.until("ready"), quick.until("ready")
+    for number in range(1, 101):
+        talk.say(f"question {number}")
+        talk.answer("x" * 30_000)
+        assert turns(quick.until("turn")) == [number]
+
+    told: list[int] = []
+    while 100 not in told:
+        told += turns(slow.until("turn"))
+    assert told == list(range(1, 101))
+
+
+def test_an_old_stream_ends_so_that_load_spreads_again(database: str, served_by: ServedBy) -> None:
+    with site(database, served_by, stream_age_max_s=0.1) as chat:
         chat.talk().exchange(1)
         stream = chat.stream()
         events = stream.rest()
@@ -216,8 +276,8 @@ def test_a_drain_ends_streams_with_a_word_on_when_to_come_back(chat: Site) -> No
     assert (refused.status, refused.response.headers["Retry-After"]) == (503, "5")
 
 
-def test_streams_over_the_bound_are_refused_with_a_time(database: str) -> None:
-    with site(database, streams_max=1) as chat:
+def test_streams_over_the_bound_are_refused_with_a_time(database: str, served_by: ServedBy) -> None:
+    with site(database, served_by, streams_max=1) as chat:
         chat.stream().until("ready")
         refused = chat.stream(headers=chat.cookie("w" * 24))
 
@@ -225,8 +285,10 @@ def test_streams_over_the_bound_are_refused_with_a_time(database: str) -> None:
         assert refused.response.headers["Retry-After"] == "5"
 
 
-def test_a_visitor_with_too_many_tabs_loses_the_oldest_and_is_told(database: str) -> None:
-    with site(database, visitor_streams_max=1) as chat:
+def test_a_visitor_with_too_many_tabs_loses_the_oldest_and_is_told(
+    database: str, served_by: ServedBy
+) -> None:
+    with site(database, served_by, visitor_streams_max=1) as chat:
         first = chat.stream()
         first.until("ready")
         second = chat.stream()
