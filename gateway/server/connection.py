@@ -184,12 +184,17 @@ class Connection:
                 self._start(done.pop())
                 return
         else:
+            if self._reader is None:
+                # A request begins: from now on its head has its time, however little of the idle time was left.
+                self.deadline = time.monotonic() + self.limits.header_timeout_s
             self._reader = reader
             self._refusal = reader.refusal
         if done:
-            self._queue = queue = deque(done)
+            queue = deque(done)
             done.clear()
-            self._start(queue.popleft())
+            first = queue.popleft()
+            self._queue = queue or None
+            self._start(first)
         elif self._refusal is not None:
             self._refuse(self._refusal)
         elif self._reader is not None:
@@ -199,7 +204,7 @@ class Connection:
         """A request has begun and is not complete: give it its time, and its share of memory."""
         limits, now = self.limits, time.monotonic()
         if not reader.in_body:
-            self.wake_at(min(self.deadline, now + limits.header_timeout_s))
+            self.wake_at(self.deadline)
             return
         if not self._body_at:
             self._body_at = now
@@ -214,13 +219,11 @@ class Connection:
     def _start(self, request: Request) -> None:
         """Answer *request* in a greenlet.  In the hub only."""
         server = self._server
+        self._state = _ANSWERING
+        self._body_at = 0.0
         if server.in_flight >= self.limits.in_flight_max:
             self._turn_away(request)
             return
-        server.in_flight += 1
-        self._state = _ANSWERING
-        self._body_at = 0.0
-        self._request = request
         environ = request.environ
         environ["REMOTE_ADDR"] = self._host
         environ["REMOTE_PORT"] = self._port
@@ -228,9 +231,11 @@ class Connection:
             try:
                 apply_forwarded(environ, server.trusted)
             except BadRequest as error:
-                server.in_flight -= 1
+                server.discharge(request)
                 self._refuse(error)
                 return
+        server.in_flight += 1
+        self._request = request
         server.handlers.run(self._answer)
 
     # In the request's greenlet.
@@ -346,13 +351,18 @@ class Connection:
         if self._state is not _ANSWERING:
             return
         if self._queue:
-            self._start(self._queue.popleft())
+            request = self._queue.popleft()
+            # An empty one would stay, and is larger than all the rest of an idle connection.
+            self._queue = self._queue or None
+            self._start(request)
         elif self._refusal is not None:
             self._refuse(self._refusal)
         elif self._ended:
             self.close("left")
         else:
             self._wait()
+            if self._reader is not None:
+                self.deadline = time.monotonic() + self.limits.header_timeout_s
             early, self._early = self._early, b""
             if early:
                 self._watcher.start(self._on_readable)
@@ -362,12 +372,13 @@ class Connection:
 
     def _turn_away(self, request: Request) -> None:
         """Too many requests run: say so at once, and keep the connection for the next try."""
-        self._state = _ANSWERING
+        self._server.discharge(request)
         error = _overloaded("in_flight_max", self.limits.in_flight_max)
         if not request.keep_alive or self._server.draining:
             self._refuse(error)
         elif self._say(error, close=False):
-            self._go_on()
+            # Not at once: hundreds may be queued, and each would stand on the stack of the one before.
+            self._server.loop.run_callback(self._go_on)
 
     def _refuse(self, error: SwitchboardError) -> None:
         """Answer with *error* and close."""

@@ -87,6 +87,9 @@ class Exchange:
         except BaseException as error:
             # A kill or a Timeout of the application's own too: either way this request has no answer.
             self._crashed(error)
+        finally:
+            # A ``write`` that the application kept would put its bytes into the next answer.
+            self._framing = "absent"
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -210,7 +213,8 @@ class Exchange:
         self.keep_alive = False
         if self._framing is None:
             self._status, self._headers = "500 Internal Server Error", [("Content-Type", "application/json")]
-            with contextlib.suppress(ReaderGone):
+            # Not only a reader that has gone: a second kill or Timeout may strike while this is written.
+            with contextlib.suppress(BaseException):
                 self._connection.write(self._begin(_FAILED, len(_FAILED)) + _FAILED)
 
 
