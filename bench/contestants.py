@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
+import random
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +30,8 @@ __all__ = ["CONTESTANTS", "OURS", "WORKER", "Contestant", "Running", "run"]
 WORKER = "gateway.server.worker.Worker"
 OURS = "ours"
 _STOP_MAX_S = 10.0
+#: Below those that the kernel gives to callers, from anywhere: two benchmarks at once, or two tests, do not meet.
+_ports = itertools.count(random.randrange(18_500, 28_000))
 
 
 class Contestant(msgspec.Struct, frozen=True):
@@ -69,7 +74,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
             "Falcon, gunicorn gevent",
             _peer("gevent", "falcon"),
             ("falcon",),
-            # Falcon's folder comes behind the product's own packages.
+            # That folder holds Falcon alone: gunicorn, gevent and psycopg2 are the product's own.
             {"PYTHONPATH": f"{ROOT}:{FALCON}"},
             gunicorn=True,
         ),
@@ -124,18 +129,17 @@ class Running:
 
 @contextlib.contextmanager
 def run(
-    contestants: Sequence[Contestant], first_port: int, env: Mapping[str, str], folder: Path
+    contestants: Sequence[Contestant], env: Mapping[str, str], folder: Path
 ) -> Iterator[dict[str, Running]]:
-    """Run contestants, each on a port, until the block ends; those that do not start are not among what is yielded.
+    """Run contestants, each on a port of its own, until the block ends; their logs are in *folder*.
 
-    Their logs are in *folder*.
+    Those that do not start are not among what is yielded.
     """
     running: dict[str, Running] = {}
     with contextlib.ExitStack() as stack:
-        for number, contestant in enumerate(contestants):
-            name = contestant.name
-            running[name] = _start(contestant, first_port + number, env, folder)
-            stack.callback(running[name].stop)
+        for contestant in contestants:
+            running[contestant.name] = started = _start(contestant, _free_port(), env, folder)
+            stack.callback(started.stop)
         for name, each in list(running.items()):
             try:
                 each.wait_ready()
@@ -159,6 +163,15 @@ def _start(contestant: Contestant, port: int, env: Mapping[str, str], folder: Pa
     with pinned(GATEWAY_CPU):
         process.start()
     return Running(contestant, port, process)
+
+
+def _free_port() -> int:
+    """Return a port that nobody has, not used by this process before: the kernel remembers connections for a minute."""
+    while True:
+        port = next(_ports)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(port: int) -> bool:

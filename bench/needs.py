@@ -11,13 +11,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 import msgspec
 
-__all__ = ["FALCON", "PEERS", "Need", "missing"]
+__all__ = ["FALCON", "NEEDS", "PEERS", "Need", "missing"]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "bench" / "peers"
@@ -99,7 +99,7 @@ NEEDS: Mapping[str, Need] = {
 }
 
 
-def missing(names: tuple[str, ...], needs: Mapping[str, Need] = NEEDS) -> str:
+def missing(names: Sequence[str], needs: Mapping[str, Need] = NEEDS) -> str:
     """Install what is missing of *names*; return why that cannot be and what would help, or an empty text."""
     for need in (needs[name] for name in names):
         if need.there:

@@ -13,25 +13,30 @@ from bench.contestants import CONTESTANTS, Contestant, Running, run
 from bench.generator import fire
 from bench.keys import Keys
 from bench.lines import Line
-from bench.needs import missing
+from bench.needs import NEEDS, Need, missing
 from bench.stack import OTHERS_CPU, cpu_s
 from bench.standings import Sample, Standings
 
 __all__ = ["Field", "Plan", "Rounds"]
 
-FIRST_PORT = 18_500
-#: Ports of one start: those of the start before have connections that the kernel still remembers.
-PORTS_A_START = 16
-
 
 class Plan:
     """What one run measures, and how long."""
 
-    def __init__(self, lines: Sequence[Line], *, quick: bool) -> None:
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        *,
+        quick: bool,
+        rounds: int = 5,
+        warm_s: float = 2.0,
+        measured_s: float = 4.0,
+    ) -> None:
         self.lines = lines
         self.quick = quick
-        self.rounds = 1 if quick else 5
-        self.warm_s, self.measured_s = (0.3, 0.9) if quick else (2.0, 4.0)
+        self.rounds = rounds
+        self.warm_s = warm_s
+        self.measured_s = measured_s
 
     def taking_part(self, line: Line) -> list[str]:
         """Return who takes part; in a quick run, whom a promise names."""
@@ -56,25 +61,24 @@ class Field:
         folder: Path,
         *,
         contestants: Mapping[str, Contestant] = CONTESTANTS,
-        first_port: int = FIRST_PORT,
+        needs: Mapping[str, Need] = NEEDS,
     ) -> None:
         self.contestants = contestants
+        self._needs = needs
         self._env = env
         self._folder = folder
-        self._next_port = first_port
         self._lacks: dict[str, str] = {}
 
     def lack(self, name: str) -> str:
         """Return what a contestant lacks and how to get it, or an empty text."""
         if name not in self._lacks:
-            self._lacks[name] = missing(self.contestants[name].needs)
+            self._lacks[name] = missing(self.contestants[name].needs, self._needs)
         return self._lacks[name]
 
     def start(self, names: Sequence[str]) -> contextlib.AbstractContextManager[dict[str, Running]]:
         """Run those of *names* that can run, until the block ends."""
-        first_port, self._next_port = self._next_port, self._next_port + PORTS_A_START
         able = [self.contestants[name] for name in names if not self.lack(name)]
-        return run(able, first_port, self._env, self._folder)
+        return run(able, self._env, self._folder)
 
 
 class Rounds:

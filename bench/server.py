@@ -56,7 +56,11 @@ def environment(database_url: str, redis_url: str, folder: Path) -> dict[str, st
 
 def measure(only: Sequence[str], report: Report) -> None:
     """Run what *only* names."""
-    plan = Plan([line for line in LINES.values() if line.name in only], quick=report.quick)
+    lines = [line for line in LINES.values() if line.name in only]
+    if report.quick:
+        plan = Plan(lines, quick=True, rounds=1, warm_s=0.3, measured_s=0.9)
+    else:
+        plan = Plan(lines, quick=False)
     with durable_stores() as (postgres, redis, postgres_pid), tempfile.TemporaryDirectory() as folder:
         keys = Keys(postgres.url())
         keys.fill()

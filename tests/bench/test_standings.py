@@ -1,0 +1,125 @@
+"""What rounds say together."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.lines import LINES
+from bench.report import Report
+from bench.standings import Sample, Standings
+
+ECHO, RPC = LINES["echo"], LINES["rpc1000"]
+
+
+def sample(
+    rate: float, *, p99_ms: float = 5.0, server: float = 1.0, generator: float = 0.5, postgres: float = 0.0
+):
+    return Sample(
+        rate=rate,
+        p50_ms=1.0,
+        p99_ms=p99_ms,
+        server_us=10.0,
+        server_share=server,
+        generator_share=generator,
+        postgres_share=postgres,
+    )
+
+
+def stood(rates: dict[str, list[float]], *, p99_ms: dict[str, float] | None = None) -> Standings:
+    """Return standings of the echo line."""
+    standings = Standings()
+    for name, values in rates.items():
+        for rate in values:
+            standings.add(ECHO, name, sample(rate, p99_ms=(p99_ms or {}).get(name, 5.0)))
+    return standings
+
+
+def goals(standings: Standings, line=ECHO) -> dict[str, tuple[float, bool]]:
+    """Return what was measured and whether it is enough, by the goal's name."""
+    report = Report("test", quick=True)
+    standings.report(line, report)
+    return {goal.name: (goal.measured, goal.ok) for goal in report.goals}
+
+
+def notes(standings: Standings, line=ECHO) -> str:
+    report = Report("test", quick=True)
+    standings.report(line, report)
+    return "\n".join(report.notes)
+
+
+def test_a_goal_is_a_ratio_of_medians() -> None:
+    """Neither of means, which one bad round would spoil, nor a median of ratios."""
+    standings = stood({"ours": [60, 10, 62], "fastify": [30, 90, 29], "falcon": [7, 8, 7]})
+    found = goals(standings)
+    assert found["Echo, 64 connections: answers to Fastify"] == (2.0, True)
+    measured, ok = found["Echo, 64 connections: answers to Falcon, gunicorn gevent"]
+    assert (measured, ok) == (pytest.approx(60 / 7), True)
+
+
+def test_a_ratio_below_its_goal_is_missed() -> None:
+    """By however little."""
+    found = goals(stood({"ours": [59.9], "fastify": [30], "falcon": [7]}))
+    assert found["Echo, 64 connections: answers to Fastify"][1] is False
+
+
+def test_latency_must_not_be_more() -> None:
+    """Where less is better, the goal is an upper one."""
+    slow = stood({"ours": [60], "fastify": [30]}, p99_ms={"ours": 9.0, "fastify": 8.0})
+    fast = stood({"ours": [60], "fastify": [30]}, p99_ms={"ours": 8.0, "fastify": 8.0})
+    name = "Echo, 64 connections: p99 to Fastify"
+    assert goals(slow)[name] == (pytest.approx(9 / 8), False)
+    assert goals(fast)[name] == (1.0, True)
+
+
+def test_a_ceiling_is_a_number() -> None:
+    """Not everything is held against somebody else."""
+    standings = Standings()
+    standings.add(RPC, "ours", sample(19_200, p99_ms=69.0))
+    found = goals(standings, RPC)
+    assert found["RPC 50 ms, 1,000 connections: answers to the ceiling of 20,000/s"] == (0.96, True)
+    assert found["RPC 50 ms, 1,000 connections: p99"] == (69.0, True)
+
+
+@pytest.mark.parametrize("name", ["ours", "fastify"])
+def test_who_was_wrong_once_counts_no_more(name: str) -> None:
+    """Ours too: a goal that nobody honest stands behind is missed, and says why."""
+    standings = stood({"ours": [600, 600], "fastify": [30, 30], "falcon": [7]})
+    standings.throw_out(ECHO, name, "not the echo of 'x'")
+    measured, ok = goals(standings)["Echo, 64 connections: answers to Fastify"]
+    assert math.isnan(measured)
+    assert not ok
+    assert "is left out: not the echo of 'x'" in notes(standings)
+    assert standings.is_out(ECHO, name)
+    assert not standings.is_out(RPC, name)
+
+
+def test_who_did_not_run_keeps_no_promise() -> None:
+    """An absent peer is not beaten."""
+    _, ok = goals(stood({"ours": [60]}))["Echo, 64 connections: answers to Fastify"]
+    assert not ok
+
+
+@pytest.mark.parametrize(
+    ("server", "generator", "postgres", "limit"),
+    [
+        (0.99, 0.80, 0.0, ""),
+        (0.80, 0.96, 0.0, "limited by the generator"),
+        # Both at their end: the server is what it is.
+        (0.95, 0.96, 0.0, ""),
+        (0.80, 0.94, 0.0, ""),
+        (0.80, 0.50, 0.46, "limited by the generator and PostgreSQL together"),
+        (0.80, 0.50, 0.40, ""),
+    ],
+)
+def test_the_limit_is_named(server: float, generator: float, postgres: float, limit: str) -> None:
+    """A rate that the server did not set is not the server's."""
+    assert sample(1, server=server, generator=generator, postgres=postgres).limit == limit
+
+
+def test_a_limited_run_is_told_beside_the_goals() -> None:
+    """Whoever reads the ratio learns it."""
+    standings = stood({"ours": [60, 61]})
+    standings.add(ECHO, "ours", sample(40, server=0.7, generator=0.99))
+    assert "echo: Switchboard: limited by the generator, 1 runs" in notes(standings)
