@@ -421,8 +421,7 @@ class Connection:
             if self._reader is None:
                 # What has come in this very moment is a request like any other.
                 self._on_readable()
-                if self.idle:
-                    self.close("idle")
+                self._server.loop.run_callback(self._close_idle)
             elif self._reader.in_body:
                 self._refuse(
                     TooSlow(
@@ -437,6 +436,10 @@ class Connection:
                 )
         elif self._state is _LINGERING:
             self.close("lingered")
+
+    def _close_idle(self) -> None:
+        if self.idle:
+            self.close("idle")
 
     # The process stops.
 

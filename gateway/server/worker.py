@@ -26,8 +26,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from ssl import SSLContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import msgspec
@@ -38,6 +37,10 @@ from gunicorn.workers.base import Worker as GunicornWorker
 
 from gateway import telemetry
 from gateway.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    # At run time a module that holds the class keeps gevent from patching it, and gevent says so.
+    from ssl import SSLContext
 
 __all__ = ["Worker"]
 
@@ -50,8 +53,6 @@ _STOP_S = 1.0
 _KILL_MARGIN_S = 0.2
 #: Descriptors for everything that is not a caller's connection: stores, assistants, files.
 _OWN_DESCRIPTORS = 512
-
-
 #: gunicorn's settings that bound what a caller may do; ours are [server].
 _OURS_INSTEAD = (
     "accesslog",
@@ -105,7 +106,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             getattr(application, "wsgi", application),
             _within_descriptors(getattr(application, "limits", None) or ServerSettings()),
             trusted=TrustedPeers(self.cfg.forwarded_allow_ips),
-            tls=ssl_context(self.cfg) if self.cfg.is_ssl else None,
+            tls=_tls(self.cfg) if self.cfg.is_ssl else None,
             multiprocess=self.cfg.workers > 1,
         )
 
@@ -152,7 +153,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
             self._told.clear()
             self._told.wait(left_s)
         if self._at_once:
-            # Streams are told all the same.
+            # Streams are told all the same, by the application if it is quick.
+            gevent.sleep(0)
             self._server.drain(time.monotonic())
 
     def _drain_s(self) -> float:
