@@ -59,7 +59,11 @@ class Caller:
         if receive_buffer_bytes:
             # Before connecting: the window is agreed upon then.
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        self.sock.connect((host, port))
+        try:
+            self.sock.connect((host, port))
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         #: Received, and not taken yet.
         self.received = b""

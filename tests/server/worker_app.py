@@ -63,6 +63,11 @@ class App:
         self._gate.wait()
         return self._echo(environ, start_response)
 
+    def _work(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Take a moment, as an application does that asks others."""
+        gevent.sleep(0.01)
+        return self._echo(environ, start_response)
+
     def _let_go(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         self._gate.set()
         return self._echo(environ, start_response)
