@@ -32,6 +32,7 @@ __all__ = [
     "dechunked",
     "fill",
     "holding",
+    "overfill",
 ]
 
 #: The kernel makes at least about twice this of it: a reader that does not read is soon felt.
@@ -170,6 +171,15 @@ def fill(stream: HeldStream) -> None:
     """Send what stays waiting until the reader reads."""
     assert stream.send(MUCH)
     assert stream.buffered > len(MUCH) // 2
+
+
+def overfill(stream: HeldStream) -> int:
+    """Send until the stream is over for that; return how many bytes had waited."""
+    most = 0
+    while stream.send(PIECE):
+        most = max(most, stream.buffered)
+        assert most < 10_000_000, "nothing bounds what waits"
+    return most
 
 
 class Crashes:

@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.server.holding import MUCH, PIECE, Hold, Reader, Seen, crashes, dechunked, fill, holding
+from tests.server.holding import MUCH, Hold, Reader, Seen, crashes, dechunked, fill, holding, overfill
 from tests.server.tls_material import Certificate, make_certificate
 from tests.support.waiting import GUARD_S, until
 
@@ -59,8 +59,7 @@ def ended_for_a_reason(_: Reader, seen: Seen) -> None:
 
 
 def does_not_read(_: Reader, seen: Seen) -> None:
-    while seen.stream.send(PIECE):
-        pass
+    overfill(seen.stream)
 
 
 @pytest.mark.parametrize(
