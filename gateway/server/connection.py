@@ -14,6 +14,7 @@ reset, and the caller might never see our answer (RFC 9112, section 9.6).
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections import deque
@@ -72,6 +73,7 @@ class Connection:
         "_early",
         "_ended",
         "_host",
+        "_keep_alive",
         "_lingered_bytes",
         "_listener",
         "_port",
@@ -83,6 +85,7 @@ class Connection:
         "_socket",
         "_state",
         "_stream",
+        "_unsent",
         "_watcher",
         "_write_watcher",
         "deadline",
@@ -106,6 +109,10 @@ class Connection:
         #: What is to be answered behind the queue, and then the connection closed.
         self._refusal: SwitchboardError | None = None
         self._early = b""
+        #: A whole answer, or its rest, that is to be written.
+        self._unsent = b""
+        #: Whether the connection goes on behind the answer.
+        self._keep_alive = True
         #: The caller has closed its side.
         self._ended = False
         #: When the body that arrives began to; 0 while none does.
@@ -151,20 +158,24 @@ class Connection:
                 return
             # The request's greenlet may stand in the middle of a write: it learns the same from the socket.
             data = b""
-        if self._state is _WAITING:
+        self._server.phases.arrived(self, data)
+
+    def take(self, data: bytes) -> None:
+        """Take what was read; nothing is the end of what the caller sends."""
+        state = self._state
+        if state is _WAITING:
             if data:
                 self._feed(data)
             else:
                 self.close("left")
-        elif self._state is _ANSWERING:
+        elif state is _ANSWERING:
             # One read is kept; what is behind it waits in the kernel.
             self._watcher.stop()
-            self._early = data
+            self._early += data
             self._ended = not data
-        elif self._state is _HELD:
-            assert self._stream is not None
+        elif state is _HELD:
             self.close("spoke" if data else "left")
-        else:
+        elif state is _LINGERING:
             self._lingered_bytes += len(data)
             if not data or self._lingered_bytes > _LINGER_BYTES_MAX:
                 self.close("lingered")
@@ -208,8 +219,10 @@ class Connection:
             return
         if not self._body_at:
             self._body_at = now
-            if reader.expects_continue:
-                self.try_write(_CONTINUE)
+            if reader.expects_continue and self.try_write(_CONTINUE) != len(_CONTINUE):
+                # Half of it would garble what follows.
+                self.close("reset")
+                return
         if not self._server.charge(reader):
             self._refuse(_overloaded("buffered_bytes_max", limits.buffered_bytes_max))
             return
@@ -256,10 +269,19 @@ class Connection:
         if self._state is not _ANSWERING:
             # Held, or closed under the application's hands.
             return
-        if not exchange.keep_alive:
+        self._keep_alive = exchange.keep_alive
+        if exchange.whole:
+            self._unsent = exchange.whole
+            server.phases.answered(self)
+        else:
+            self._answered()
+
+    def _answered(self) -> None:
+        """The last byte of an answer is with the kernel."""
+        if not self._keep_alive:
             self._linger()
         elif self._queue or self._early or self._ended or self._reader is not None:
-            server.loop.run_callback(self._go_on)
+            self._server.loop.run_callback(self._go_on)
         else:
             self._wait()
 
@@ -346,6 +368,29 @@ class Connection:
 
     # In the hub again.
 
+    def write_answer(self) -> None:
+        """Write a whole answer, or as much of it as the caller takes now.
+
+        No greenlet waits for the rest.  Its caller has ``write_timeout_s`` for it, and more for a large one.
+        """
+        data = self._unsent
+        if not data:
+            # Closed meanwhile.
+            return
+        sent = self.try_write(data)
+        if sent == len(data):
+            self._unsent = b""
+            if self._write_watcher is not None:
+                self.watch_writes(None)
+            self._answered()
+        elif sent >= 0:
+            self._unsent = data[sent:]
+            if self._write_watcher is None:
+                limits = self.limits
+                patience_s = limits.write_timeout_s + len(data) / limits.transfer_rate_min_bytes_s
+                self.wake_at(time.monotonic() + patience_s)
+                self.watch_writes(self.write_answer)
+
     def _go_on(self) -> None:
         """Take up what has come while a request was answered."""
         if self._state is not _ANSWERING:
@@ -421,7 +466,9 @@ class Connection:
             if self._reader is None:
                 # What has come in this very moment is a request like any other.
                 self._on_readable()
-                self._server.loop.run_callback(self._close_idle)
+                self._server.phases.take_up()
+                if self.idle:
+                    self.close("idle")
             elif self._reader.in_body:
                 self._refuse(
                     TooSlow(
@@ -436,10 +483,8 @@ class Connection:
                 )
         elif self._state is _LINGERING:
             self.close("lingered")
-
-    def _close_idle(self) -> None:
-        if self.idle:
-            self.close("idle")
+        elif self._unsent and self._write_watcher is not None:
+            self.close("write_timeout")
 
     # The process stops.
 
@@ -477,10 +522,15 @@ class Connection:
         self._state = _CLOSED
         self._forget_requests()
         self._watcher.close()
-        if answering and self._write_watcher is not None and getcurrent() is self._server.hub:
-            self._server.hub.cancel_wait(self._write_watcher, ReaderGone())
-        elif not answering:
+        if not answering or self._unsent:
+            self._unsent = b""
             self.watch_writes(None)
+        elif self._write_watcher is not None and getcurrent() is self._server.hub:
+            self._server.hub.cancel_wait(self._write_watcher, ReaderGone())
+        if reason in {"idle", "left"}:
+            # Over TLS a proper end is said; a broken one must not look like one.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
         self._socket.close()
         self._server.closed(self, reason)
         stream, self._stream = self._stream, None

@@ -35,7 +35,17 @@ class ReaderGone(ConnectionError):
 class Exchange:
     """Calls the application for one request."""
 
-    __slots__ = ("_connection", "_framing", "_headers", "_left", "_request", "_server", "_status", "keep_alive")
+    __slots__ = (
+        "_connection",
+        "_framing",
+        "_headers",
+        "_left",
+        "_request",
+        "_server",
+        "_status",
+        "keep_alive",
+        "whole",
+    )
 
     def __init__(self, server: Server, connection: Connection, request: Request) -> None:
         self._server = server
@@ -49,6 +59,8 @@ class Exchange:
         self._left = 0
         #: Whether the connection can be used for another request.
         self.keep_alive = request.keep_alive
+        #: The whole response, if it is all there and nothing of it has been written: the connection's to write.
+        self.whole = b""
 
     def run_and_tell(self) -> None:
         """Answer the request and write a line about it.  Not its query, which may hold what is nobody's business."""
@@ -109,15 +121,15 @@ class Exchange:
 
     def _send_whole(self, piece: bytes) -> None:
         """Write a body that is all there, in one go with the head."""
-        if self._framing is not None:
-            # The application has used ``write``.
-            self._write(piece)
+        head = b""
+        # Else the application has used ``write``.
+        if self._framing is None:
+            head = self._begin(piece, len(piece))
+        if self._framing == "length" and self._left == len(piece):
+            self.whole = head + piece
+        else:
+            self._connection.write(head + self._framed(piece))
             self._end()
-            return
-        head = self._begin(piece, len(piece))
-        data = self._framed(piece)
-        self._connection.write(head + data if data else head)
-        self._end()
 
     def _send(self, body: Iterable[bytes]) -> None:
         for piece in body:

@@ -67,7 +67,8 @@ class Handlers:
         parked = self._parked
         while parked:
             handler = parked.pop()
-            self._unused = min(self._unused, len(parked))
+            if len(parked) < self._unused:
+                self._unused = len(parked)
             # A dead one is false: what an earlier job left behind may have struck it while it was parked.
             if (
                 handler

@@ -70,7 +70,11 @@ class Reader:
         self.idle = True
         #: The last request said that it was the last: llhttp takes nothing more, of no connection.
         self.spent = False
-        #: The request that arrives now; None between two requests.
+        #: Empty from a request's first byte to its last one.  A part of a method is all that may have come of it, and
+        #: the parser keeps that to itself; a list, because its methods are the cheapest callbacks there are.
+        self._between: list[None] = [None]
+        self.on_message_begin = self._between.clear
+        #: The request that arrives now, from its target on; None between two requests.
         self._environ: dict[str, Any] | None = None
         self._target = b""
         self._header_count = 0
@@ -120,7 +124,7 @@ class Reader:
             self._end_at_upgrade()
         except httptools.HttpParserError as error:
             self._refuse(error)
-        if self._environ is None or self.in_body:
+        if self._between or self.in_body:
             # The head is complete, or nothing has begun; a line break between two requests is not kept either.
             self._raw = b""
             if self.in_body:
@@ -130,7 +134,7 @@ class Reader:
             self._limits.header_bytes_max + self._limits.request_line_bytes_max
         ):
             self.refusal = self.refusal or self._too_large_head()
-        self.idle = self._environ is None and self.refusal is None
+        self.idle = bool(self._between) and self.refusal is None
 
     def on_url(self, url: bytes) -> None:
         if self._environ is None:
@@ -221,6 +225,7 @@ class Reader:
         request.charged, self.charged = self.charged, 0
         self.done.append(request)
         self._environ = None
+        self._between.append(None)
         self.in_body = False
         self._body = b""
 

@@ -25,6 +25,7 @@ from gateway.server.connection import LAME_DUCK_S, Connection, Socket
 from gateway.server.forwarded import TrustedPeers
 from gateway.server.handlers import Handlers
 from gateway.server.listener import Listener
+from gateway.server.phases import Phases
 from gateway.server.reader import Reader
 from gateway.server.response import refusal
 from gateway.server.tls import TlsSocket
@@ -63,6 +64,7 @@ class Server:
         self.hub = gevent.get_hub()
         self.loop = self.hub.loop
         self.handlers = Handlers(self.hub)
+        self.phases = Phases(self.loop)
         self.wheel: Wheel[Connection] = Wheel(_TICK_S)
         self.connections: set[Connection] = set()
         self.in_flight = 0
