@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -32,7 +34,9 @@ class Gunicorn(Started):
         port: int | None = None,
         application: str = APPLICATION,
         env: Mapping[str, str] | None = None,
+        client: ssl.SSLContext | None = None,
     ) -> None:
+        self.client = client
         self.port = free_port() if port is None else port
         self.marks_file = folder / f"{name}.marks"
         argv = (
@@ -48,12 +52,24 @@ class Gunicorn(Started):
         """Return whether it serves."""
         assert not self.ended(), self.said()
         try:
-            return self.call("/echo").status == 200
+            return self.call("/echo").status == 200 if self.client is None else self.answers_over_tls()
         except OSError:
             return False
 
+    def answers_over_tls(self) -> bool:
+        with self.connected() as connected:
+            connected.request("GET", "/echo")
+            return connected.getresponse().status == 200
+
     def call(self, path: str, body: bytes = b"") -> Answer:
         return call(self.port, path, body=body)
+
+    @contextmanager
+    def connected(self) -> Iterator[http.client.HTTPSConnection]:
+        """Open a connection over TLS."""
+        connection = http.client.HTTPSConnection("localhost", self.port, context=self.client, timeout=GUARD_S)
+        with closing(connection):
+            yield connection
 
     def said(self) -> str:
         """Return its log."""
