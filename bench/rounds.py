@@ -14,7 +14,7 @@ from bench.generator import fire
 from bench.keys import Keys
 from bench.lines import Line
 from bench.needs import NEEDS, Need, missing
-from bench.stack import OTHERS_CPU, cpu_s
+from bench.stack import OTHERS_CPU, busy_s, cpu_s
 from bench.standings import Sample, Standings
 
 __all__ = ["Field", "Plan", "Rounds"]
@@ -122,11 +122,12 @@ class Rounds:
         expected = line.check(server.port, self._keys)
         url = f"http://127.0.0.1:{server.port}{line.path}"
         for seconds in (self._plan.warm_s, self._plan.measured_s):
-            server_s, postgres_s = server.cpu_s(), cpu_s(self._postgres_pid)
+            all_s, server_s, postgres_s = busy_s(), server.cpu_s(), cpu_s(self._postgres_pid)
             shot = fire(
                 url, line.script, expected, connections=line.connections, seconds=seconds, cpu=OTHERS_CPU
             )
             server_s, postgres_s = server.cpu_s() - server_s, cpu_s(self._postgres_pid) - postgres_s
+            strangers_s = busy_s() - all_s - server_s - postgres_s - shot.busy_s
             if shot.wrong:
                 raise WrongAnswer(shot.wrong)
         if line.check(server.port, self._keys) != expected:
@@ -140,4 +141,5 @@ class Rounds:
             server_share=server_s / took_s,
             generator_share=shot.busy_s / took_s,
             postgres_share=postgres_s / took_s,
+            strangers_share=max(0.0, strangers_s / took_s),
         )

@@ -25,7 +25,17 @@ from gateway.embedded.process import Process
 from gateway.embedded.redis import EmbeddedRedis
 from gateway.store.migrate import migrate
 
-__all__ = ["GATEWAY_CPU", "OTHERS_CPU", "Stack", "durable_stores", "gateway_stack", "pin_to_others", "pinned"]
+__all__ = [
+    "GATEWAY_CPU",
+    "OTHERS_CPU",
+    "Stack",
+    "busy_s",
+    "cpu_s",
+    "durable_stores",
+    "gateway_stack",
+    "pin_to_others",
+    "pinned",
+]
 
 ROOT = Path(__file__).parents[1]
 GATEWAY_CPU = 0
@@ -71,6 +81,12 @@ def cpu_s(pid: int) -> float:
             times = process.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system
     return total
+
+
+def busy_s() -> float:
+    """Return the processor seconds that all processes of the machine have used so far on the two cores of ours."""
+    cores = psutil.cpu_times(percpu=True)
+    return sum(cores[cpu].user + cores[cpu].nice + cores[cpu].system for cpu in {GATEWAY_CPU, OTHERS_CPU})
 
 
 def pin_to_others() -> None:

@@ -18,6 +18,8 @@ from bench.report import Report, median, spread
 
 __all__ = ["Sample", "Standings"]
 
+#: Above this share of a core, what others do on the machine is in the numbers.
+STRANGERS_MAX = 0.15
 #: The generator is the limit when it has no time left while the server has this much.
 GENERATOR_FULL, SERVER_FULL = 0.95, 0.90
 
@@ -34,6 +36,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     server_share: float
     generator_share: float
     postgres_share: float
+    #: What everybody else on the machine used of the two cores.
+    strangers_share: float
 
     @property
     def limit(self) -> str:
@@ -100,6 +104,17 @@ class Standings:
                 report.note(
                     f"{line.name}: {self._contestants[contestant].title}: {limits[0]}, {len(limits)} runs"
                 )
+        disturbed = [
+            sample.strangers_share
+            for contestant in line.contestants
+            for sample in self.of(line, contestant)
+            if sample.strangers_share > STRANGERS_MAX
+        ]
+        if disturbed:
+            report.note(
+                f"{line.name}: disturbed: beside {len(disturbed)} runs other processes used up to "
+                f"{max(disturbed):.0%} of a core"
+            )
         report.add(line.name, self.samples.get(line.name, {}))
 
     def print(self, line: Line) -> None:

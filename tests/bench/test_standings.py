@@ -14,7 +14,13 @@ ECHO, RPC = LINES["echo"], LINES["rpc1000"]
 
 
 def sample(
-    rate: float, *, p99_ms: float = 5.0, server: float = 1.0, generator: float = 0.5, postgres: float = 0.0
+    rate: float,
+    *,
+    p99_ms: float = 5.0,
+    server: float = 1.0,
+    generator: float = 0.5,
+    postgres: float = 0.0,
+    strangers: float = 0.0,
 ):
     return Sample(
         rate=rate,
@@ -24,6 +30,7 @@ def sample(
         server_share=server,
         generator_share=generator,
         postgres_share=postgres,
+        strangers_share=strangers,
     )
 
 
@@ -123,3 +130,11 @@ def test_a_limited_run_is_told_beside_the_goals() -> None:
     standings = stood({"ours": [60, 61]})
     standings.add(ECHO, "ours", sample(40, server=0.7, generator=0.99))
     assert "echo: Switchboard: limited by the generator, 1 runs" in notes(standings)
+
+
+def test_a_machine_that_others_use_is_told_beside_the_goals() -> None:
+    """Numbers from a machine that does something else are worth less, and say so."""
+    standings = stood({"ours": [60]})
+    assert "disturbed" not in notes(standings)
+    standings.add(ECHO, "fastify", sample(30, strangers=0.4))
+    assert "disturbed: beside 1 runs other processes used up to 40% of a core" in notes(standings)

@@ -61,7 +61,9 @@ export function batched() {
   const writes = new DataLoader(async (pairs) => {
     // A statement may touch a row once: of two writes to one key the later one stands.
     const last = new Map(pairs);
-    await database.query({ ...PUT_MANY, values: [[...last.keys()], [...last.values()]] });
+    // Two batches that lock the same rows in different orders would be a deadlock.
+    const keys = [...last.keys()].sort();
+    await database.query({ ...PUT_MANY, values: [keys, keys.map((key) => last.get(key))] });
     return pairs.map(() => true);
   }, options);
   return { get: (key) => reads.load(key), put: (key, value) => writes.load([key, value]) };
