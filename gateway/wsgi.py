@@ -1,12 +1,12 @@
 """gunicorn's entry point: ``gunicorn -c config/gunicorn.conf.py gateway.wsgi:app``.
 
-Our worker class (``gateway.server.worker``) has patched the process before it imports this, as gunicorn's gevent worker
-would.  psycopg2 is told here to wait as gevent does,
-because it is C and patching does not reach it.
+Our worker class (``gateway.server.worker``) has patched the process before it imports this.  psycopg2 is told here to
+wait as gevent does, because it is C and patching does not reach it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 
@@ -15,6 +15,7 @@ from psycogreen.gevent import patch_psycopg
 
 from gateway import telemetry
 from gateway.app import Gateway
+from gateway.domain.errors import TooLate
 from gateway.settings.load import SettingsError, load
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
@@ -23,6 +24,8 @@ __all__ = ["app"]
 
 #: gunicorn's WORKER_BOOT_ERROR: its master ends instead of starting a worker again and again.
 _BOOT_FAILED = 3
+#: Seconds that the first connections wait, in the kernel's queue, for the ledger to know this process.
+_FIRST_BEAT_S = 2.0
 
 patch_psycopg()
 # gevent notes where each greenlet was spawned, which doubles the price of spawning one: 20 µs against 9.
@@ -44,6 +47,11 @@ _gateway.start()
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
+
+# After a reload callers wait already, and a process that cannot accept yet would send them away with a 503.  Without
+# the ledger it serves all the same: /readyz tells.
+with contextlib.suppress(TooLate):
+    _gateway.owner.wait_until_held(_FIRST_BEAT_S)
 
 #: Also what our own worker class asks for limits, drain and stop.
 app = _gateway

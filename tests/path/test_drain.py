@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from tests.support.assistant import says
 from tests.support.stack import GatewayProcess, Stack, running_stack, word
@@ -104,6 +105,28 @@ def test_a_connection_that_lies_idle_does_not_hold_up_the_end(stack: Stack, leav
     rows = stack.ledger.rows("SELECT beat FROM processes WHERE label LIKE %s", f"%:{pid}")
     assert rows == [{"beat": None}]
     idle.close()
+
+
+def test_a_reload_answers_everybody(stack: Stack, leaving: GatewayProcess) -> None:
+    """HUP: a new process takes the place of the old one.  Visitors go on talking, and each word is answered."""
+    old = leaving.pid
+    stop = Event()
+    said: list[str] = []
+
+    def talk() -> None:
+        visitor = Visitor()
+        while not stop.is_set():
+            said.append(said_now := word())
+            assert texts(visitor.say(leaving.port, said_now, wait_s=20)) == [f"echo: {said_now}"]
+
+    visitors = [gevent.spawn(talk) for _ in range(6)]
+    until("the first answers", lambda: len(said) > 20)
+    leaving.reload()
+    until("another process", lambda: leaving.pids() and old not in leaving.pids())
+    behind = len(said)
+    until("more answers", lambda: len(said) > behind + 20)
+    stop.set()
+    gevent.joinall(visitors, raise_error=True)
 
 
 def test_a_worker_ends_what_it_sends(stack: Stack) -> None:

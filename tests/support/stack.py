@@ -105,6 +105,14 @@ class GatewayProcess(Started):
     def pid(self) -> int:
         return until(f"a worker of {self.name}", self._worker_pid)
 
+    def pids(self) -> list[int]:
+        """Return the workers of this moment; two while one takes the other's place."""
+        return [child.pid for child in psutil.Process(super().pid).children()]
+
+    def reload(self) -> None:
+        """Tell gunicorn to replace its worker."""
+        os.kill(super().pid, signal.SIGHUP)
+
     def wait_ready(self) -> None:
         """Return once it may be given messages."""
         until(f"{self.name} ready; its log:\n{_tail(self.log)}", self.is_ready)
@@ -129,8 +137,7 @@ class GatewayProcess(Started):
             return False
 
     def _worker_pid(self) -> int:
-        children = psutil.Process(super().pid).children()
-        return children[0].pid if children else 0
+        return next(iter(self.pids()), 0)
 
 
 class Stack:
