@@ -52,6 +52,11 @@ _HOSTS_MAX = 64
 _ABSOLUTE = re.compile(r"https?://([^/?]*)([^?]*)(?:\?(.*))?\Z", re.IGNORECASE)
 
 
+_VERSIONS = {"1.0", "1.1"}
+#: The others that llhttp reads.
+_OTHER_PROTOCOL = re.compile(rb" (?:RTSP|ICE)/[0-9.]+\r\n")
+
+
 class HeadTooLarge(BadRequest):
     """More header fields, or larger ones, than a named bound (RFC 6585, section 5)."""
 
@@ -90,17 +95,22 @@ def environ_key(name: bytes) -> str:
     return key if key in _WITHOUT_PREFIX else "HTTP_" + key
 
 
-def http_version(line: bytes, raw: bytes) -> str:
+def http_version(line: bytes, number: str, raw: bytes, *, ours: bool) -> str:
     """Return the protocol of the request whose line begins with *line* (method, space, target) in *raw*.
 
-    *raw* is what arrived, from the read in which this request began.  llhttp does not tell HTTP/1.0 from RTSP/1.0.
+    *number* is what llhttp has read, which does not tell HTTP/1.0 from RTSP/1.0.  *raw* is what arrived, from the read
+    in which this request began; *ours*: it begins with this request.  Where another one before it ends, llhttp does not
+    tell, so that behind a body that speaks of RTSP the doubt is decided against the request.
 
     :raises BadRequest: it is none that is spoken here, or there is more than one space in the line.
     """
-    if line + b" HTTP/1.1\r\n" in raw:
-        return "HTTP/1.1"
-    if line + b" HTTP/1.0\r\n" in raw:
-        return "HTTP/1.0"
+    version = "HTTP/" + number
+    if (
+        number in _VERSIONS
+        and b"%b %b\r\n" % (line, version.encode()) in raw
+        and (ours or not _OTHER_PROTOCOL.search(raw))
+    ):
+        return version
     raise VersionNotSupported(
         "expected METHOD target HTTP/1.1 (or 1.0), with single spaces", reason="protocol"
     )
@@ -143,8 +153,13 @@ def _check_host(environ: dict[str, object]) -> None:
 def _check_transfer_encoding(environ: dict[str, object]) -> None:
     if environ["SERVER_PROTOCOL"] != "HTTP/1.1":
         raise BadRequest("expected no Transfer-Encoding with HTTP/1.0", reason="transfer_encoding")
-    if environ["HTTP_TRANSFER_ENCODING"].lower() != "chunked":  # type: ignore[attr-defined]
-        raise NotImplementedHere("expected no Transfer-Encoding but chunked", reason="transfer_encoding")
+    codings = environ["HTTP_TRANSFER_ENCODING"].lower()  # type: ignore[attr-defined]
+    if codings == "chunked":
+        return
+    if codings.rpartition(",")[2].strip(" \t") != "chunked":
+        # RFC 9112, section 6.3: nobody can say where its body ends.
+        raise BadRequest("expected a Transfer-Encoding that ends with chunked", reason="transfer_encoding")
+    raise NotImplementedHere("expected no Transfer-Encoding but chunked", reason="transfer_encoding")
 
 
 def _from_other_form(environ: dict[str, object], method: str, target: str) -> str:

@@ -92,6 +92,8 @@ class Reader:
         self._forwarded = False
         #: What arrived since the read in which this request began, until its head is complete.
         self._raw = b""
+        #: It begins with this request.
+        self._raw_is_ours = True
         #: How much of it was in that first read, which may have held other requests before.
         self._first_read_bytes = 0
         #: Bytes that were read of a body so far, with its framing.
@@ -117,6 +119,7 @@ class Reader:
             self._raw += data
         else:
             self._raw = data
+            self._raw_is_ours = not self.in_body
             self._first_read_bytes = len(data)
         try:
             self.parser.feed_data(data)
@@ -179,10 +182,11 @@ class Reader:
             del environ[""]
         method = self.parser.get_method()
         line = b"%b %b" % (method, self._target)
-        if self._raw.startswith(line + b" HTTP/1.1\r\n"):
+        if self._raw_is_ours and self._raw.startswith(line + b" HTTP/1.1\r\n"):
             self._http_1_1 = True
         else:
-            environ["SERVER_PROTOCOL"] = version = http_version(line, self._raw)
+            number = self.parser.get_http_version()
+            environ["SERVER_PROTOCOL"] = version = http_version(line, number, self._raw, ours=self._raw_is_ours)
             self._http_1_1 = version == "HTTP/1.1"
         finish_head(environ, _METHODS.get(method) or _method(method), self._target.decode("ascii"))
         length = environ.get("CONTENT_LENGTH")
@@ -213,6 +217,9 @@ class Reader:
             raise self._too_large_head()
         body = self._body if type(self._body) is bytes else b"".join(self._body)  # type: ignore[arg-type]
         if "HTTP_TRANSFER_ENCODING" in environ:
+            if not self._chunks:
+                # With an Upgrade field llhttp leaves the body to the other protocol.
+                raise _upgrade_with_body()
             # RFC 9112, section 7.1.3: decoded, it is a body of known length.
             del environ["HTTP_TRANSFER_ENCODING"]
             environ["CONTENT_LENGTH"] = str(len(body))
@@ -226,7 +233,7 @@ class Reader:
         self.done.append(request)
         self._environ = None
         self._between.append(None)
-        self.in_body = False
+        self.in_body = self._raw_is_ours = False
         self._body = b""
 
     def _learn(self, name: bytes) -> str:
@@ -262,8 +269,8 @@ class Reader:
         self.spent = True
         if request.environ["REQUEST_METHOD"] == "CONNECT":
             self.refusal = BadRequest("expected a target that begins with a slash", reason="target")
-        elif request.environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in request.environ:
-            self.refusal = BadRequest("expected no body with an Upgrade field", reason="upgrade_with_body")
+        elif int(request.environ.get("CONTENT_LENGTH", "0")) != len(request.environ["gateway.body"]):
+            self.refusal = _upgrade_with_body()
         if self.refusal is not None:
             self.done.pop()
 
@@ -296,7 +303,6 @@ class _TooManyRequests(Exception):
     """One read held more requests than ``pipelined_max``."""
 
 
-
 def _method(method: bytes) -> str:
     # llhttp knows a few dozen methods, so this cannot grow.
     return _METHODS.setdefault(method, method.decode("ascii"))
@@ -304,6 +310,10 @@ def _method(method: bytes) -> str:
 
 def _field(key: str) -> str:
     return key.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def _upgrade_with_body() -> BadRequest:
+    return BadRequest("expected no body with an Upgrade field", reason="upgrade_with_body")
 
 
 def _too_large(limits: ServerSettings, got: str) -> TooLarge:
