@@ -326,8 +326,10 @@ def test_a_source_is_not_asked_while_its_reader_is_behind(held: Site) -> None:
     source = Scripted(LARGE, b"next")
     stream = held.open(source)
     assert stream.read(6) == b"first\0"
-    source.wake()
     until("lookouts at rest", lambda: held.lookouts._busy == 0)
+    source.wake()
+    assert held.lookouts._busy == 0, "a lookout comes for nothing"
+    gevent.idle()
     assert source.asked == 1
 
     assert stream.read(len(LARGE) + 3) == LARGE[1:] + b"next"
