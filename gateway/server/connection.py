@@ -421,7 +421,7 @@ class Connection:
         error = _overloaded("in_flight_max", self.limits.in_flight_max)
         if not request.keep_alive or self._server.draining:
             self._refuse(error)
-        elif self._say(error, close=False):
+        elif self._say(error, close=False, is_head=request.environ["REQUEST_METHOD"] == "HEAD"):
             # Not at once: hundreds may be queued, and each would stand on the stack of the one before.
             self._server.loop.run_callback(self._go_on)
 
@@ -430,11 +430,14 @@ class Connection:
         if self._say(error, close=True):
             self._linger()
 
-    def _say(self, error: SwitchboardError, *, close: bool) -> bool:
+    def _say(self, error: SwitchboardError, *, close: bool, is_head: bool = False) -> bool:
         telemetry.event("http.refused", reason=error.reason, outcome=error.status)
         body = msgspec.json.encode({"error": error.reason, "message": str(error)})
         retry_after_s = max(1, round(error.retry_after_s)) if isinstance(error, TryLater) else None
         data = refusal(error.status, body, self._server.date_line, retry_after_s=retry_after_s, close=close)
+        if is_head:
+            # The body would be read as the next answer.  (Behind the last answer nothing is read.)
+            data = data[: -len(body)]
         # A caller whose window is shut with so little under way will not read this either.
         if self.try_write(data) == len(data):
             return True

@@ -77,6 +77,9 @@ def encode_head(
     if body_length is not None and length is None and status[:3] not in _WITHOUT_CONTENT:
         length = body_length
         lines.append(b"Content-Length: %d\r\n" % length)
+    elif length is not None and status[:3] == "204":
+        # RFC 9110, section 8.6: not with 204, where some read it nevertheless, and wait.
+        lines = [line for line in lines if line[:15].lower() != b"content-length:"]
     framing = _framing(status, length, is_head=is_head, http_1_1=http_1_1)
     if framing == "chunked":
         lines.append(b"Transfer-Encoding: chunked\r\n")

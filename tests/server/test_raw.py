@@ -30,7 +30,12 @@ def test_every_way_to_end_a_body() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\n\r\n", CHUNKED.replace(b"abc\r\n", b"abcd\r\n")]
+    "wrong",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\n\r\n",
+        CHUNKED.replace(b"abc\r\n", b"abcd\r\n"),
+    ],
 )
 def test_what_is_no_answer_fails(wrong: bytes) -> None:
     with pytest.raises((AssertionError, ValueError)):
