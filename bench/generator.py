@@ -1,7 +1,7 @@
 """wrk, the load generator: one run, pinned away from the server, status and length of every answer checked by it.
 
-Its scripts are in bench/wrk/.  Their check costs wrk less than a microsecond an answer, of the twelve that an answer
-costs it anyhow.  What a run says is believed only as far as wrk had time to spare: see :attr:`Shot.busy_s`.
+Its scripts are in bench/wrk/.  Their check of each answer is too cheap to be seen beside the 6 to 12 µs that an answer
+costs wrk anyhow.  What a run says is believed only as far as wrk had time to spare: see :attr:`Shot.busy_s`.
 """
 
 from __future__ import annotations

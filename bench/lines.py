@@ -39,6 +39,8 @@ class Line(msgspec.Struct, frozen=True):
     promises: tuple[Promise, ...]
     #: Whose numbers the promises speak of.
     ours: str = OURS
+    #: Runs are longer by this factor.
+    longer: float = 1.0
 
 
 _WEB = (OURS, "fastify", "node", "falcon")
@@ -60,6 +62,8 @@ LINES: Mapping[str, Line] = {
         Line(
             "rpc1000", "RPC 50 ms, 1,000 connections", "/bench/rpc", "rpc.lua", 1_000, check_rpc, _WEB,
             (Promise(0.95, unit_of=RPC_CEILING), Promise(70.0, of="p99_ms")),
+            # All wait for the same 50 ms: the wave that is under way at the end is lost, and must not weigh.
+            longer=2.0,
         ),
         Line(
             "rpc4000", "RPC 50 ms, 4,000 connections", "/bench/rpc", "rpc.lua", 4_000, check_rpc, _WEB,

@@ -124,7 +124,12 @@ class Rounds:
         for seconds in (self._plan.warm_s, self._plan.measured_s):
             all_s, server_s, postgres_s = busy_s(), server.cpu_s(), cpu_s(self._postgres_pid)
             shot = fire(
-                url, line.script, expected, connections=line.connections, seconds=seconds, cpu=OTHERS_CPU
+                url,
+                line.script,
+                expected,
+                connections=line.connections,
+                seconds=seconds * line.longer,
+                cpu=OTHERS_CPU,
             )
             server_s, postgres_s = server.cpu_s() - server_s, cpu_s(self._postgres_pid) - postgres_s
             strangers_s = busy_s() - all_s - server_s - postgres_s - shot.busy_s
