@@ -224,7 +224,7 @@ def test_an_error_behind_the_head_ends_the_answer_where_it_is(serve: Serve) -> N
             try:
                 start_response("500 Internal Server Error", PLAIN, sys.exc_info())
             except KeyError as again:
-                raised += [error, again]
+                raised.extend((error, again))
                 raise
 
     with Caller(serve(application)) as caller:
