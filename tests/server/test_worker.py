@@ -93,11 +93,21 @@ def test_a_drain_that_fails_takes_nobodys_turn(tmp_path: Path) -> None:
 
 def test_a_drain_that_lasts_has_its_time_and_the_stop_its_own(tmp_path: Path) -> None:
     """The application uses up the grace time; its stop still comes before the master's kill."""
-    with running(tmp_path, "--graceful-timeout", "3", env={"FAULTS": "drain_lasts"}) as site:
+    with running(tmp_path, "--graceful-timeout", "3", env={"FAULTS": "drain_lasts stop_lasts"}) as site:
         site.terminate()
         assert site.wait_end() == 0
         assert site.marks() == ["drain", "stop"]
         assert "SIGKILL" not in site.said()
+
+
+def test_an_application_that_has_limits_says_how_long_the_drain_is(tmp_path: Path) -> None:
+    with running(tmp_path, env={"FAULTS": "limited"}) as site, asked_slowly(site) as caller:
+        began = time.monotonic()
+        site.terminate()
+        assert caller.ends()
+        assert site.wait_end() == 0
+        assert time.monotonic() - began < SOON_S
+        assert site.marks() == ["slow", "drain", "stop"]
 
 
 def test_a_loop_that_stands_still_is_found_and_told(tmp_path: Path) -> None:

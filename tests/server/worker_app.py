@@ -12,10 +12,12 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from gateway.settings.server import ServerSettings
+
 __all__ = ["app"]
 
 MARKS = Path(os.environ["MARKS"])
-#: Words of what is to fail or last: drain_raises, drain_exits, drain_lasts, stop_raises, load_raises.
+#: Words of what is to fail or last: drain_raises, drain_lasts, stop_raises, stop_lasts, load_raises; or ``limited``.
 FAULTS = os.environ.get("FAULTS", "").split()
 
 
@@ -30,6 +32,8 @@ class App:
     def __init__(self) -> None:
         self._gate = Event()
         self.streams: list[Any] = []
+        if "limited" in FAULTS:
+            self.limits = ServerSettings(drain_s=0.5)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         route = environ["PATH_INFO"].strip("/") or "echo"
@@ -45,6 +49,8 @@ class App:
             raise RuntimeError("drain")
 
     def stop(self, deadline: float) -> None:
+        if "stop_lasts" in FAULTS:
+            gevent.sleep(0.8 * (deadline - time.monotonic()))
         mark("stop")
         if "stop_raises" in FAULTS:
             raise RuntimeError("stop")
