@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 from gateway.server.reader import Reader, Request
 from gateway.settings.server import ServerSettings
 
-__all__ = ["SEEDS", "SMALL", "Outcome", "read", "split"]
+__all__ = ["SEEDS", "SMALL", "Outcome", "assert_same", "read", "split"]
 
 #: Bounds that generated requests reach.
 SMALL = ServerSettings(
     request_line_bytes_max=200, headers_max=12, header_bytes_max=400, body_bytes_max=300, pipelined_max=50
 )
 _TEMPLATE = {"SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http"}
+
+#: What is noticed sooner or later, as the bytes come: bounds of what has not ended yet, and the doubt that
+#: ``head.http_version`` describes.
+_EARLIER = {"head_too_large", "chunk_overhead", "protocol"}
 
 #: One of each kind of request, for mutations to begin with.
 SEEDS = (
@@ -60,6 +64,17 @@ def read(pieces: Iterable[bytes], limits: ServerSettings = SMALL) -> Outcome:
         if reader.spent:
             return Outcome(requests, None, False)
     return Outcome(requests, None, not reader.idle)
+
+
+def assert_same(whole: Outcome, cut: Outcome) -> None:
+    """The same bytes, cut differently, are the same requests, and are refused or not."""
+    reasons = {one.refusal[1] for one in (whole, cut) if one.refusal is not None}
+    if reasons & _EARLIER:
+        fewest = min(len(whole.requests), len(cut.requests))
+        assert whole.requests[:fewest] == cut.requests[:fewest]
+        return
+    assert whole.requests == cut.requests
+    assert (whole.refusal, whole.unfinished) == (cut.refusal, cut.unfinished)
 
 
 def split(data: bytes, at: Iterable[int]) -> list[bytes]:
