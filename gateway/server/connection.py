@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from gevent.socket import wait as wait_on
-from greenlet import getcurrent
 
 from gateway import telemetry
 from gateway.domain.errors import BadRequest, Overloaded, SwitchboardError, TooSlow, TryLater
@@ -288,7 +287,8 @@ class Connection:
     def _wait(self) -> None:
         self._state = _WAITING
         self.deadline = time.monotonic() + self.limits.idle_timeout_s
-        if self.due_tick == UNWATCHED:
+        if not UNWATCHED < self.due_tick <= self._server.idle_tick:
+            # Not watched, or not so soon: a large body may have had more time than idle connections have.
             self._server.wheel.watch(self)
         if self._server.draining:
             # The answer's head was written before.
@@ -528,13 +528,15 @@ class Connection:
         if not answering or self._unsent:
             self._unsent = b""
             self.watch_writes(None)
-        elif self._write_watcher is not None and getcurrent() is self._server.hub:
-            self._server.hub.cancel_wait(self._write_watcher, ReaderGone())
         if reason in {"idle", "left"}:
             # Over TLS a proper end is said; a broken one must not look like one.
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
-        self._socket.close()
+        if self._write_watcher is None:
+            self._socket.close()
+        else:
+            # A greenlet waits to write.  A descriptor that is closed under its watcher ends the process: libev asserts.
+            self._server.hub.cancel_waits_close_and_then([self._write_watcher], ReaderGone, self._socket.close)
         self._server.closed(self, reason)
         stream, self._stream = self._stream, None
         if stream is not None:

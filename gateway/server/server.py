@@ -76,6 +76,8 @@ class Server:
         self.draining = False
         self._stopped = False
         self.date_line = b""
+        #: The wheel's tick at which a connection that lies idle from now on is looked at.
+        self.idle_tick = 0
         self._tls = tls
         self._multiprocess = multiprocess
         self._listeners: list[Listener] = []
@@ -184,6 +186,7 @@ class Server:
         self._ticks += 1
         self.date_line = f"Date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
         now = time.monotonic()
+        self.idle_tick = self.wheel.tick(now + self.limits.idle_timeout_s)
         for connection in self.wheel.expired(now):
             connection.due(now)
         if self._ticks % 4 == 0:

@@ -53,13 +53,17 @@ class Wheel(Generic[Item]):
         """How many items are in the wheel; counted, so not for the hot path."""
         return sum(map(len, self._buckets.values()))
 
+    def tick(self, deadline: float) -> int:
+        """Return in which tick an item with *deadline* is looked at."""
+        return max(math.ceil(deadline / self._tick_s), 0)
+
     def watch(self, item: Item) -> None:
         """Learn of *item*, or that its deadline moved to an earlier time.  Too many calls do no harm."""
         deadline = item.deadline
         if deadline == math.inf:
             # Nothing to wait for; should the item be in a bucket, it leaves the wheel when that comes up.
             return
-        tick = max(math.ceil(deadline / self._tick_s), 0)
+        tick = self.tick(deadline)
         if item.due_tick != UNWATCHED:
             if item.due_tick <= tick:
                 return

@@ -1,0 +1,338 @@
+"""Callers that take their time: slowloris in all its forms, and readers that do not read.
+
+The limits under test are fractions of a second and all others are hours, so that what ends a connection is known by
+what ended it.  Where time has to pass, another caller whose own time runs out says that it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from tests.server.conftest import Serve, Start
+from tests.server.raw import Caller
+from tests.server.telling import Counter, told
+from tests.server.tls_material import make_certificate
+from tests.support.waiting import GUARD_S, until
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
+#: Of the limit under test.
+SHORT_S = 0.2
+#: Between two bytes of a trickle: many within ``SHORT_S``.
+_DROP_S = 0.02
+
+LONG = {
+    "header_timeout_s": 3_600.0,
+    "body_timeout_s": 3_600.0,
+    "idle_timeout_s": 3_600.0,
+    "write_timeout_s": 3_600.0,
+    "transfer_rate_min_bytes_s": 1_073_741_824,
+}
+
+
+@pytest.fixture
+def counter() -> Counter:
+    return Counter()
+
+
+def trickle(caller: Caller, pieces: Iterable[bytes]) -> gevent.Greenlet[..., None]:
+    """Send *pieces* one after the other with a little time between, until nobody takes them any more."""
+
+    def send() -> None:
+        try:
+            for piece in pieces:
+                caller.sock.send(piece)
+                gevent.sleep(_DROP_S)
+        except OSError:
+            pass
+
+    return gevent.spawn(send)
+
+
+def bytes_of(data: bytes) -> list[bytes]:
+    return [bytes([byte]) for byte in data]
+
+
+def assert_refused(caller: Caller, reason: str) -> None:
+    answer = caller.answer()
+    assert (answer.status, answer.json["error"], answer.closes) == (408, reason, True)
+    assert caller.ends()
+
+
+# Heads
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the first", "a later one"])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"G"],
+        [b"GET / HT"],
+        [b"GET / HTTP/1.1\r\nHost: a\r\n"],
+        bytes_of(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 1_000),
+        [b"GET / HTTP/1.1\r\nHost: a\r\n"] + [b"X: y\r\n"] * 90,
+        [b"\r\n", b"\r\n", *bytes_of(b"GET /" + b"y" * 1_000)],
+    ],
+    ids=["one byte", "half a line", "half a head", "byte by byte", "a field at a time", "behind line breaks"],
+)
+def test_a_head_has_its_time(serve: Serve, counter: Counter, pieces: Iterable[bytes], again: bool) -> None:
+    port = serve(counter, **LONG | {"header_timeout_s": SHORT_S})
+    with Caller(port) as caller:
+        if again:
+            assert caller.send(GET).answer().status == 200
+        sending = trickle(caller, pieces)
+        assert_refused(caller, "head_too_slow")
+        sending.kill()
+    assert counter.began == again
+
+
+@pytest.mark.parametrize("pieces", [[], itertools.repeat(b"\r\n"), itertools.repeat(b"\n")])
+def test_a_connection_on_which_nothing_begins_is_closed(
+    start: Start, counter: Counter, pieces: Iterable[bytes]
+) -> None:
+    """Line breaks before a request are nothing (RFC 9112, section 2.2), however many come."""
+    server, port = start(counter, **LONG | {"header_timeout_s": SHORT_S})
+    with Caller(port) as caller:
+        sending = trickle(caller, pieces)
+        assert_ends(caller)
+        sending.kill()
+    until("nothing is left", lambda: not server.connections)
+
+
+def assert_ends(caller: Caller) -> None:
+    """The server says nothing more and closes; bytes that it had not read make that a reset."""
+    with contextlib.suppress(ConnectionResetError):
+        assert caller.ends()
+
+
+@pytest.mark.parametrize("pieces", [[], itertools.repeat(b"\r\n")])
+def test_an_idle_connection_is_closed(serve: Serve, counter: Counter, pieces: Iterable[bytes]) -> None:
+    port = serve(counter, **LONG | {"idle_timeout_s": SHORT_S})
+    with Caller(port) as caller:
+        for _ in range(2):
+            assert caller.send(GET).answer().status == 200
+        sending = trickle(caller, pieces)
+        assert_ends(caller)
+        sending.kill()
+
+
+def test_a_head_has_its_time_however_little_was_left_of_the_idle_time(serve: Serve, counter: Counter) -> None:
+    port = serve(counter, **LONG | {"idle_timeout_s": SHORT_S})
+    with Caller(port) as caller, Caller(port) as witness:
+        assert caller.send(GET).answer().status == 200
+        caller.send(GET[:10])
+        assert witness.send(GET).answer().status == 200
+        assert witness.ends()
+        assert caller.send(GET[10:]).answer().status == 200
+
+
+def test_the_idle_time_begins_with_the_answer(serve: Serve, counter: Counter) -> None:
+    port = serve(counter, **LONG | {"idle_timeout_s": SHORT_S})
+    with Caller(port) as caller, Caller(port) as witness:
+        caller.send(GET.replace(b"/", b"/wait", 1))
+        assert witness.send(GET).answer().status == 200
+        assert witness.ends()
+        counter.go.set()
+        assert caller.answer().status == 200
+        assert caller.send(GET).answer().status == 200
+
+
+def test_half_a_request_behind_one_that_runs_has_its_time_when_it_is_its_turn(
+    serve: Serve, counter: Counter
+) -> None:
+    port = serve(counter, **LONG | {"header_timeout_s": SHORT_S})
+    with Caller(port) as caller, Caller(port) as witness:
+        caller.send(GET.replace(b"/", b"/wait", 1) + GET[:10])
+        assert witness.ends()
+        assert caller.is_silent()
+        counter.go.set()
+        assert caller.answer().status == 200
+        assert_refused(caller, "head_too_slow")
+
+
+def test_half_a_handshake(serve: Serve, counter: Counter, tmp_path: Path) -> None:
+    port = serve(
+        counter, tls=make_certificate(tmp_path).server_context(), **LONG | {"header_timeout_s": SHORT_S}
+    )
+    with Caller(port) as silent, Caller(port) as half:
+        # A record of a ClientHello that does not come.
+        half.send(b"\x16\x03\x01\x01\x00\x01\x00")
+        assert silent.ends()
+        assert half.ends()
+
+
+# Bodies
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+SIZED = HEAD + b"Content-Length: 1000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "pieces"),
+    [
+        (SIZED, []),
+        (SIZED, [b"x"] * 1_000),
+        (CHUNKED, []),
+        (CHUNKED, [b"0"] * 1_000),
+        (CHUNKED, [b"1\r\nx\r\n"] * 1_000),
+        (CHUNKED, [b"1;"] + [b"e"] * 1_000),
+        (CHUNKED, [b"1\r\nx\r\n0\r\n"] + [b"T: y\r\n"] * 90),
+        (CHUNKED, [b"1\r\nx\r\n0\r\nT: "] + [b"y"] * 1_000),
+    ],
+    ids=[
+        "nothing of a length",
+        "a length, byte by byte",
+        "no chunk",
+        "a chunk's size",
+        "small chunks",
+        "an extension",
+        "trailers",
+        "a trailer, byte by byte",
+    ],
+)
+def test_a_body_has_its_time(start: Start, counter: Counter, head: bytes, pieces: list[bytes]) -> None:
+    server, port = start(counter, **LONG | {"body_timeout_s": SHORT_S})
+    with Caller(port) as caller:
+        sending = trickle(caller.send(head), pieces)
+        assert_refused(caller, "body_too_slow")
+        sending.kill()
+    until("nothing is left", lambda: not server.connections and not server.buffered_bytes)
+    assert not counter.began
+
+
+def test_a_body_that_comes_fast_enough_has_more_time(serve: Serve, counter: Counter) -> None:
+    """600 bytes at 64 bytes a second: almost ten seconds for the rest."""
+    port = serve(counter, **LONG | {"body_timeout_s": SHORT_S, "transfer_rate_min_bytes_s": 64})
+    with Caller(port) as caller, Caller(port) as witness:
+        caller.send(SIZED + b"x" * 600)
+        witness.send(SIZED)
+        assert_refused(witness, "body_too_slow")
+        assert caller.send(b"x" * 400).answer().body == b"1000"
+
+
+def test_the_time_of_a_body_begins_with_that_body(start: Start, counter: Counter) -> None:
+    """Not with an earlier one on the same connection, answered or turned away."""
+    server, port = start(counter, **LONG | {"body_timeout_s": 2 * SHORT_S, "in_flight_max": 1})
+    with Caller(port) as busy, Caller(port) as caller, Caller(port) as witness:
+        busy.send(GET.replace(b"/", b"/wait", 1))
+        until("it runs", lambda: server.in_flight == 1)
+        caller.trickle([SIZED + b"x" * 600])
+        witness.send(SIZED)
+        assert caller.send(b"x" * 400).answer().status == 503
+        assert_refused(witness, "body_too_slow")
+        counter.go.set()
+        assert busy.answer().status == 200
+        caller.trickle([SIZED + b"x" * 600])
+        # One look of the server at its deadlines is behind it.
+        with Caller(port) as second:
+            second.trickle([SIZED])
+            assert caller.send(b"x" * 400).answer().body == b"1000"
+
+
+# Answers
+
+#: More than the kernel takes of an answer that nobody reads.
+_LARGE = 8_000_000
+_HUGE = 40_000_000
+_PIECE = bytes(100_000)
+
+
+class Large:
+    """An application with a large answer, whole or in pieces, and what became of it."""
+
+    def __init__(self, whole: bool) -> None:
+        self.whole = whole
+        self.closed = Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        length = _HUGE if environ["PATH_INFO"] == "/huge" else _LARGE
+        start_response("200 OK", [("Content-Length", str(length))])
+        return [bytes(length)] if self.whole else self._pieces(length)
+
+    def _pieces(self, length: int) -> Iterator[bytes]:
+        try:
+            for _ in range(length // len(_PIECE)):
+                yield _PIECE
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("takes", ["nothing", "a byte at a time"])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "in pieces"])
+def test_a_reader_that_does_not_read_is_left(start: Start, whole: bool, takes: str) -> None:
+    large = Large(whole)
+    server, port = start(large, **LONG | {"write_timeout_s": SHORT_S})
+    with Caller(port, receive_buffer_bytes=4_096) as caller, told("connection.dropped") as dropped:
+        caller.send(GET)
+        reading = gevent.spawn(takes_byte_by_byte, caller.sock) if takes != "nothing" else None
+        until("the connection was dropped", lambda: dropped.reasons)
+        assert dropped.reasons == ["write_timeout"]
+        if reading is not None:
+            reading.kill()
+    until("nothing is left", lambda: not server.connections and not server.in_flight)
+    if not whole:
+        # PEP 3333: whatever happens, the iterable is closed.
+        assert large.closed.wait(GUARD_S)
+
+
+def takes_byte_by_byte(sock: socket.socket) -> None:
+    try:
+        while sock.recv(1):
+            gevent.sleep(_DROP_S)
+    except OSError:
+        pass
+
+
+def test_a_reader_of_a_large_answer_has_more_time(serve: Serve) -> None:
+    """8 MB at 10 MB/s are given a second and 40 MB are given four, before which the reader begins."""
+    port = serve(Large(whole=True), **LONG | {"write_timeout_s": SHORT_S, "transfer_rate_min_bytes_s": 10_000_000})
+    with Caller(port) as caller, Caller(port) as witness, told("connection.dropped") as dropped:
+        caller.send(GET.replace(b"/", b"/huge", 1))
+        witness.send(GET)
+        until("the witness was dropped", lambda: dropped.reasons == ["write_timeout"])
+        taken = 0
+        while taken < _HUGE and (piece := caller.sock.recv(1_000_000)):
+            taken += len(piece)
+        assert taken >= _HUGE
+
+
+@pytest.mark.parametrize("in_hub", [False, True])
+def test_a_write_that_waits_ends_with_its_connection(start: Start, in_hub: bool) -> None:
+    """A descriptor that is closed while a greenlet waits for it would end the whole process."""
+    large = Large(whole=False)
+    server, port = start(large, **LONG)
+    with Caller(port, receive_buffer_bytes=4_096) as caller:
+        caller.send(GET)
+        until("it is being answered", lambda: server.in_flight)
+        gevent.idle()
+        if in_hub:
+            server.loop.run_callback(server.stop)
+        else:
+            server.stop()
+        assert large.closed.wait(GUARD_S)
+        until("the request has ended", lambda: not server.in_flight)
+        assert not server.connections
+
+
+# Behind the end
+
+
+@pytest.mark.parametrize("pieces", [[], itertools.repeat(b"x" * 100)], ids=["silent", "sends"])
+def test_a_caller_that_was_refused_is_not_listened_to_for_ever(
+    start: Start, counter: Counter, pieces: Iterable[bytes]
+) -> None:
+    server, port = start(counter, **LONG)
+    with Caller(port) as caller:
+        assert caller.send(b"nonsense\r\n\r\n").answer().status == 400
+        sending = trickle(caller, pieces)
+        until("the connection is closed", lambda: not server.connections)
+        sending.kill()
