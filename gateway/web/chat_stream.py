@@ -31,8 +31,10 @@ __all__ = ["BEAT", "COME_BACK", "OPENING", "ChatSource", "Draw"]
 #: Makes what the page draws of a reply.
 Draw = Callable[[Reply], Any]
 
-#: A page that was cut off comes back after a second; its own back-off takes over when that fails.
-RETRY_MS = 1_000
+#: When a reader that leaves reconnecting to its browser comes back.  By then a process that stops has closed its idle
+#: connections (a second, and a tick of its server's clock): on one of those the reader would be refused, and a browser
+#: gives up on the first refusal.  Our own page has a back-off of its own.
+RETRY_MS = 2_000
 OPENING = COME_BACK = retry(RETRY_MS)
 BEAT = event("beat", {})
 

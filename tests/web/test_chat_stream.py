@@ -66,7 +66,7 @@ def wait_for_streams(chat: Site, count: int) -> None:
 def test_a_stream_tells_a_turn_from_its_beginning_to_its_end(chat: Site) -> None:
     stream, talk = chat.stream(), chat.talk()
     assert stream.until("ready") == [Received("ready", {"seq": 0})]
-    assert stream.retry_ms == 1_000
+    assert stream.retry_ms == 2_000
     assert stream.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert stream.response.headers["Cache-Control"] == "no-store"
 
@@ -270,7 +270,7 @@ def test_a_drain_ends_streams_with_a_word_on_when_to_come_back(chat: Site) -> No
     stopping = gevent.spawn(chat.live.stop, time.monotonic() + GUARD_S)
 
     assert stream.rest() == []
-    assert stream.retry_ms == 1_000
+    assert stream.retry_ms == 2_000
     stopping.get(timeout=GUARD_S)
     refused = chat.stream()
     assert (refused.status, refused.response.headers["Retry-After"]) == (503, "5")
