@@ -82,6 +82,8 @@ class Server:
         self._multiprocess = multiprocess
         self._listeners: list[Listener] = []
         self._ticks = 0
+        #: What ``server.observed`` told last.
+        self._told = (0, 0, 0, 0)
         self.samples = limits.access_log_ratio > 0
         self._sampled = 0.0
         self._timer = self.loop.timer(_TICK_S, repeat=_TICK_S)
@@ -129,6 +131,7 @@ class Server:
             telemetry.event("server.cut_off", answering=self.in_flight, arriving=arriving)
         for connection in list(self.connections):
             connection.close("stopped")
+        self._tell()
 
     # What connections need of one another.
 
@@ -191,6 +194,22 @@ class Server:
             connection.due(now)
         if self._ticks % 4 == 0:
             self.handlers.trim()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell what is held and what was done, if that is news: an event for each request would cost more than it."""
+        news = (len(self.connections), self.in_flight, self.buffered_bytes, self.answered)
+        if news == self._told:
+            return
+        connections, in_flight, buffered_bytes, answered = news
+        telemetry.event(
+            "server.observed",
+            connections=connections,
+            in_flight=in_flight,
+            buffered_bytes=buffered_bytes,
+            answered=answered - self._told[-1],
+        )
+        self._told = news
 
     def _stop_accepting(self) -> None:
         listeners, self._listeners = self._listeners, []

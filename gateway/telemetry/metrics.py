@@ -33,7 +33,7 @@ from gateway.settings.accounts import Account
 from gateway.telemetry.catalogue import Event
 from gateway.telemetry.emit import Writer
 
-__all__ = ["METRICS", "SERIES_MAX", "Counted", "Held", "Measured", "Metrics"]
+__all__ = ["METRICS", "SERIES_MAX", "Counted", "Held", "Measured", "Metrics", "Shown"]
 
 # A time of creation for each series would double their number, and nothing asks for it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -73,11 +73,39 @@ class Held(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A gauge: what the field *value* of *event* said last, for what is too frequent to have events of its own."""
+
+    name: str
+    meaning: str
+    event: str
+    value: str
+    labels: tuple[str, ...] = ()
+
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _BOT = ("channel", "account")
 
-METRICS: tuple[Counted | Measured | Held, ...] = (
+METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
+    Shown("switchboard_connections_open", "Open connections of callers", "server.observed", "connections"),
+    Shown("switchboard_requests_in_flight", "Requests being answered", "server.observed", "in_flight"),
+    Shown(
+        "switchboard_buffered_bytes", "Bytes of bodies that are arriving", "server.observed", "buffered_bytes"
+    ),
+    Counted("switchboard_requests_answered", "Requests answered", "server.observed", (), "answered"),
+    Counted(
+        "switchboard_requests_refused",
+        "Requests refused before the application saw them",
+        "http.refused",
+        ("reason", "outcome"),
+    ),
+    Counted(
+        "switchboard_connections_dropped",
+        "Connections ended for their callers' behaviour",
+        "connection.dropped",
+        ("reason",),
+    ),
     Counted("switchboard_deliveries", "Calls by platforms", "delivery.received", (*_BOT, "outcome")),
     Counted(
         "switchboard_deliveries_refused", "Calls refused at the door", "delivery.refused", (*_BOT, "reason")
@@ -168,7 +196,7 @@ class Metrics:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
-    def _declare(self, metric: Counted | Measured | Held) -> None:
+    def _declare(self, metric: Counted | Measured | Held | Shown) -> None:
         common: dict[str, Any] = {"labelnames": metric.labels, "registry": self._registry}
         match metric:
             case Counted():
@@ -182,6 +210,9 @@ class Metrics:
                 gauge = Gauge(metric.name, metric.meaning, multiprocess_mode="livesum", **common)
                 self._feed(metric.up, _writer(gauge, metric.labels, lambda child, _: child.inc()))
                 self._feed(metric.down, _writer(gauge, metric.labels, lambda child, _: child.dec()))
+            case Shown():
+                gauge = Gauge(metric.name, metric.meaning, multiprocess_mode="livesum", **common)
+                self._feed(metric.event, _writer(gauge, metric.labels, _setting(metric.value)))
 
     def _declare_tenants(self, accounts: Iterable[Account]) -> None:
         """A series of value 1 for each account, by which a query sums what belongs to one tenant.
@@ -206,6 +237,10 @@ def _adding(amount: str) -> _Change:
     if not amount:
         return lambda child, _: child.inc()
     return lambda child, fields: child.inc(fields[amount])
+
+
+def _setting(value: str) -> _Change:
+    return lambda child, fields: child.set(fields[value])
 
 
 def _observing(value: str) -> _Change:

@@ -12,7 +12,7 @@ import pytest
 from gateway import telemetry
 from gateway.settings.accounts import WebchatAccount
 from gateway.telemetry.catalogue import CATALOGUE
-from gateway.telemetry.metrics import METRICS, SERIES_MAX, Counted, Held, Measured, Metrics
+from gateway.telemetry.metrics import METRICS, SERIES_MAX, Counted, Held, Measured, Metrics, Shown
 
 
 @pytest.fixture
@@ -67,6 +67,18 @@ def test_a_gauge_shows_what_is_open(metrics: Metrics) -> None:
     ]
 
 
+def test_a_gauge_shows_what_was_said_last(metrics: Metrics) -> None:
+    for connections, answered in ((3, 10), (1, 5)):
+        telemetry.event(
+            "server.observed", connections=connections, in_flight=0, buffered_bytes=0, answered=answered
+        )
+
+    assert lines(metrics, "switchboard_connections_open") == ["switchboard_connections_open 1.0"]
+    assert lines(metrics, "switchboard_requests_answered_total") == [
+        "switchboard_requests_answered_total 15.0"
+    ]
+
+
 def test_the_number_of_series_is_bounded(metrics: Metrics) -> None:
     """A label that was not meant to be free text ends under ``other`` instead of in all of the memory."""
     for number in range(SERIES_MAX + 50):
@@ -81,7 +93,7 @@ def test_the_table_names_only_events_and_fields_of_the_catalogue() -> None:
     for metric in METRICS:
         events = (metric.up, metric.down) if isinstance(metric, Held) else (metric.event,)
         needed = set(metric.labels)
-        if isinstance(metric, Measured):
+        if isinstance(metric, Measured | Shown):
             needed.add(metric.value)
         if isinstance(metric, Counted) and metric.amount:
             needed.add(metric.amount)
@@ -112,6 +124,7 @@ metrics = Metrics()
 telemetry.attach(metrics)
 telemetry.event("process.buried", processes=1, lanes=2, sends=0)
 telemetry.event("stream.opened", channel="webchat", account="bartender")
+telemetry.event("server.observed", connections=2, in_flight=1, buffered_bytes=10, answered=4)
 page = metrics.scrape().decode()
 from prometheus_client.multiprocess import mark_process_dead
 mark_process_dead(os.getpid())
@@ -133,3 +146,5 @@ def test_one_scrape_shows_the_sum_of_several_processes(tmp_path: Path) -> None:
 
     assert "switchboard_processes_buried_total 3.0" in pages[-1].splitlines()
     assert 'switchboard_streams_open{account="bartender",channel="webchat"} 1.0' in pages[-1].splitlines()
+    assert "switchboard_requests_answered_total 12.0" in pages[-1].splitlines()
+    assert "switchboard_connections_open 2.0" in pages[-1].splitlines()
