@@ -23,6 +23,7 @@ import contextlib
 import faulthandler
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -68,6 +69,10 @@ _OURS_INSTEAD = (
 class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     """One process with one event loop."""
 
+    #: What signals have left word of, and what then wakes the loop.
+    _at_once = _interrupted = _reopen = False
+    _wake: Any = None
+
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Called by the master when it starts: refuse what cannot be done, and name what does nothing.
@@ -83,13 +88,16 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_process(self) -> None:
         """Patch, then load the application and run."""
+        # At once: an order to stop comes once, and the handlers that a fork inherits are the master's, who would not
+        # hear of it.
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        signal.signal(signal.SIGINT, self.handle_quit)
+        signal.signal(signal.SIGQUIT, self.handle_quit)
         monkey.patch_all()
         # The master may have used a hub; a forked one would share its epoll descriptor.
         hub.reinit()
         #: Set whenever there is something to look at.
         self._told = Event()
-        #: What signals have left word of.
-        self._at_once = self._interrupted = self._reopen = False
         self._wake = gevent.get_hub().loop.async_()
         self._wake.start(self._on_signal)
         super().init_process()
@@ -191,7 +199,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: end in order."""
         self.alive = False
-        self._wake.send()
+        if self._wake is not None:
+            self._wake.send()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """SIGINT, SIGQUIT: end at once."""

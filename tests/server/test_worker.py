@@ -77,6 +77,19 @@ def test_int_shortens_a_drain(site: Gunicorn) -> None:
     assert site.marks() == ["slow", "drain", "stop"]
 
 
+def test_an_order_to_stop_is_heard_while_a_worker_starts(tmp_path: Path) -> None:
+    """The master gives it once, perhaps a moment after it has made the worker."""
+    site = Gunicorn(tmp_path, "--workers", "2")
+    try:
+        until("a worker", lambda: not site.ended() and len(site.worker_pids()) == 2)
+        began = time.monotonic()
+        site.terminate()
+        assert site.wait_end() == 0
+        assert time.monotonic() - began < SOON_S
+    finally:
+        site.stop()
+
+
 def test_a_drain_that_fails_takes_nobodys_turn(tmp_path: Path) -> None:
     with running(tmp_path, env={"FAULTS": "drain_raises stop_raises"}) as site, asked_slowly(site) as caller:
         with ask(site, "/echo") as idle:
