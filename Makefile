@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 pytest = browser=0; $(BIN)/pytest $(1) tests/browser || browser=$$?; $(BIN)/pytest $(1) && exit $$browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bench fmt lock clean chromium
+.PHONY: help run test test-all fuzz check bench fmt lock clean chromium
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(VENV)/dev.stamp chromium ## Run the tests that take less than five minut
 
 test-all: $(VENV)/dev.stamp chromium ## Run every test: kills, soak and fuzzing too.
 	@$(call pytest,-m "slow or not slow")
+
+fuzz: $(VENV)/fuzz.stamp ## Look for requests that break the server's border, for SECONDS (60).
+	@exec $(BIN)/python -m tests.fuzz.fuzz_http --seconds $(or $(SECONDS),60)
 
 check: $(VENV)/dev.stamp ## Lint, check types, and check that imports point down.
 	$(BIN)/ruff check .
@@ -59,6 +62,11 @@ $(VENV)/runtime.stamp: requirements.txt
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements-dev.txt
 	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# 35 MB that nothing else needs, so it comes when it is asked for.
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements-fuzz.txt
+	$(PIP) -r requirements-fuzz.txt
 	@touch $@
 
 # The browser tests drive Debian's chromium.  As root it is installed; otherwise the run names what it skipped.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from gateway.domain.errors import BadRequest
+from gateway.server.forwarded import TrustedPeers, apply_forwarded
 from gateway.server.reader import Reader, Request
 from gateway.settings.server import ServerSettings
 
@@ -16,6 +19,8 @@ SMALL = ServerSettings(
     request_line_bytes_max=200, headers_max=12, header_bytes_max=400, body_bytes_max=300, pipelined_max=50
 )
 _TEMPLATE = {"SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http"}
+
+_TRUSTED = [TrustedPeers("10.0.0.0/8"), TrustedPeers("*"), TrustedPeers("")]
 
 #: What is noticed sooner or later, as the bytes come: bounds of what has not ended yet, and the doubt that
 #: ``head.http_version`` describes.
@@ -74,7 +79,8 @@ def assert_same(whole: Outcome, cut: Outcome) -> None:
         assert whole.requests[:fewest] == cut.requests[:fewest]
         return
     assert whole.requests == cut.requests
-    assert (whole.refusal, whole.unfinished) == (cut.refusal, cut.unfinished)
+    # Of two faults either may be the one that is told: llhttp holds a field back until the next one begins.
+    assert (whole.refusal is None, whole.unfinished) == (cut.refusal is None, cut.unfinished)
 
 
 def split(data: bytes, at: Iterable[int]) -> list[bytes]:
@@ -91,6 +97,10 @@ def _told(request: Request) -> tuple[dict[str, Any], bool]:
     assert environ["SERVER_PROTOCOL"] == ("HTTP/1.1" if request.http_1_1 else "HTTP/1.0")
     assert "HTTP_TRANSFER_ENCODING" not in environ
     assert int(environ.get("CONTENT_LENGTH", 0)) == len(body)
+    for trusted in _TRUSTED:
+        told = {**environ, "REMOTE_ADDR": "10.0.0.1", "REMOTE_PORT": "1"}
+        with contextlib.suppress(BadRequest):
+            apply_forwarded(told, trusted)
     return environ, request.keep_alive
 
 
