@@ -5,6 +5,7 @@ reads the environment itself, because the settings are a worker's: HOST, PORT an
 same in both.
 """
 
+import math
 import os
 import shutil
 import tempfile
@@ -24,10 +25,10 @@ control_socket_disable = True
 # Seconds without a sign of life from a worker's event loop; no request's time, a stream may be open for much
 # longer.
 timeout = 30
-# Seconds from the order to stop until the master kills.  More than the turns' own SWITCHBOARD_SERVER__DRAIN_S, so
-# that the drain decides and not this.  Only the variable is seen here: whoever sets server.drain_s in the TOML file
-# sets it there too.
-graceful_timeout = int(float(os.environ.get("SWITCHBOARD_SERVER__DRAIN_S") or 5)) + 2
+# Seconds from the order to stop until the master kills.  More than SWITCHBOARD_SERVER__DRAIN_S, by what the worker
+# keeps for leaving in order, so that the drain decides and not this.  Only the variable is seen here: whoever sets
+# server.drain_s in the TOML file sets it there too.
+graceful_timeout = math.ceil(float(os.environ.get("SWITCHBOARD_SERVER__DRAIN_S") or 5)) + 2
 
 # Times, sizes and numbers of what a caller may do are settings of ours: config/example.env, [server].
 

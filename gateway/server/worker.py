@@ -196,6 +196,11 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     # Signals.  Python calls these between any two steps of any greenlet: they only leave word.
 
+    def init_signals(self) -> None:
+        """HUP is the master's: one that is sent to the whole group, or by name, is not to end a worker at once."""
+        super().init_signals()
+        signal.signal(signal.SIGHUP, lambda *_: None)
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: end in order."""
         self.alive = False

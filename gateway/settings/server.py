@@ -56,8 +56,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: Share of answered requests that are logged, from 0 (none) to 1 (all).
     access_log_ratio: Share = 0.0
 
-    #: Seconds that a stopping process gives its running turns before it hands their lanes over.  gunicorn,
-    #: which ends the process a second later, sees the variable only, and not the TOML file.
+    #: Seconds that a stopping process gives the requests and turns that run; then it cuts off the ones and hands
+    #: over the lanes of the others.  gunicorn, which ends the process two seconds later, sees the variable only, and
+    #: not the TOML file.
     drain_s: Seconds = 5.0
     #: Seconds that a probe of /readyz may take before it counts as failed.
     probe_timeout_s: Seconds = 2.0

@@ -144,6 +144,14 @@ def test_usr1_opens_the_log_files_anew(tmp_path: Path) -> None:
         assert site.call("/echo", b"still here").body == b"still here"
 
 
+def test_hup_is_the_masters(site: Gunicorn) -> None:
+    """``pkill -HUP gunicorn`` reaches the workers as well, whose requests are not to end by it."""
+    with asked_slowly(site) as caller:
+        os.kill(site.worker_pid(), signal.SIGHUP)
+        assert site.call("/let_go").status == 200
+        assert caller.answer().status == 200
+
+
 def test_a_worker_leaves_when_its_master_is_gone(site: Gunicorn) -> None:
     pid = site.worker_pid()
     os.kill(site.pid, signal.SIGKILL)
