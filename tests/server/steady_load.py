@@ -4,7 +4,7 @@
 - A request on a kept connection that ended before the first byte of an answer is sent again, on a new connection, if it
   is a GET (section 9.3.1: only what is idempotent).  A POST is not: it is lost.
 - Behind an answer with ``Connection: close`` nothing is sent.
-- A port that refuses is left for the next one.
+- A port that refuses, or resets before anything is sent, is left for the next one.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ class _Loader:
         for _ in range(_ROUNDS_MAX * len(self._load.ports)):
             try:
                 return Caller(self._load.ports[self._at % len(self._load.ports)])
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):
+                # Nothing has been sent.
                 self._load.counts["refused"] += 1
                 self._at += 1
         return None
