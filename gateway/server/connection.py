@@ -14,23 +14,19 @@ reset, and the caller might never see our answer (RFC 9112, section 9.6).
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
-
-import msgspec
-from gevent.socket import wait as wait_on
+from typing import TYPE_CHECKING
 
 from gateway import telemetry
-from gateway.domain.errors import BadRequest, Overloaded, SwitchboardError, TooSlow, TryLater
-from gateway.server.exchange import Exchange, ReaderGone
+from gateway.domain.errors import BadRequest, SwitchboardError
+from gateway.server.exchange import Exchange
 from gateway.server.forwarded import apply_forwarded
 from gateway.server.held import HeldBody, HeldStream
 from gateway.server.reader import Reader, Request
-from gateway.server.response import refusal
+from gateway.server.refusals import STOPPING, overloaded, refusal_of, too_slow
+from gateway.server.transport import ReaderGone, Socket, Transport
 from gateway.server.wheel import UNWATCHED
 from gateway.settings.server import ServerSettings
 
@@ -38,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.server.listener import Listener
     from gateway.server.server import Server
 
-__all__ = ["LAME_DUCK_S", "Connection", "Socket"]
+__all__ = ["LAME_DUCK_S", "Connection"]
 
 #: Bytes of one read: between requests, and in the middle of a body.
 _READ_BYTES = 16_384
@@ -49,19 +45,8 @@ _LINGER_BYTES_MAX = 16_777_216
 #: Seconds that a connection without a request is left open while the process stops.
 LAME_DUCK_S = 1.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_READ, _WRITE = 1, 2
 
 _WAITING, _ANSWERING, _HELD, _LINGERING, _CLOSED = "waiting", "answering", "held", "lingering", "closed"
-
-
-class Socket(Protocol):
-    """A socket that never waits: a plain one, or :class:`gateway.server.tls.TlsSocket`."""
-
-    def recv(self, size: int, /) -> bytes: ...
-    def send(self, data: bytes | memoryview, /) -> int: ...
-    def shutdown(self, how: int, /) -> None: ...
-    def close(self) -> None: ...
-    def fileno(self) -> int: ...
 
 
 class Connection:
@@ -81,22 +66,20 @@ class Connection:
         "_refusal",
         "_request",
         "_server",
-        "_socket",
         "_state",
         "_stream",
         "_unsent",
-        "_watcher",
-        "_write_watcher",
         "deadline",
         "due_tick",
         "limits",
+        "transport",
     )
 
     def __init__(self, server: Server, listener: Listener, sock: Socket, address: object) -> None:
         self._server = server
         self._listener = listener
         self.limits: ServerSettings = server.limits
-        self._socket = sock
+        self.transport = Transport(server.hub, sock)
         #: A unix socket's peer has no address.
         self._host: str = address[0] if isinstance(address, tuple) else ""
         self._port: str = str(address[1]) if isinstance(address, tuple) else ""
@@ -118,13 +101,10 @@ class Connection:
         self._body_at = 0.0
         self._lingered_bytes = 0
         self._stream: HeldStream | None = None
-        #: Waits until the kernel takes bytes again.
-        self._write_watcher: Any = None
         self.deadline = time.monotonic() + server.limits.header_timeout_s
         self.due_tick = UNWATCHED
         server.wheel.watch(self)
-        self._watcher = server.loop.io(sock.fileno(), _READ)
-        self._watcher.start(self._on_readable)
+        self.transport.watch_reads(self._on_readable)
 
     def __repr__(self) -> str:
         return f"<Connection {self._host}:{self._port} {self._state}>"
@@ -147,17 +127,9 @@ class Connection:
     # In the hub: reading.
 
     def _on_readable(self) -> None:
-        try:
-            data = self._socket.recv(_READ_BYTES if self._reader is None else _BODY_READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            if self._state is not _ANSWERING:
-                self.close("reset")
-                return
-            # The request's greenlet may stand in the middle of a write: it learns the same from the socket.
-            data = b""
-        self._server.phases.arrived(self, data)
+        data = self.transport.read(_READ_BYTES if self._reader is None else _BODY_READ_BYTES)
+        if data is not None:
+            self._server.phases.arrived(self, data)
 
     def take(self, data: bytes) -> None:
         """Take what was read; nothing is the end of what the caller sends."""
@@ -169,7 +141,7 @@ class Connection:
                 self.close("left")
         elif state is _ANSWERING:
             # One read is kept; what is behind it waits in the kernel.
-            self._watcher.stop()
+            self.transport.rest()
             self._early += data
             self._ended = not data
         elif state is _HELD:
@@ -223,7 +195,7 @@ class Connection:
                 self.close("reset")
                 return
         if not self._server.charge(reader):
-            self._refuse(_overloaded("buffered_bytes_max", limits.buffered_bytes_max))
+            self._refuse(overloaded("buffered_bytes_max", limits.buffered_bytes_max))
             return
         allowed_s = limits.body_timeout_s + reader.body_bytes / limits.transfer_rate_min_bytes_s
         self.wake_at(self._body_at + allowed_s)
@@ -304,40 +276,29 @@ class Connection:
             return
         if sent < 0:
             raise ReaderGone
-        self._write_rest(memoryview(data)[sent:])
-
-    def _write_rest(self, rest: memoryview) -> None:
         limits = self.limits
-        left_s = limits.write_timeout_s + len(rest) / limits.transfer_rate_min_bytes_s
-        until = time.monotonic() + left_s
-        self._write_watcher = watcher = self._server.loop.io(self._socket.fileno(), _WRITE)
+        rest = memoryview(data)[sent:]
         try:
-            while rest:
-                left_s = until - time.monotonic()
-                try:
-                    wait_on(watcher, timeout=max(0.0, left_s), timeout_exc=TimeoutError())
-                except TimeoutError:
-                    self.close("write_timeout")
-                    raise ReaderGone from None
-                sent = self.try_write(rest)
-                if sent < 0:
-                    raise ReaderGone
-                rest = rest[sent:]
-        finally:
-            self._write_watcher = None
-            watcher.close()
+            self.transport.write_rest(
+                rest, limits.write_timeout_s + len(rest) / limits.transfer_rate_min_bytes_s
+            )
+        except TimeoutError:
+            self.close("write_timeout")
+            raise ReaderGone from None
+
 
     # Anywhere.
 
     def try_write(self, data: bytes | memoryview) -> int:
         """Write what can be written now; return how much, or -1 if there is no reader any more."""
-        try:
-            return self._socket.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError:
+        sent = self.transport.try_write(data)
+        if sent < 0:
             self.close("reset")
-            return -1
+        return sent
+
+    def watch_writes(self, call: Callable[[], None] | None) -> None:
+        """Call whenever the kernel takes bytes, or no more."""
+        self.transport.watch_writes(call)
 
     def wake_at(self, at: float) -> None:
         """Have ``due`` called at *at* (monotonic seconds), and not before."""
@@ -380,16 +341,16 @@ class Connection:
         sent = self.try_write(data)
         if sent == len(data):
             self._unsent = b""
-            if self._write_watcher is not None:
-                self.watch_writes(None)
+            if self.transport.watches_writes:
+                self.transport.watch_writes(None)
             self._answered()
         elif sent >= 0:
             self._unsent = data[sent:]
-            if self._write_watcher is None:
+            if not self.transport.watches_writes:
                 limits = self.limits
                 patience_s = limits.write_timeout_s + len(data) / limits.transfer_rate_min_bytes_s
                 self.wake_at(time.monotonic() + patience_s)
-                self.watch_writes(self.write_answer)
+                self.transport.watch_writes(self.write_answer)
 
     def _go_on(self) -> None:
         """Take up what has come while a request was answered."""
@@ -410,7 +371,7 @@ class Connection:
                 self.deadline = time.monotonic() + self.limits.header_timeout_s
             early, self._early = self._early, b""
             if early:
-                self._watcher.start(self._on_readable)
+                self.transport.watch_reads(self._on_readable)
                 self._feed(early)
             elif self._reader is not None:
                 self._await_rest(self._reader)
@@ -418,7 +379,7 @@ class Connection:
     def _turn_away(self, request: Request) -> None:
         """Too many requests run: say so at once, and keep the connection for the next try."""
         self._server.discharge(request)
-        error = _overloaded("in_flight_max", self.limits.in_flight_max)
+        error = overloaded("in_flight_max", self.limits.in_flight_max)
         if not request.keep_alive or self._server.draining:
             self._refuse(error)
         elif self._say(error, close=False, is_head=request.environ["REQUEST_METHOD"] == "HEAD"):
@@ -432,12 +393,7 @@ class Connection:
 
     def _say(self, error: SwitchboardError, *, close: bool, is_head: bool = False) -> bool:
         telemetry.event("http.refused", reason=error.reason, outcome=error.status)
-        body = msgspec.json.encode({"error": error.reason, "message": str(error)})
-        retry_after_s = max(1, round(error.retry_after_s)) if isinstance(error, TryLater) else None
-        data = refusal(error.status, body, self._server.date_line, retry_after_s=retry_after_s, close=close)
-        if is_head:
-            # The body would be read as the next answer.  (Behind the last answer nothing is read.)
-            data = data[: -len(body)]
+        data = refusal_of(error, self._server.date_line, close=close, is_head=is_head)
         # A caller whose window is shut with so little under way will not read this either.
         if self.try_write(data) == len(data):
             return True
@@ -451,13 +407,11 @@ class Connection:
             return
         self._state = _LINGERING
         self._forget_requests()
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
+        if not self.transport.end():
             self.close("reset")
             return
         self._early = b""
-        self._watcher.start(self._on_readable)
+        self.transport.watch_reads(self._on_readable)
         self.wake_at(time.monotonic() + _LINGER_S)
 
     def due(self, now: float) -> None:
@@ -472,21 +426,11 @@ class Connection:
                 self._server.phases.take_up()
                 if self.idle:
                     self.close("idle")
-            elif self._reader.in_body:
-                self._refuse(
-                    TooSlow(
-                        "expected the body within server.body_timeout_s, and then at"
-                        " server.transfer_rate_min_bytes_s",
-                        reason="body_too_slow",
-                    )
-                )
             else:
-                self._refuse(
-                    TooSlow("expected the head within server.header_timeout_s", reason="head_too_slow")
-                )
+                self._refuse(too_slow(in_body=self._reader.in_body))
         elif self._state is _LINGERING:
             self.close("lingered")
-        elif self._unsent and self._write_watcher is not None:
+        elif self._unsent and self.transport.watches_writes:
             self.close("write_timeout")
 
     # The process stops.
@@ -505,38 +449,17 @@ class Connection:
         """Refuse a request that is still arriving; return whether there is one."""
         if self._state is not _WAITING or self._reader is None:
             return False
-        self._refuse(Overloaded("this process stops", reason="stopping", retry_after_s=1.0))
+        self._refuse(STOPPING)
         return True
-
-    def watch_writes(self, flush: Callable[[], None] | None) -> None:
-        """Call *flush* whenever the kernel takes bytes, or no more."""
-        if self._write_watcher is not None:
-            self._write_watcher.close()
-            self._write_watcher = None
-        if flush is not None:
-            self._write_watcher = self._server.loop.io(self._socket.fileno(), _WRITE)
-            self._write_watcher.start(flush)
 
     def close(self, reason: str) -> None:
         """Close at once.  Safe twice."""
         if self._state is _CLOSED:
             return
-        answering = self._state is _ANSWERING
         self._state = _CLOSED
+        self._unsent = b""
         self._forget_requests()
-        self._watcher.close()
-        if not answering or self._unsent:
-            self._unsent = b""
-            self.watch_writes(None)
-        if reason in {"idle", "left"}:
-            # Over TLS a proper end is said; a broken one must not look like one.
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_WR)
-        if self._write_watcher is None:
-            self._socket.close()
-        else:
-            # A greenlet waits to write.  A descriptor that is closed under its watcher ends the process: libev asserts.
-            self._server.hub.cancel_waits_close_and_then([self._write_watcher], ReaderGone, self._socket.close)
+        self.transport.close(orderly=reason in {"idle", "left"})
         self._server.closed(self, reason)
         stream, self._stream = self._stream, None
         if stream is not None:
@@ -548,9 +471,3 @@ class Connection:
         for holder in (reader, *(queue or ())):
             if holder is not None:
                 self._server.discharge(holder)
-
-
-def _overloaded(setting: str, bound: int) -> Overloaded:
-    return Overloaded(
-        f"the bound of {bound} is reached (server.{setting})", reason=setting, retry_after_s=1.0
-    )

@@ -16,20 +16,17 @@ from gateway import telemetry
 from gateway.server.held import HeldBody
 from gateway.server.reader import Request
 from gateway.server.response import BadResponse, Framing, encode_head
+from gateway.server.transport import ReaderGone
 
 if TYPE_CHECKING:
     from gateway.server.connection import Connection
     from gateway.server.server import Server
 
-__all__ = ["Exchange", "ReaderGone"]
+__all__ = ["Exchange"]
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType]
 
 _FAILED = b'{"error":"crashed","message":"the application failed; its log says why"}'
-
-
-class ReaderGone(ConnectionError):
-    """Nobody reads any more what is written.  Not the application's fault, and nothing to tell."""
 
 
 class Exchange:

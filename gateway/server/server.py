@@ -11,6 +11,7 @@ It knows nothing of gunicorn (``worker.py`` does), so that a test can run one in
 from __future__ import annotations
 
 import _socket
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
@@ -18,17 +19,17 @@ from ssl import SSLContext
 from typing import Protocol
 
 import gevent
-import msgspec
 
 from gateway import telemetry
-from gateway.server.connection import LAME_DUCK_S, Connection, Socket
+from gateway.server.connection import LAME_DUCK_S, Connection
 from gateway.server.forwarded import TrustedPeers
 from gateway.server.handlers import Handlers
 from gateway.server.listener import Listener
 from gateway.server.phases import Phases
 from gateway.server.reader import Reader
-from gateway.server.response import refusal
+from gateway.server.refusals import overloaded, refusal_of
 from gateway.server.tls import TlsSocket
+from gateway.server.transport import Socket
 from gateway.server.wheel import Wheel
 from gateway.settings.server import ServerSettings
 
@@ -173,16 +174,13 @@ class Server:
         self.connections.add(Connection(self, listener, connected, address))
 
     def _turn_away(self, sock: _socket.socket) -> None:
-        telemetry.event("http.refused", reason="connections_max", outcome=503)
+        error = overloaded("connections_max", self.limits.connections_max)
+        telemetry.event("http.refused", reason=error.reason, outcome=error.status)
         if self._tls is None:
-            message = f"the bound of {self.limits.connections_max} is reached (server.connections_max)"
-            body = msgspec.json.encode({"error": "connections_max", "message": message})
-            try:
-                sock.send(refusal(503, body, self.date_line, retry_after_s=1, close=True))
+            with contextlib.suppress(OSError):
+                sock.send(refusal_of(error, self.date_line, close=True))
                 # A request that is here already would turn the end into a reset, and take the answer with it.
                 sock.recv(65_536)
-            except OSError:
-                pass
         sock.close()
 
     def _tick(self) -> None:
