@@ -33,8 +33,8 @@ __all__ = ["Reader", "Request"]
 _KEYS: dict[bytes, str] = {}
 _KEYS_MAX = 1_024
 _KEY_BYTES_MAX = 64
-#: Bytes of one chunk's size line, extensions included, on the average, and of all of one body beyond that: llhttp reads
-#: chunk extensions of any length and tells nobody.
+#: Bytes of one chunk's size line, extensions included, on the average, and of all of one body beyond that, and of one
+#: trailer: llhttp reads chunk extensions of any length and tells nobody.  What one read holds of them is its own bound.
 _CHUNK_LINE_BYTES_MAX = 64
 _CHUNK_LINES_BYTES_FREE = 4_096
 
@@ -256,11 +256,14 @@ class Reader:
     def _count_framing(self, fed: int) -> None:
         """Refuse a chunked body that is mostly something else."""
         self._body_raw_bytes += fed
-        overhead = self._body_raw_bytes - self.body_bytes
-        if overhead > self._limits.header_bytes_max + _CHUNK_LINES_BYTES_FREE + self._chunks * _CHUNK_LINE_BYTES_MAX:
+        # Trailers that are complete have their own bounds.
+        overhead = self._body_raw_bytes - self.body_bytes - self._header_bytes
+        if overhead > _CHUNK_LINES_BYTES_FREE + self._chunks * _CHUNK_LINE_BYTES_MAX:
             self.refusal = self.refusal or BadRequest(
                 "expected a chunked body without so much around its chunks", reason="chunk_overhead"
             )
+        elif self._header_bytes > self._limits.header_bytes_max or self._header_count > self._limits.headers_max:
+            self.refusal = self.refusal or self._too_large_head()
 
     def _end_at_upgrade(self) -> None:
         """Nothing else is spoken here: the request is answered as if it had not asked (RFC 9110, section 7.8)."""

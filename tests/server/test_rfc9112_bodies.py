@@ -192,12 +192,21 @@ def test_7_1_1_extensions_that_are_none(port: int, extension: bytes) -> None:
     refused(port, chunked(b"3%b\r\nabc\r\n0\r\n" % extension), 400, "malformed")
 
 
-def test_7_1_1_chunk_extensions_of_any_length_pass_llhttp(port: int) -> None:
-    """One that is longer than all header fields may be is refused before it ends."""
+def test_7_1_1_a_chunk_extension_of_20_kb(port: int) -> None:
+    """llhttp reads one of any length.  It is refused before it ends, and endless trailers are as well."""
+    begun = post(b"Transfer-Encoding: chunked\r\n", b"3;a=")
     with Caller(port) as caller:
-        caller.trickle([post(b"Transfer-Encoding: chunked\r\n", b"3;a=")] + [b"b" * 1_000] * 40)
+        caller.trickle([begun, *[b"b" * 1_000] * 20])
         assert (answer := caller.answer()).status == 400
         assert answer.json["error"] == "chunk_overhead"
+        assert caller.ends()
+
+
+def test_7_1_2_endless_trailers(port: int) -> None:
+    begun = chunked(b"0\r\n").removesuffix(b"\r\n")
+    with Caller(port) as caller:
+        caller.trickle([begun, *[b"A: b\r\n"] * 200])
+        assert caller.answer().status == 431
         assert caller.ends()
 
 

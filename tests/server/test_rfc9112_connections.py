@@ -89,7 +89,7 @@ def test_9_3_2_one_read_with_2_000_pipelined_requests(serve: Serve) -> None:
     port = serve(echo, pipelined_max=10)
     smallest = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"
     with Caller(port) as caller:
-        found = answers(caller.send(smallest * 600).rest())
+        found = answers(caller.send(smallest * 2_000).rest())
     assert [one.status for one in found] == [200] * 10
     assert [one.closes for one in found] == [False] * 9 + [True]
 
