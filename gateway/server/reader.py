@@ -127,17 +127,20 @@ class Reader:
             self._end_at_upgrade()
         except httptools.HttpParserError as error:
             self._refuse(error)
-        if self._between or self.in_body:
-            # The head is complete, or nothing has begun; a line break between two requests is not kept either.
+        if self._between:
+            # Nothing has begun; a line break between two requests is not kept either.
             self._raw = b""
-            if self.in_body:
-                # The read in which the body began may hold much else.
-                self._count_framing(0 if self._head_ended else len(data))
+            self.idle = self.refusal is None
+            return
+        self.idle = False
+        if self.in_body:
+            # The head is complete.  The read in which the body began may hold much else.
+            self._raw = b""
+            self._count_framing(0 if self._head_ended else len(data))
         elif len(self._raw) - self._first_read_bytes > (
             self._limits.header_bytes_max + self._limits.request_line_bytes_max
         ):
             self.refusal = self.refusal or self._too_large_head()
-        self.idle = bool(self._between) and self.refusal is None
 
     def on_url(self, url: bytes) -> None:
         if self._environ is None:
