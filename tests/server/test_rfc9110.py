@@ -250,6 +250,21 @@ def test_10_1_1_behind_the_answers_before_it(serve: Serve) -> None:
         assert caller.send(b"abc").answer().json["PATH_INFO"] == "/second"
 
 
+def test_10_1_1_not_to_a_caller_that_has_begun_while_others_were_answered(serve: Serve) -> None:
+    go_on = Event()
+
+    def waits(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        go_on.wait()
+        return echo(environ, start_response)
+
+    with Caller(serve(waits)) as caller:
+        caller.trickle([GET + EXPECTS % (b"second", b"Transfer-Encoding: chunked\r\n"), b"3\r\n"])
+        go_on.set()
+        assert caller.answer().status == 200
+        assert caller.is_silent()
+        assert caller.send(b"abc\r\n0\r\n\r\n").answer().json["body"] == "abc"
+
+
 @pytest.mark.parametrize("value", [b"200-ok", b"100-continue, x", b"", b"100-continue;a=b"])
 def test_10_1_1_other_expectations(port: int, value: bytes) -> None:
     request = (EXPECTS % (b"", b"Content-Length: 3\r\n")).replace(b"100-continue", value) + b"abc"
