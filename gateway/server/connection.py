@@ -19,6 +19,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gevent.hub import Waiter
+
 from gateway import telemetry
 from gateway.domain.errors import BadRequest, SwitchboardError
 from gateway.server.exchange import Exchange
@@ -69,6 +71,7 @@ class Connection:
         "_state",
         "_stream",
         "_unsent",
+        "_writer",
         "deadline",
         "due_tick",
         "limits",
@@ -93,6 +96,8 @@ class Connection:
         self._early = b""
         #: A whole answer, or its rest, that is to be written.
         self._unsent = b""
+        #: The greenlet that waits until all of it is written, if one does.
+        self._writer: Waiter[None] | None = None
         #: Whether the connection goes on behind the answer.
         self._keep_alive = True
         #: The caller has closed its side.
@@ -287,6 +292,25 @@ class Connection:
             raise ReaderGone from None
 
 
+    def write_with_others(self, data: bytes) -> None:
+        """Write a whole answer among those of this turn of the loop, and wait until it is written.  In a greenlet only.
+
+        :raises ReaderGone: there is no reader any more, or it is slower than ``transfer_rate_min_bytes_s``.
+        """
+        self._unsent = data
+        writer: Waiter[None] = Waiter(self._server.hub)
+        self._writer = writer
+        self._server.phases.answered(self)
+        try:
+            writer.get()
+        except BaseException:
+            # Killed, perhaps: half an answer is none, and the connection ends by it.
+            self._unsent = b""
+            self.watch_writes(None)
+            raise
+        finally:
+            self._writer = None
+
     # Anywhere.
 
     def try_write(self, data: bytes | memoryview) -> int:
@@ -343,7 +367,10 @@ class Connection:
             self._unsent = b""
             if self.transport.watches_writes:
                 self.transport.watch_writes(None)
-            self._answered()
+            if self._writer is None:
+                self._answered()
+            else:
+                self._writer.switch(None)
         elif sent >= 0:
             self._unsent = data[sent:]
             if not self.transport.watches_writes:
@@ -459,6 +486,8 @@ class Connection:
         self._state = _CLOSED
         self._unsent = b""
         self._forget_requests()
+        if self._writer is not None:
+            self._server.loop.run_callback(self._writer.throw, ReaderGone())
         self.transport.close(orderly=reason in {"idle", "left"})
         self._server.closed(self, reason)
         stream, self._stream = self._stream, None

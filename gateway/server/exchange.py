@@ -152,7 +152,12 @@ class Exchange:
             self._connection.write(data)
 
     def _write_first(self, head: bytes, piece: bytes) -> None:
-        self._connection.write(head + self._framed(piece))
+        data = head + self._framed(piece)
+        if self._framing == "length" and not self._left:
+            # It is all there, only not said in one piece: most of what Flask answers.
+            self._connection.write_with_others(data)
+        else:
+            self._connection.write(data)
 
     def _begin(self, piece: bytes, body_length: int | None) -> bytes:
         """Return the head; from now on it counts as written."""

@@ -77,6 +77,7 @@ class Reader:
         #: The request that arrives now, from its target on; None between two requests.
         self._environ: dict[str, Any] | None = None
         self._target = b""
+        #: Fields of the head that made no entry of their own in the environ; then the trailer's.
         self._header_count = 0
         self._header_bytes = 0
         #: The head is complete.
@@ -154,10 +155,10 @@ class Reader:
             self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_count += 1
         self._header_bytes += len(name) + len(value) + 4
         if self.in_body:
             # A trailer: it must not become a header (RFC 9110, section 6.5.1).
+            self._header_count += 1
             return
         key = _KEYS.get(name)
         if key is None:
@@ -173,7 +174,9 @@ class Reader:
         limits = self._limits
         environ = self._environ
         assert environ is not None
-        if self._header_count > limits.headers_max or self._header_bytes > limits.header_bytes_max:
+        # Each field has made an entry, or was a repeated one.
+        header_count = len(environ) - len(self._template) + self._header_count
+        if header_count > limits.headers_max or self._header_bytes > limits.header_bytes_max:
             raise self._too_large_head()
         if len(self._target) > limits.request_line_bytes_max:
             raise LineTooLong(
@@ -184,10 +187,10 @@ class Reader:
         if "" in environ:
             del environ[""]
         method = self.parser.get_method()
-        line = b"%b %b" % (method, self._target)
-        if self._raw_is_ours and self._raw.startswith(line + b" HTTP/1.1\r\n"):
+        if self._raw_is_ours and self._raw.startswith(b"%b %b HTTP/1.1\r\n" % (method, self._target)):
             self._http_1_1 = True
         else:
+            line = b"%b %b" % (method, self._target)
             number = self.parser.get_http_version()
             environ["SERVER_PROTOCOL"] = version = http_version(line, number, self._raw, ours=self._raw_is_ours)
             self._http_1_1 = version == "HTTP/1.1"
@@ -249,6 +252,7 @@ class Reader:
         return key
 
     def _repeated(self, environ: dict[str, Any], key: str, value: bytes) -> None:
+        self._header_count += 1
         if not key:
             return
         if key in SINGLE:

@@ -44,7 +44,7 @@ class BadResponse(Exception):
 Framing = Literal["length", "chunked", "close", "absent"]
 
 
-def encode_head(
+def encode_head(  # noqa: C901  # one list of cases, on the way of each answer
     status: str,
     headers: Iterable[tuple[str, str]],
     *,
@@ -61,6 +61,7 @@ def encode_head(
     """
     lines = [_STATUS_LINES.get(status) or _status_line(status), date_line]
     length: int | None = None
+    absent = is_head or status[:3] in _WITHOUT_CONTENT
     for header in headers:
         line, kind = _LINES.get(header) or _line(header)
         if kind:
@@ -80,9 +81,17 @@ def encode_head(
     elif length is not None and status[:3] == "204":
         # RFC 9110, section 8.6: not with 204, where some read it nevertheless, and wait.
         lines = [line for line in lines if line[:15].lower() != b"content-length:"]
-    framing = _framing(status, length, is_head=is_head, http_1_1=http_1_1)
-    if framing == "chunked":
+    # RFC 9112, section 6.3, from the other side.
+    framing: Framing
+    if absent:
+        framing = "absent"
+    elif length is not None:
+        framing = "length"
+    elif http_1_1:
+        framing = "chunked"
         lines.append(b"Transfer-Encoding: chunked\r\n")
+    else:
+        framing = "close"
     if framing == "close" or not keep_alive:
         keep_alive = False
         lines.append(b"Connection: close\r\n")
@@ -90,15 +99,6 @@ def encode_head(
         lines.append(b"Connection: keep-alive\r\n")
     lines.append(b"\r\n")
     return b"".join(lines), framing, length or 0, keep_alive
-
-
-def _framing(status: str, length: int | None, *, is_head: bool, http_1_1: bool) -> Framing:
-    """RFC 9112, section 6.3, from the other side."""
-    if is_head or status[:3] in _WITHOUT_CONTENT:
-        return "absent"
-    if length is not None:
-        return "length"
-    return "chunked" if http_1_1 else "close"
 
 
 def refusal(status: int, body: bytes, date_line: bytes, *, retry_after_s: int | None, close: bool) -> bytes:

@@ -9,7 +9,7 @@ OPTIONS, 404, 405, doubled slashes, escapes) is Flask's, and so are its answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -45,6 +45,12 @@ class Route:
         self.handler = handler
         self.name = name
         self.segments = path.split("/")[1:]
+        #: Of a path that is split at its slashes, the empty beginning included: what must stand where, ...
+        self.fixed = [
+            (index, segment) for index, segment in enumerate(self.segments, 1) if not segment.startswith("<")
+        ]
+        #: ... and where the values stand.
+        self.places = [index for index, segment in enumerate(self.segments, 1) if segment.startswith("<")]
 
 
 class _Headers(Mapping[str, str]):
@@ -91,34 +97,33 @@ class Express:
             self._register(app, route)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        found = self._match(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        route = self._exact.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        values: Sequence[str] = ()
+        if route is None:
+            route, values = self._match(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         # A request to speak another protocol is Flask's to refuse, as it does for all of its routes.
-        if found is None or "HTTP_UPGRADE" in environ:
+        if route is None or "HTTP_UPGRADE" in environ:
             return self._flask(environ, start_response)
-        route, values = found
         response = self._answer(route, environ, values)
         start_response(
-            _STATUS_LINES.get(response.status, f"{response.status} Unknown"),
+            _STATUS_LINES.get(response.status) or f"{response.status} Unknown",
             [*_content_headers(response), *response.headers],
         )
         return (response.body,) if response.written is None else _Told(response.body, response.written)
 
-    def _match(self, method: str, path: str) -> tuple[Route, list[str]] | None:
-        exact = self._exact.get((method, path))
-        if exact is not None:
-            return exact, []
+    def _match(self, method: str, path: str) -> tuple[Route | None, Sequence[str]]:
+        """Return the route with placeholders that *path* fits, and their values."""
         segments = path.split("/")
         route = self._patterns.get((method, segments[1] if len(segments) > 1 else "", len(segments) - 1))
         if route is None:
-            return None
-        values = []
-        for wanted, got in zip(route.segments, segments[1:], strict=True):
-            if wanted.startswith("<"):
-                if not _SEGMENT.match(got):
-                    return None
-                values.append(got)
-            elif wanted != got:
-                return None
+            return None, ()
+        for index, segment in route.fixed:
+            if segments[index] != segment:
+                return None, ()
+        values = [segments[index] for index in route.places]
+        for value in values:
+            if not _SEGMENT.match(value):
+                return None, ()
         return route, values
 
     def _register(self, app: flask.Flask, route: Route) -> None:
@@ -141,7 +146,7 @@ class Express:
 
         app.add_url_rule(route.path, route.name, view, methods=list(route.methods))
 
-    def _answer(self, route: Route, environ: WSGIEnvironment, values: list[str]) -> Response:
+    def _answer(self, route: Route, environ: WSGIEnvironment, values: Sequence[str]) -> Response:
         try:
             return route.handler(from_environ(environ, self._body(environ)), *values)
         except SwitchboardError as error:
@@ -202,11 +207,11 @@ class _Told:
 def from_environ(environ: WSGIEnvironment, body: bytes = b"") -> Request:
     """Return the request as a plain value; its body is *body*, and is not read here."""
     return Request(
-        method=environ["REQUEST_METHOD"],
-        path=environ["PATH_INFO"],
-        query=environ.get("QUERY_STRING", ""),
-        headers=_Headers(environ),
-        body=body,
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"],
+        environ.get("QUERY_STRING", ""),
+        _Headers(environ),
+        body,
     )
 
 
