@@ -19,8 +19,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gevent.hub import Waiter
-
 from gateway import telemetry
 from gateway.domain.errors import BadRequest, SwitchboardError
 from gateway.server.exchange import Exchange
@@ -28,8 +26,9 @@ from gateway.server.forwarded import apply_forwarded
 from gateway.server.held import HeldBody, HeldStream
 from gateway.server.reader import Reader, Request
 from gateway.server.refusals import STOPPING, overloaded, refusal_of, too_slow
-from gateway.server.transport import ReaderGone, Socket, Transport
+from gateway.server.transport import Socket, Transport
 from gateway.server.wheel import UNWATCHED
+from gateway.server.writer import Writer
 from gateway.settings.server import ServerSettings
 
 if TYPE_CHECKING:
@@ -70,19 +69,19 @@ class Connection:
         "_server",
         "_state",
         "_stream",
-        "_unsent",
-        "_writer",
         "deadline",
         "due_tick",
         "limits",
         "transport",
+        "writer",
     )
 
     def __init__(self, server: Server, listener: Listener, sock: Socket, address: object) -> None:
         self._server = server
         self._listener = listener
         self.limits: ServerSettings = server.limits
-        self.transport = Transport(server.hub, sock)
+        self.transport = transport = Transport(server.hub, sock)
+        self.writer = Writer(server, self, transport)
         #: A unix socket's peer has no address.
         self._host: str = address[0] if isinstance(address, tuple) else ""
         self._port: str = str(address[1]) if isinstance(address, tuple) else ""
@@ -94,10 +93,6 @@ class Connection:
         #: What is to be answered behind the queue, and then the connection closed.
         self._refusal: SwitchboardError | None = None
         self._early = b""
-        #: A whole answer, or its rest, that is to be written.
-        self._unsent = b""
-        #: The greenlet that waits until all of it is written, if one does.
-        self._writer: Waiter[None] | None = None
         #: Whether the connection goes on behind the answer.
         self._keep_alive = True
         #: The caller has closed its side.
@@ -247,12 +242,11 @@ class Connection:
             return
         self._keep_alive = exchange.keep_alive
         if exchange.whole:
-            self._unsent = exchange.whole
-            server.phases.answered(self)
+            self.writer.queue(exchange.whole)
         else:
-            self._answered()
+            self.answered()
 
-    def _answered(self) -> None:
+    def answered(self) -> None:
         """The last byte of an answer is with the kernel."""
         if not self._keep_alive:
             self._linger()
@@ -270,46 +264,6 @@ class Connection:
         if self._server.draining:
             # The answer's head was written before.
             self.end_soon(time.monotonic() + LAME_DUCK_S)
-
-    def write(self, data: bytes) -> None:
-        """Write all of *data*, waiting for the reader where needed.  In a greenlet only.
-
-        :raises ReaderGone: there is no reader any more, or it is slower than ``transfer_rate_min_bytes_s``.
-        """
-        sent = self.try_write(data)
-        if sent == len(data):
-            return
-        if sent < 0:
-            raise ReaderGone
-        limits = self.limits
-        rest = memoryview(data)[sent:]
-        try:
-            self.transport.write_rest(
-                rest, limits.write_timeout_s + len(rest) / limits.transfer_rate_min_bytes_s
-            )
-        except TimeoutError:
-            self.close("write_timeout")
-            raise ReaderGone from None
-
-
-    def write_with_others(self, data: bytes) -> None:
-        """Write a whole answer among those of this turn of the loop, and wait until it is written.  In a greenlet only.
-
-        :raises ReaderGone: there is no reader any more, or it is slower than ``transfer_rate_min_bytes_s``.
-        """
-        self._unsent = data
-        writer: Waiter[None] = Waiter(self._server.hub)
-        self._writer = writer
-        self._server.phases.answered(self)
-        try:
-            writer.get()
-        except BaseException:
-            # Killed, perhaps: half an answer is none, and the connection ends by it.
-            self._unsent = b""
-            self.watch_writes(None)
-            raise
-        finally:
-            self._writer = None
 
     # Anywhere.
 
@@ -352,32 +306,6 @@ class Connection:
             stream.over(reason)
 
     # In the hub again.
-
-    def write_answer(self) -> None:
-        """Write a whole answer, or as much of it as the caller takes now.
-
-        No greenlet waits for the rest.  Its caller has ``write_timeout_s`` for it, and more for a large one.
-        """
-        data = self._unsent
-        if not data:
-            # Closed meanwhile.
-            return
-        sent = self.try_write(data)
-        if sent == len(data):
-            self._unsent = b""
-            if self.transport.watches_writes:
-                self.transport.watch_writes(None)
-            if self._writer is None:
-                self._answered()
-            else:
-                self._writer.switch(None)
-        elif sent >= 0:
-            self._unsent = data[sent:]
-            if not self.transport.watches_writes:
-                limits = self.limits
-                patience_s = limits.write_timeout_s + len(data) / limits.transfer_rate_min_bytes_s
-                self.wake_at(time.monotonic() + patience_s)
-                self.transport.watch_writes(self.write_answer)
 
     def _go_on(self) -> None:
         """Take up what has come while a request was answered."""
@@ -457,7 +385,7 @@ class Connection:
                 self._refuse(too_slow(in_body=self._reader.in_body))
         elif self._state is _LINGERING:
             self.close("lingered")
-        elif self._unsent and self.transport.watches_writes:
+        elif self.writer.blocked:
             self.close("write_timeout")
 
     # The process stops.
@@ -484,10 +412,8 @@ class Connection:
         if self._state is _CLOSED:
             return
         self._state = _CLOSED
-        self._unsent = b""
+        self.writer.drop()
         self._forget_requests()
-        if self._writer is not None:
-            self._server.loop.run_callback(self._writer.throw, ReaderGone())
         self.transport.close(orderly=reason in {"idle", "left"})
         self._server.closed(self, reason)
         stream, self._stream = self._stream, None

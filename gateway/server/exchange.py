@@ -125,7 +125,7 @@ class Exchange:
         if self._framing == "length" and self._left == len(piece):
             self.whole = head + piece
         else:
-            self._connection.write(head + self._framed(piece))
+            self._connection.writer.write(head + self._framed(piece))
             self._end()
 
     def _send(self, body: Iterable[bytes]) -> None:
@@ -149,15 +149,15 @@ class Exchange:
         if self._framing is None:
             self._write_first(self._begin(piece, None), piece)
         elif data := self._framed(piece):
-            self._connection.write(data)
+            self._connection.writer.write(data)
 
     def _write_first(self, head: bytes, piece: bytes) -> None:
         data = head + self._framed(piece)
         if self._framing == "length" and not self._left:
             # It is all there, only not said in one piece: most of what Flask answers.
-            self._connection.write_with_others(data)
+            self._connection.writer.write_with_others(data)
         else:
-            self._connection.write(data)
+            self._connection.writer.write(data)
 
     def _begin(self, piece: bytes, body_length: int | None) -> bytes:
         """Return the head; from now on it counts as written."""
@@ -195,10 +195,10 @@ class Exchange:
 
     def _end(self) -> None:
         if self._framing is None:
-            self._connection.write(self._begin(b"", 0))
+            self._connection.writer.write(self._begin(b"", 0))
         framing = self._framing
         if framing == "chunked":
-            self._connection.write(b"0\r\n\r\n")
+            self._connection.writer.write(b"0\r\n\r\n")
         elif framing == "length" and self._left:
             # Only the end of the connection tells the reader that the rest will not come.
             telemetry.event("response.wrong_length", reason="too_short")
@@ -209,7 +209,7 @@ class Exchange:
         # The connection ends with the stream, and who would use it again is to know.
         self.keep_alive = self.keep_alive and self._is_head
         try:
-            self._connection.write(self._begin(b"", None))
+            self._connection.writer.write(self._begin(b"", None))
             if self._framing != "absent":
                 self._connection.hold(body, chunked=self._framing == "chunked")
         finally:
@@ -229,6 +229,6 @@ class Exchange:
             self._status, self._headers = "500 Internal Server Error", [("Content-Type", "application/json")]
             # Not only a reader that has gone: a second kill or Timeout may strike while this is written.
             with contextlib.suppress(BaseException):
-                self._connection.write(self._begin(_FAILED, len(_FAILED)) + _FAILED)
+                self._connection.writer.write(self._begin(_FAILED, len(_FAILED)) + _FAILED)
 
 

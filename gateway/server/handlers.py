@@ -30,7 +30,7 @@ from greenlet import getcurrent, greenlet
 __all__ = ["Handlers"]
 
 #: Greenlets that one call of ``trim`` ends: each takes some microseconds, and the loop waits for them.
-_TRIM_MAX = 256
+_TRIM_MAX = 32
 
 
 def _references() -> int:

@@ -14,6 +14,7 @@ request at all.  Pure: bytes in, an environ or an error out.
 - Expect: ``100-continue`` or 417 (RFC 9110, 10.1.1).
 - A field that came twice is joined with a comma (RFC 9110, 5.3), or with ``;`` if it is Cookie, unless it may stand
   only once.
+- Proxy is dropped: as HTTP_PROXY it would be taken for this process's own proxy (CVE-2016-5385 and its kin).
 - A name with an underscore becomes the same variable as one with a hyphen.  It is dropped, as gunicorn and nginx do.
 """
 
@@ -87,7 +88,7 @@ class VersionNotSupported(BadRequest):
 
 def environ_key(name: bytes) -> str:
     """Return the environ's key for the header *name*, or an empty text for a name that is dropped."""
-    if b"_" in name:
+    if b"_" in name or name.lower() == b"proxy":
         return ""
     key = name.decode("ascii").upper().replace("-", "_")
     return key if key in _WITHOUT_PREFIX else "HTTP_" + key

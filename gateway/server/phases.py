@@ -18,6 +18,7 @@ from gateway import telemetry
 
 if TYPE_CHECKING:
     from gateway.server.connection import Connection
+    from gateway.server.writer import Writer
 
 __all__ = ["Phases"]
 
@@ -32,8 +33,8 @@ class Phases:
         self._loop = loop
         #: Reads that nobody has looked at yet, in their order.
         self._arrived: list[tuple[Connection, bytes]] = []
-        #: Connections whose answers are whole and wait to be written.
-        self._answered: list[Connection] = []
+        #: Those whose answers are whole and wait to be written.
+        self._answered: list[Writer] = []
         self._taking_up = False
 
     def arrived(self, connection: Connection, data: bytes) -> None:
@@ -42,11 +43,11 @@ class Phases:
             self._loop.run_callback(self.take_up)
         self._arrived.append((connection, data))
 
-    def answered(self, connection: Connection) -> None:
-        """Have ``connection.write_answer()`` called behind the answers of this turn."""
+    def answered(self, writer: Writer) -> None:
+        """Have ``writer.write_answer()`` called behind the answers of this turn."""
         if not self._answered and not self._taking_up:
             self._loop.run_callback(self._write)
-        self._answered.append(connection)
+        self._answered.append(writer)
 
     def take_up(self) -> None:
         """Look at what was read, and write what is answered at once.  In the hub only."""
@@ -68,14 +69,14 @@ class Phases:
 
     def _write(self) -> None:
         answered, self._answered = self._answered, []
-        for connection in answered:
+        for writer in answered:
             try:
-                connection.write_answer()
+                writer.write_answer()
             except Exception as error:
-                _crashed(connection, error)
+                _crashed(writer, error)
 
 
-def _crashed(connection: Connection, error: Exception) -> None:
+def _crashed(connection: Connection | Writer, error: Exception) -> None:
     """One connection's fault in our own code must not be the others' end."""
     telemetry.event(
         "request.crashed", route="connection", reason=type(error).__name__, detail=telemetry.trace(error)

@@ -138,11 +138,14 @@ class Server:
 
     def charge(self, reader: Reader) -> bool:
         """Count what *reader* holds of a body; False if that would be too much for the process."""
-        more = reader.body_bytes - reader.charged
-        if self.buffered_bytes + more > self.limits.buffered_bytes_max:
+        return self.reserve(reader, reader.body_bytes - reader.charged)
+
+    def reserve(self, holder: _Charged, size: int) -> bool:
+        """Count *size* bytes that *holder* keeps; False if that would be too much for the process."""
+        if self.buffered_bytes + size > self.limits.buffered_bytes_max:
             return False
-        self.buffered_bytes += more
-        reader.charged += more
+        self.buffered_bytes += size
+        holder.charged += size
         return True
 
     def discharge(self, holder: _Charged) -> None:
@@ -190,8 +193,8 @@ class Server:
         self.idle_tick = self.wheel.tick(now + self.limits.idle_timeout_s)
         for connection in self.wheel.expired(now):
             connection.due(now)
+        self.handlers.trim()
         if self._ticks % 4 == 0:
-            self.handlers.trim()
             self._tell()
 
     def _tell(self) -> None:

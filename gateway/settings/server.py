@@ -25,7 +25,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_max: Count = 5_000
     #: Requests that one connection may send before their answers; behind the last of them it is closed.
     pipelined_max: Count = 64
-    #: Bytes of bodies that one process holds while they arrive; what would be more is answered 503.
+    #: Bytes of bodies that one process holds: of requests while they arrive, and of answers while their callers take
+    #: them slowly.  A request above it is answered 503, a slow caller's connection closed.
     buffered_bytes_max: Bytes = 134_217_728
 
     #: Bytes of a request's first line; a longer one is answered 414.

@@ -6,6 +6,8 @@ busy one shares each round trip and each flush to disk among up to ``rows_max`` 
 - One item's bad data fails that item alone: the batch is split in two, and again, until it stands by itself.
 - A batch whose answer was lost is run again, so what it does must be safe to repeat.
 - With ``exclusive``, items of equal key are never in two batches under way at once, and keep their order.
+- With ``gathers``, the next batch starts behind what else this turn of the event loop brings: larger batches for work
+  that is short.  Where a batch waits for the disk, starting at once is worth more.
 - What waits is bounded; above the bound ``submit`` refuses at once.
 """
 
@@ -63,6 +65,7 @@ class Batcher(Generic[Item, Result]):
         batches_max: int,
         waiting_max: int,
         exclusive: Callable[[Item], Hashable] | None = None,
+        gathers: bool = False,
     ) -> None:
         self._name = name
         self._database = database
@@ -71,6 +74,7 @@ class Batcher(Generic[Item, Result]):
         self._batches_max = batches_max
         self._waiting_max = waiting_max
         self._exclusive = exclusive
+        self._gathers = gathers
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._keys_under_way: set[Hashable] = set()
         self._batches = 0
@@ -138,6 +142,8 @@ class Batcher(Generic[Item, Result]):
                     self._run(batch)
                 finally:
                     self._keys_under_way -= keys
+                if self._gathers:
+                    gevent.sleep(0)
         except BaseException:
             # Killed: what has come meanwhile must not wait for the next item to come.
             get_hub().loop.run_callback(self._start)
@@ -164,9 +170,7 @@ class Batcher(Generic[Item, Result]):
             outcomes = [error] * len(batch)
             raise
         finally:
-            run_callback = get_hub().loop.run_callback
-            for entry, outcome in zip(batch, outcomes, strict=True):
-                run_callback(_wake, entry, outcome)
+            get_hub().loop.run_callback(_wake, batch, outcomes)
 
     def _outcomes(self, items: list[Item]) -> list[Result | BaseException]:
         try:
@@ -221,9 +225,10 @@ def _not_now(error: Exception) -> Exception:
     return unavailable(error) if isinstance(error, psycopg2.Error) else error
 
 
-def _wake(entry: _Entry[Item, Result], outcome: Result | BaseException) -> None:
-    if isinstance(outcome, BaseException):
-        # One error for many greenlets: without this each would carry the stacks of those woken before it.
-        entry.waiter.throw(outcome.with_traceback(None))
-    else:
-        entry.waiter.switch(outcome)
+def _wake(batch: Sequence[_Entry[Item, Result]], outcomes: Sequence[Result | BaseException]) -> None:
+    for entry, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            # One error for many greenlets: without this each would carry the stacks of those woken before it.
+            entry.waiter.throw(outcome.with_traceback(None))
+        else:
+            entry.waiter.switch(outcome)

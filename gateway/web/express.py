@@ -105,11 +105,16 @@ class Express:
         if route is None or "HTTP_UPGRADE" in environ:
             return self._flask(environ, start_response)
         response = self._answer(route, environ, values)
-        start_response(
-            _STATUS_LINES.get(response.status) or f"{response.status} Unknown",
-            [*_content_headers(response), *response.headers],
-        )
-        return (response.body,) if response.written is None else _Told(response.body, response.written)
+        status_line = _STATUS_LINES.get(response.status) or f"{response.status} Unknown"
+        if response.written is not None:
+            start_response(status_line, [*_content_headers(response), *response.headers])
+            return _Told(response.body, response.written)
+        if "gateway.body" in environ and response.status not in _WITHOUT_CONTENT:
+            # Our own server counts the bytes of a whole body itself.
+            start_response(status_line, [("Content-Type", response.content_type), *response.headers])
+        else:
+            start_response(status_line, [*_content_headers(response), *response.headers])
+        return (response.body,)
 
     def _match(self, method: str, path: str) -> tuple[Route | None, Sequence[str]]:
         """Return the route with placeholders that *path* fits, and their values."""

@@ -28,6 +28,7 @@ from gateway.server.forwarded import TrustedPeers
 from gateway.server.held import HeldStream
 from gateway.server.reader import Request
 from gateway.server.server import Server
+from gateway.server.writer import Writer
 from gateway.settings.server import ServerSettings
 from tests.server.tls_material import Certificate
 
@@ -85,7 +86,7 @@ def holds() -> dict[str, Any]:
     }
 
 
-_KINDS = (greenlet, Connection, Exchange, Request, HeldStream)
+_KINDS = (greenlet, Connection, Writer, Exchange, Request, HeldStream)
 
 
 def _pss_kb() -> int:

@@ -166,6 +166,11 @@ EXPLAINED: dict[str, Difference] = {
     "a fragment": Difference(
         [400], ["environ", "last"], "RFC 9112, 3.2: a target has none; theirs cuts it off"
     ),
+    "a proxy field": Difference(
+        [{}, "last"],
+        [{"HTTP_PROXY": "evil"}, "last"],
+        "CVE-2016-5385: programs take the variable for the proxy of their own requests",
+    ),
     "an absolute form": Difference(
         [{"HTTP_HOST": "other:81"}, "last"],
         [{"HTTP_HOST": "a"}, "last"],

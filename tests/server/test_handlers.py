@@ -86,7 +86,7 @@ def test_trim_does_not_hold_up_the_loop(desk: Desk) -> None:
     gevent.sleep(0)
     desk.in_hub(desk.handlers.trim)
     desk.in_hub(desk.handlers.trim)
-    assert desk.parked == 1_000 - 256
+    assert desk.parked == 1_000 - 32
 
 
 def test_a_greenlet_that_is_let_go_ends(desk: Desk) -> None:

@@ -173,6 +173,22 @@ def test_a_caller_that_leaves_in_the_middle_of_a_whole_answer_leaves_nothing(sta
     assert server.wheel.watched == 0
 
 
+def test_what_callers_take_slowly_is_counted_and_bounded(start: Start) -> None:
+    server, port = start(whole(LARGE))
+    with Caller(port, receive_buffer_bytes=65_536) as caller:
+        caller.send(GET % b"/")
+        until("the rest to wait", lambda: server.buffered_bytes > 0)
+        assert caller.answer().body == LARGE
+    assert server.buffered_bytes == 0
+
+    server, port = start(whole(LARGE), buffered_bytes_max=100_000)
+    with Caller(port, receive_buffer_bytes=65_536) as caller:
+        caller.send(GET % b"/")
+        until("the end of the connection", lambda: server.answered == 1 and not server.connections)
+        assert len(caller.rest()) < len(LARGE)
+    assert server.buffered_bytes == 0
+
+
 def _has_come(caller: Caller) -> bool:
     caller.sock.setblocking(False)
     try:

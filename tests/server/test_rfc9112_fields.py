@@ -101,3 +101,9 @@ def test_a_name_with_an_underscore_is_dropped(port: int) -> None:
     assert seen["HTTP_X_A"] == "b"
     assert "evil" not in str(seen)
     assert not {"HTTP_X_FORWARDED_FOR", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", ""} & set(seen)
+
+
+@pytest.mark.parametrize("name", [b"Proxy", b"proxy", b"PROXY"])
+def test_a_proxy_field_does_not_become_the_variable_that_names_a_proxy(port: int, name: bytes) -> None:
+    """CVE-2016-5385: programs take HTTP_PROXY for the proxy of their own requests."""
+    assert "HTTP_PROXY" not in understood(port, get(HOST + b"%b: http://evil.example\r\n" % name))
