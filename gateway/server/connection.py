@@ -243,6 +243,9 @@ class Connection:
         self._keep_alive = exchange.keep_alive
         if exchange.whole:
             self.writer.queue(exchange.whole)
+        elif self.transport.waits:
+            # A greenlet that the application has left behind still writes, and would go on in the next answer.
+            self.close("crashed")
         else:
             self.answered()
 
@@ -423,6 +426,8 @@ class Connection:
     def _forget_requests(self) -> None:
         reader, self._reader = self._reader, None
         queue, self._queue = self._queue, None
-        for holder in (reader, *(queue or ())):
-            if holder is not None:
-                self._server.discharge(holder)
+        if reader is not None:
+            self._server.discharge(reader)
+            reader.close()
+        for request in queue or ():
+            self._server.discharge(request)

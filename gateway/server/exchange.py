@@ -229,6 +229,7 @@ class Exchange:
             self._status, self._headers = "500 Internal Server Error", [("Content-Type", "application/json")]
             # Not only a reader that has gone: a second kill or Timeout may strike while this is written.
             with contextlib.suppress(BaseException):
-                self._connection.writer.write(self._begin(_FAILED, len(_FAILED)) + _FAILED)
+                head = self._begin(_FAILED, len(_FAILED))
+                self._connection.writer.write(head + self._framed(_FAILED))
 
 

@@ -71,6 +71,8 @@ class Listener:
         """Keep a reader that nobody uses for the next request, on whichever connection."""
         if not reader.spent and len(self.readers) < _READERS_MAX:
             self.readers.append(reader)
+        else:
+            reader.close()
 
     def stop(self) -> None:
         """Take all who wait in the kernel's queue, and close.  Safe twice.

@@ -37,6 +37,8 @@ _KEY_BYTES_MAX = 64
 #: trailer: llhttp reads chunk extensions of any length and tells nobody.  What one read holds of them is its own bound.
 _CHUNK_LINE_BYTES_MAX = 64
 _CHUNK_LINES_BYTES_FREE = 4_096
+#: Digits of a Content-Length, leading zeros included: Python refuses to read thousands.
+_LENGTH_DIGITS_MAX = 100
 
 _METHODS: dict[bytes, str] = {}
 
@@ -85,7 +87,8 @@ class Reader:
         self.body_bytes = 0
         #: Bytes of the body that count against ``buffered_bytes_max``.
         self.charged = 0
-        self._body: bytes | list[bytes] = b""
+        #: Gathered in one piece: as objects of their own, chunks of two bytes would take thirty times what is counted.
+        self._body: bytes | bytearray = b""
         self._chunks = 0
         self._http_1_1 = True
         #: The last head was completed by the last read.
@@ -112,6 +115,10 @@ class Reader:
             and self._http_1_1
             and "HTTP_EXPECT" in self._environ
         )
+
+    def close(self) -> None:
+        """Let go of the parser, which knows this reader: what has come of a body must not wait for the collector."""
+        del self.parser
 
     def feed(self, data: bytes) -> None:
         """Take what was read."""
@@ -196,8 +203,13 @@ class Reader:
             self._http_1_1 = version == "HTTP/1.1"
         finish_head(environ, _METHODS.get(method) or _method(method), self._target.decode("ascii"))
         length = environ.get("CONTENT_LENGTH")
-        if length is not None and int(length) > limits.body_bytes_max:
-            raise _too_large(limits, f"{length} bytes")
+        if length is not None:
+            if len(length) > _LENGTH_DIGITS_MAX:
+                raise BadRequest(
+                    f"expected a Content-Length of at most {_LENGTH_DIGITS_MAX} digits", reason="malformed"
+                )
+            if int(length) > limits.body_bytes_max:
+                raise _too_large(limits, f"{length} bytes")
         self.in_body = self._head_ended = True
         self.body_bytes = self._chunks = self._body_raw_bytes = self._header_bytes = self._header_count = 0
         self._body = b""
@@ -211,17 +223,17 @@ class Reader:
             raise _too_large(self._limits, "more")
         if not self._body:
             self._body = piece
-        elif type(self._body) is list:
-            self._body.append(piece)
+        elif isinstance(self._body, bytearray):
+            self._body += piece
         else:
-            self._body = [self._body, piece]  # type: ignore[list-item]
+            self._body = bytearray(self._body) + piece
 
     def on_message_complete(self) -> None:
         environ = self._environ
         assert environ is not None
         if self._header_bytes > self._limits.header_bytes_max or self._header_count > self._limits.headers_max:
             raise self._too_large_head()
-        body = self._body if type(self._body) is bytes else b"".join(self._body)  # type: ignore[arg-type]
+        body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         if "HTTP_TRANSFER_ENCODING" in environ:
             if not self._chunks:
                 # With an Upgrade field llhttp leaves the body to the other protocol.
@@ -291,7 +303,8 @@ class Reader:
             self.done[-1].keep_alive = False
             self.spent = True
         elif isinstance(ours, SwitchboardError):
-            self.refusal = ours
+            # Without its stack, which holds this reader and the piece that it was about.
+            self.refusal = ours.with_traceback(None)
         elif ours is not None and not isinstance(ours, httptools.HttpParserError):
             raise ours
         elif self.done and not self.done[-1].keep_alive:

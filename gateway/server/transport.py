@@ -49,6 +49,11 @@ class Transport:
         self._waits = False
 
     @property
+    def waits(self) -> bool:
+        """Whether a greenlet waits in ``write_rest``."""
+        return self._waits
+
+    @property
     def watches_writes(self) -> bool:
         return self._writes is not None
 

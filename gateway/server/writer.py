@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from gevent.exceptions import ConcurrentObjectUseError
 from gevent.hub import Waiter
 
 from gateway.server.transport import ReaderGone, Transport
@@ -28,10 +29,11 @@ class Writer:
 
     def __init__(self, server: Server, connection: Connection, transport: Transport) -> None:
         self._server = server
-        self._connection = connection
+        #: None once it is closed: it knows us, and neither is to live on until the collector comes by.
+        self._connection: Connection | None = connection
         self._transport = transport
         #: A whole answer, or its rest, that is to be written.
-        self._unsent = b""
+        self._unsent: bytes | memoryview = b""
         #: The greenlet that waits until all of it is written, if one does.
         self._waiter: Waiter[None] | None = None
         #: Bytes of an answer that count against ``buffered_bytes_max`` while its caller takes them slowly.
@@ -52,6 +54,8 @@ class Writer:
 
         :raises ReaderGone: there is no reader any more, or it is too slow.
         """
+        if self._connection is None:
+            raise ReaderGone
         waiter: Waiter[None] = Waiter(self._server.hub)
         self._waiter = waiter
         self.queue(data)
@@ -69,25 +73,31 @@ class Writer:
         """Write all of *data*, waiting for the reader where needed.  In a greenlet only.
 
         :raises ReaderGone: there is no reader any more, or it is too slow.
+        :raises ConcurrentObjectUseError: another greenlet of the application's writes already.
         """
+        if self._connection is None:
+            raise ReaderGone
+        if self._transport.waits:
+            # In the middle of its piece.  And of two watchers one would outlive the socket, which ends the process.
+            raise ConcurrentObjectUseError("another greenlet writes this answer")
         sent = self._transport.try_write(data)
         if sent == len(data):
             return
         if sent < 0:
-            self._connection.close("reset")
+            self.close("reset")
             raise ReaderGone
         rest = memoryview(data)[sent:]
         try:
             self._transport.write_rest(rest, self._patience_s(len(rest)))
         except TimeoutError:
-            self._connection.close("write_timeout")
+            self.close("write_timeout")
             raise ReaderGone from None
 
     def write_answer(self) -> None:
         """Write a whole answer, or as much of it as the caller takes now.  In the hub only."""
-        data, transport = self._unsent, self._transport
-        if not data:
-            # Closed meanwhile.
+        data, transport, connection = self._unsent, self._transport, self._connection
+        if connection is None or not data:
+            # Closed meanwhile, or nobody wants it written any more.
             return
         sent = transport.try_write(data)
         if sent == len(data):
@@ -96,21 +106,22 @@ class Writer:
                 transport.watch_writes(None)
                 self._server.discharge(self)
             if self._waiter is None:
-                self._connection.answered()
+                connection.answered()
             else:
                 self._waiter.switch(None)
         elif sent < 0:
-            self._connection.close("reset")
+            connection.close("reset")
         else:
-            self._unsent = data[sent:]
+            # Not a copy of the rest each time: a large answer goes in hundreds of steps.
+            self._unsent = memoryview(data)[sent:]
             if not transport.watches_writes:
-                self._await_reader()
+                self._await_reader(connection)
 
-    def _await_reader(self) -> None:
+    def _await_reader(self, connection: Connection) -> None:
         if not self._server.reserve(self, len(self._unsent)):
-            self._connection.close("slow_reader")
+            connection.close("slow_reader")
             return
-        self._connection.wake_at(time.monotonic() + self._patience_s(len(self._unsent)))
+        connection.wake_at(time.monotonic() + self._patience_s(len(self._unsent)))
         self._transport.watch_writes(self.write_answer)
 
     def _patience_s(self, size: int) -> float:
@@ -119,10 +130,12 @@ class Writer:
 
     def close(self, reason: str) -> None:
         """End the connection."""
-        self._connection.close(reason)
+        if self._connection is not None:
+            self._connection.close(reason)
 
     def drop(self) -> None:
         """Forget what is not written: the connection is closed."""
+        self._connection = None
         self._unsent = b""
         if self.charged:
             self._server.discharge(self)
