@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.server.connection import Connection
     from gateway.server.writer import Writer
 
-__all__ = ["Phases"]
+__all__ = ["Phases", "crashed"]
 
 #: Seconds after which the answers that are there are written, although more requests of this turn wait.
 _PHASE_S = 0.001
@@ -60,7 +60,7 @@ class Phases:
             try:
                 connection.take(data)
             except Exception as error:
-                _crashed(connection, error)
+                crashed(connection, error)
             if self._answered and time.monotonic() >= write_at:
                 self._write()
                 write_at = time.monotonic() + _PHASE_S
@@ -73,11 +73,11 @@ class Phases:
             try:
                 writer.write_answer()
             except Exception as error:
-                _crashed(writer, error)
+                crashed(writer, error)
 
 
-def _crashed(connection: Connection | Writer, error: Exception) -> None:
-    """One connection's fault in our own code must not be the others' end."""
+def crashed(connection: Connection | Writer, error: Exception) -> None:
+    """End *connection*: one connection's fault in our own code must not be the others' end."""
     telemetry.event(
         "request.crashed", route="connection", reason=type(error).__name__, detail=telemetry.trace(error)
     )

@@ -25,7 +25,7 @@ from gateway.server.connection import LAME_DUCK_S, Connection
 from gateway.server.forwarded import TrustedPeers
 from gateway.server.handlers import Handlers
 from gateway.server.listener import Listener
-from gateway.server.phases import Phases
+from gateway.server.phases import Phases, crashed
 from gateway.server.reader import Reader
 from gateway.server.refusals import overloaded, refusal_of
 from gateway.server.tls import TlsSocket
@@ -71,7 +71,8 @@ class Server:
         self.in_flight = 0
         #: Requests answered so far.
         self.answered = 0
-        #: Bytes of bodies that take more than one read, from their arrival to the end of their requests.
+        #: Bytes of bodies that take more than one read, from their arrival to the end of their requests, and of whole
+        #: answers that take more than one write, from the first to the last of them.
         self.buffered_bytes = 0
         #: Accepts nothing more, and tells callers with the answers (RFC 9112, section 9.6).
         self.draining = False
@@ -192,7 +193,13 @@ class Server:
         now = time.monotonic()
         self.idle_tick = self.wheel.tick(now + self.limits.idle_timeout_s)
         for connection in self.wheel.expired(now):
-            connection.due(now)
+            # One that was due before it may have brought others on their way, whose deadlines are others by now.
+            if connection.deadline <= now:
+                try:
+                    connection.due(now)
+                except Exception as error:
+                    # The wheel knows none of them any more: without a word here they would stay for ever.
+                    crashed(connection, error)
         self.handlers.trim()
         if self._ticks % 4 == 0:
             self._tell()
