@@ -243,8 +243,9 @@ class Connection:
         self._keep_alive = exchange.keep_alive
         if exchange.whole:
             self.writer.queue(exchange.whole)
-        elif self.transport.waits:
-            # A greenlet that the application has left behind still writes, and would go on in the next answer.
+        elif exchange.broken_off or self.transport.waits:
+            # Not in order, as which it would look whole.  Or a greenlet that the application has left behind still
+            # writes, and would go on in the next answer.
             self.close("crashed")
         else:
             self.answered()

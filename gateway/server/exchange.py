@@ -40,6 +40,7 @@ class Exchange:
         "_request",
         "_server",
         "_status",
+        "broken_off",
         "keep_alive",
         "whole",
     )
@@ -56,6 +57,8 @@ class Exchange:
         self._left = 0
         #: Whether the connection can be used for another request.
         self.keep_alive = request.keep_alive
+        #: Whether the application failed in the middle of an answer that only the connection's end would end.
+        self.broken_off = False
         #: The whole response, if it is all there and nothing of it has been written: the connection's to write.
         self.whole = b""
 
@@ -225,6 +228,7 @@ class Exchange:
             detail=telemetry.trace(error),
         )
         self.keep_alive = False
+        self.broken_off = self._framing == "close"
         if self._framing is None:
             self._status, self._headers = "500 Internal Server Error", [("Content-Type", "application/json")]
             # Not only a reader that has gone: a second kill or Timeout may strike while this is written.
