@@ -19,11 +19,26 @@ __all__ = ["Listener"]
 
 #: Connections taken before others get their turn.
 _ACCEPTS_MAX = 64
-#: Seconds without accepting when the process has no descriptor left.
-_NO_DESCRIPTOR_S = 0.2
+#: Seconds without accepting when that fails, as without a descriptor.
+_REST_S = 0.2
 #: Readers kept for the next requests.
 _READERS_MAX = 256
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+#: What accept reports of one caller, and passes; a network's errors among them (accept(2)).
+_CALLERS_OWN = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EINTR,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENONET,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.EPERM,
+        errno.EPROTO,
+    }
+)
 _READ = 1
 
 
@@ -101,8 +116,8 @@ class Listener:
         except BlockingIOError as error:
             return error
         except OSError as error:
-            # The others, like ECONNABORTED and what a network reports through accept, are that one caller's.
-            return error if error.errno in _EXHAUSTED else None
+            # Whatever else it is, asking again at once would bring it again.
+            return None if error.errno in _CALLERS_OWN else error
         listening = self._socket
         sock = _socket.socket(listening.family, listening.type, listening.proto, descriptor)
         sock.setblocking(False)
@@ -110,10 +125,10 @@ class Listener:
         return None
 
     def _rest(self, error: OSError) -> None:
-        """Leave callers in the kernel's queue until there are descriptors again."""
+        """Leave callers in the kernel's queue for a moment: nearly always until there are descriptors again."""
         telemetry.event("server.exhausted", reason=errno.errorcode.get(error.errno or 0, "unknown"))
         self._watcher.stop()
-        timer = self._server.loop.timer(_NO_DESCRIPTOR_S)
+        timer = self._server.loop.timer(_REST_S)
 
         def again() -> None:
             timer.close()

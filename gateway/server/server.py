@@ -129,8 +129,9 @@ class Server:
         self._stop_accepting()
         self._timer.close()
         arriving = sum(connection.refuse_late() for connection in list(self.connections))
-        if self.in_flight or arriving:
-            telemetry.event("server.cut_off", answering=self.in_flight, arriving=arriving)
+        answering = self.in_flight + sum(connection.writer.writes_alone for connection in self.connections)
+        if answering or arriving:
+            telemetry.event("server.cut_off", answering=answering, arriving=arriving)
         for connection in list(self.connections):
             connection.close("stopped")
         self._tell()

@@ -40,6 +40,11 @@ class Writer:
         self.charged = 0
 
     @property
+    def writes_alone(self) -> bool:
+        """Whether a whole answer is to be written whose request has ended."""
+        return bool(self._unsent) and self._waiter is None
+
+    @property
     def blocked(self) -> bool:
         """Whether a whole answer waits for its caller to take it."""
         return bool(self._unsent) and self._transport.watches_writes

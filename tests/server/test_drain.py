@@ -264,6 +264,23 @@ def test_what_outlives_the_deadline_is_cut_off_and_told_once(start: Start, cut_o
         assert cut_off.told == [{"answering": 1, "arriving": 1}]
 
 
+def test_an_answer_that_its_caller_has_not_taken_is_cut_off_and_told(start: Start, cut_off: CutOff) -> None:
+    """Its request has ended, and does not count as one that runs."""
+
+    def large(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [bytes(8_000_000)]
+
+    server, port = start(large)
+    with Caller(port) as caller:
+        caller.send(GET)
+        until("it waits for its caller", lambda: server.buffered_bytes)
+        assert not server.in_flight
+        server.drain(time.monotonic())
+        server.stop()
+        assert cut_off.told == [{"answering": 1, "arriving": 0}]
+
+
 def test_nothing_is_told_when_nothing_was_cut_off(start: Start, cut_off: CutOff) -> None:
     server, port = start(Site())
     with Caller(port) as caller:
