@@ -148,7 +148,8 @@ class Reader:
         elif len(self._raw) - self._first_read_bytes > (
             self._limits.header_bytes_max + self._limits.request_line_bytes_max
         ):
-            self.refusal = self.refusal or self._too_large_head()
+            line_is_it = len(self._target) > self._limits.request_line_bytes_max
+            self.refusal = self.refusal or (self._too_long_line() if line_is_it else self._too_large_head())
 
     def on_url(self, url: bytes) -> None:
         if self._environ is None:
@@ -186,11 +187,7 @@ class Reader:
         if header_count > limits.headers_max or self._header_bytes > limits.header_bytes_max:
             raise self._too_large_head()
         if len(self._target) > limits.request_line_bytes_max:
-            raise LineTooLong(
-                f"expected a target of at most {limits.request_line_bytes_max} bytes"
-                " (server.request_line_bytes_max)",
-                reason="line_too_long",
-            )
+            raise self._too_long_line()
         if "" in environ:
             del environ[""]
         method = self.parser.get_method()
@@ -312,6 +309,14 @@ class Reader:
             pass
         else:
             self.refusal = BadRequest(f"expected an HTTP/1.1 request: {error}", reason="malformed")
+
+    def _too_long_line(self) -> LineTooLong:
+        limits = self._limits
+        return LineTooLong(
+            f"expected a target of at most {limits.request_line_bytes_max} bytes"
+            " (server.request_line_bytes_max)",
+            reason="line_too_long",
+        )
 
     def _too_large_head(self) -> HeadTooLarge:
         limits = self._limits

@@ -33,6 +33,8 @@ _STATUS = re.compile(r"[2-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*\Z")
 _LINES: dict[tuple[str, str], tuple[bytes, str]] = {}
 _LINES_MAX = 1_024
 _STATUS_LINES: dict[str, bytes] = {}
+#: RFC 9110's names, where this Python still has those of RFC 7231.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
 
 
 class BadResponse(Exception):
@@ -107,7 +109,7 @@ def refusal(status: int, body: bytes, date_line: bytes, *, retry_after_s: int | 
     connection = b"Connection: close\r\n" if close else b""
     return b"HTTP/1.1 %d %b\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
         status,
-        HTTPStatus(status).phrase.encode(),
+        (_PHRASES.get(status) or HTTPStatus(status).phrase).encode(),
         date_line,
         len(body),
         retry,

@@ -84,7 +84,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         for name in _OURS_INSTEAD:
             setting = cfg.settings[name]
             if setting.get() != setting.default:
-                log.warning("gunicorn's %s means nothing to this worker: see [server] in its settings", name)
+                log.warning("gunicorn's %s means nothing to this worker: gateway/server/README.md says what does", name)
 
     def init_process(self) -> None:
         """Patch, then load the application and run."""
@@ -107,8 +107,12 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         # The master, which is not patched, imports this module for the class; what serves is for the worker alone.
         from gateway.server.forwarded import TrustedPeers
         from gateway.server.server import Server
+        from gateway.telemetry.logs import PlainSink
 
         super().load_wsgi()
+        if not telemetry.attached():
+            # An application that knows nothing of ours: what its operator must hear goes to gunicorn's log.
+            telemetry.attach(PlainSink(self.log.error_log))
         application: Any = self.wsgi
         self._server = Server(
             getattr(application, "wsgi", application),

@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self
 from gateway.domain.errors import SwitchboardError
 from gateway.telemetry.catalogue import CATALOGUE, COMMON_FIELDS, Event
 
-__all__ = ["Sink", "Span", "Writer", "attach", "detach", "event", "lost", "span", "strict"]
+__all__ = ["Sink", "Span", "Writer", "attach", "attached", "detach", "event", "lost", "span", "strict"]
 
 #: Takes the fields of one event.  It may be called from any greenlet or thread.
 Writer = Callable[[dict[str, Any]], None]
@@ -45,6 +45,11 @@ def attach(sink: Sink) -> None:
     """Let *sink* listen from now on."""
     _sinks.append(sink)
     _rewire()
+
+
+def attached() -> bool:
+    """Return whether anybody listens at all."""
+    return bool(_sinks)
 
 
 def detach(sink: Sink) -> None:

@@ -19,7 +19,7 @@ from gateway.settings.logs import LoggingSettings
 from gateway.telemetry.catalogue import Event
 from gateway.telemetry.emit import Writer
 
-__all__ = ["JsonFormatter", "LogSink", "TextFormatter", "configure"]
+__all__ = ["JsonFormatter", "LogSink", "PlainSink", "TextFormatter", "configure"]
 
 #: Enough for a short traceback in ``detail``.
 VALUE_CHARS_MAX = 2_000
@@ -35,7 +35,7 @@ class LogSink:
     def writer(self, event: Event) -> Writer | None:
         """Return a writer bound to the event's name and level; None below the logger's level."""
         logger, name = self._logger, event.name
-        level = logging.getLevelNamesMapping()[event.level.upper()]
+        level = _level(event)
         if not logger.isEnabledFor(level):
             return None
 
@@ -46,6 +46,20 @@ class LogSink:
             logger.handle(record)
 
         return write
+
+
+class PlainSink:
+    """Writes each event whose level is switched on as text to a logger of somebody else's, in that one's form."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def writer(self, event: Event) -> Writer | None:
+        """Return a writer bound to the event's name and level; None below the logger's level."""
+        logger, name, level = self._logger, event.name, _level(event)
+        if not logger.isEnabledFor(level):
+            return None
+        return lambda fields: logger.log(level, "%s %s", name, _pairs(fields))
 
 
 class JsonFormatter(logging.Formatter):
@@ -77,8 +91,7 @@ class TextFormatter(logging.Formatter):
         if fields is None:
             text = f"{head}{record.name}: {record.getMessage()}"
             return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
-        pairs = " ".join(f"{key}={_short(value)}" for key, value in fields.items() if value != "")
-        return f"{head}{record.msg:<22} {pairs}".rstrip()
+        return f"{head}{record.msg:<22} {_pairs(fields)}".rstrip()
 
 
 def configure(settings: LoggingSettings, stream: TextIO | None = None) -> LogSink:
@@ -98,6 +111,14 @@ def configure(settings: LoggingSettings, stream: TextIO | None = None) -> LogSin
     logger = logging.getLogger(LOGGER)
     logger.setLevel(settings.level.upper())
     return LogSink(logger)
+
+
+def _level(event: Event) -> int:
+    return logging.getLevelNamesMapping()[event.level.upper()]
+
+
+def _pairs(fields: dict[str, Any]) -> str:
+    return " ".join(f"{key}={_short(value)}" for key, value in fields.items() if value != "")
 
 
 def _utc(record: logging.LogRecord) -> str:

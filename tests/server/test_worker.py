@@ -206,6 +206,15 @@ def test_settings_that_do_nothing_are_named(tmp_path: Path) -> None:
         assert "worker_connections" not in site.said()
 
 
+def test_a_crash_of_an_application_without_sinks_of_its_own_is_in_the_log(site: Gunicorn) -> None:
+    """The caller is told that the log says why."""
+    assert site.call("/no_such_route").status == 500
+    [line] = [line for line in site.said().splitlines() if "request.crashed" in line]
+    assert "[ERROR]" in line
+    assert "reason=AttributeError" in line
+    assert "worker_app.py" in line
+
+
 def test_nothing_is_said_without_a_reason(site: Gunicorn) -> None:
     """From the start to the end, at the level at which we run it."""
     site.call("/echo")
