@@ -61,7 +61,12 @@ _EVENTS = (
         "told each second when it changed: what a server holds, and what it has answered since it was told last",
         ("connections", "in_flight", "buffered_bytes", "answered"),
     ),
-    Event("connection.dropped", "debug", "a connection was ended for its caller's behaviour", ("reason",)),
+    Event(
+        "connection.dropped",
+        "debug",
+        "a connection was ended before its time, mostly for its caller's behaviour",
+        ("reason",),
+    ),
     Event("response.wrong_length", "error", "an application gave another length than it announced", ("reason",)),
     Event("server.exhausted", "error", "no connection can be accepted for a moment", ("reason",)),
     Event(

@@ -91,7 +91,10 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     Shown("switchboard_connections_open", "Open connections of callers", "server.observed", "connections"),
     Shown("switchboard_requests_in_flight", "Requests being answered", "server.observed", "in_flight"),
     Shown(
-        "switchboard_buffered_bytes", "Bytes of bodies that are arriving", "server.observed", "buffered_bytes"
+        "switchboard_buffered_bytes",
+        "Bytes of bodies that arrive, and of answers that are taken slowly",
+        "server.observed",
+        "buffered_bytes",
     ),
     Counted("switchboard_requests_answered", "Requests answered", "server.observed", (), "answered"),
     Counted(
@@ -102,7 +105,7 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     ),
     Counted(
         "switchboard_connections_dropped",
-        "Connections ended for their callers' behaviour",
+        "Connections ended before their time, mostly for their callers' behaviour",
         "connection.dropped",
         ("reason",),
     ),
