@@ -28,7 +28,12 @@ timeout = 30
 # Seconds from the order to stop until the master kills.  More than SWITCHBOARD_SERVER__DRAIN_S, by what the worker
 # keeps for leaving in order, so that the drain decides and not this.  Only the variable is seen here: whoever sets
 # server.drain_s in the TOML file sets it there too.
-graceful_timeout = math.ceil(float(os.environ.get("SWITCHBOARD_SERVER__DRAIN_S") or 5)) + 2
+try:
+    _drain_s = float(os.environ.get("SWITCHBOARD_SERVER__DRAIN_S") or 5)
+    graceful_timeout = math.ceil(_drain_s) + 2
+except (ValueError, OverflowError):
+    # The worker refuses to start, and names this with all other problems of the settings.
+    graceful_timeout = 7
 
 # Times, sizes and numbers of what a caller may do are settings of ours: config/example.env, [server].
 

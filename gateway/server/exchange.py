@@ -220,12 +220,14 @@ class Exchange:
             body.close()
 
     def _crashed(self, error: BaseException) -> None:
+        where = telemetry.trace(error)
         telemetry.event(
             "request.crashed",
             # Not the path: callers choose it, and this is a label.
             route="application",
             reason=type(error).__name__,
-            detail=telemetry.trace(error),
+            # A sentence of our own says what the application did wrong, and quotes nobody.
+            detail=f"{error}; {where}" if isinstance(error, BadResponse) else where,
         )
         self.keep_alive = False
         self.broken_off = self._framing == "close"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.server.conftest import Serve
 from tests.server.pep3333 import PLAIN, Closing, Environ, is_500
+from tests.server.telling import told
 
 
 @pytest.mark.parametrize("pieces", [[], [b""], [b"", b""]])
@@ -91,6 +92,21 @@ def no_args(start_response: Callable[..., Any]) -> Any:
 )
 def test_a_wrong_application_is_a_500(serve: Serve, wrong: Any) -> None:
     is_500(serve(wrong))
+
+
+def test_what_is_wrong_is_told_and_what_an_application_raises_is_not_quoted(serve: Serve) -> None:
+    """The text of an application's error may hold what a user wrote."""
+
+    def quotes(environ: Environ, start_response: Callable[..., Any]) -> Any:
+        raise ValueError("what a user wrote")
+
+    with told("request.crashed") as crashed:
+        is_500(serve(no_start))
+        is_500(serve(quotes))
+    ours, theirs = (event["detail"] for event in crashed.events)
+    assert ours.startswith("the application did not call start_response; BadResponse in ")
+    assert theirs.startswith("ValueError in ")
+    assert "what a user wrote" not in theirs
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.server.gunicorn_process import Gunicorn, running
 from tests.server.raw import Caller
+from tests.support.stack_settings import ROOT
 from tests.support.waiting import until
 
 #: Far less than the grace time of these processes, and more than an end in order takes.
@@ -196,6 +197,20 @@ def test_what_cannot_work_ends_instead_of_starting_again_and_again(
     try:
         assert site.wait_end() != 0
         assert says in site.said()
+    finally:
+        site.stop()
+
+
+def test_a_wrong_drain_is_named_with_the_other_problems_of_the_settings(tmp_path: Path) -> None:
+    """gunicorn's file reads it first, and would end with a traceback."""
+    env = {"SWITCHBOARD_SERVER__DRAIN_S": "soon", "SWITCHBOARD_SERVER__HEADERS_MAX": "-5"}
+    conf = str(ROOT / "config" / "gunicorn.conf.py")
+    site = Gunicorn(tmp_path, "-c", conf, application="gateway.wsgi:app", env=env)
+    try:
+        assert site.wait_end() != 0
+        assert "server.drain_s (SWITCHBOARD_SERVER__DRAIN_S): expected a number" in site.said()
+        assert "server.headers_max" in site.said()
+        assert "Traceback" not in site.said()
     finally:
         site.stop()
 

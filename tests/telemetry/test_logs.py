@@ -87,6 +87,22 @@ def test_the_level_decides_which_events_are_written() -> None:
         assert written == [name for name, event in CATALOGUE.items() if event.level in levels[index:]]
 
 
+def test_anothers_logger_gets_text_at_its_own_level() -> None:
+    stream = io.StringIO()
+    logger = logging.getLogger("of a library")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler(stream))
+    sink = logs.PlainSink(logger)
+    telemetry.attach(sink)
+    try:
+        assert telemetry.attached()
+        telemetry.event("connection.dropped", reason="a debug event")
+        telemetry.event("server.cut_off", answering=1, arriving=0)
+    finally:
+        telemetry.detach(sink)
+    assert stream.getvalue() == "server.cut_off answering=1 arriving=0\n"
+
+
 def test_a_librarys_warning_is_json_too_with_its_traceback() -> None:
     stream = io.StringIO()
     with logging_to(stream, LoggingSettings(format="json")):
