@@ -7,10 +7,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --require-hashes --no-build-isolation
 export PYTHONUNBUFFERED := 1
 
-# The browser tests go first, in a process of their own that gevent has not patched (tests/conftest.py says why), so
-# that the run's last line is the closing line of the large part.  Both run, whatever the first one says.
-pytest = browser=0; $(BIN)/pytest $(1) tests/browser || browser=$$?; $(BIN)/pytest $(1) && exit $$browser
-
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all fuzz check bench fmt lock clean chromium
 
@@ -22,10 +18,10 @@ run: $(VENV)/runtime.stamp ## Start everything on PORT (8080), state in SWITCHBO
 	@BARTENDER_FAULT="$(or $(FAULT),$(BARTENDER_FAULT))" exec $(BIN)/switchboard up --stop-with-parent
 
 test: $(VENV)/dev.stamp chromium ## Run the tests that take less than five minutes.
-	@$(call pytest,)
+	@exec .ci/test
 
 test-all: $(VENV)/dev.stamp chromium ## Run every test: kills, soak and fuzzing too.
-	@$(call pytest,-m "slow or not slow")
+	@exec .ci/test -m "slow or not slow"
 
 fuzz: $(VENV)/fuzz.stamp ## Look for requests that break the server's border, for SECONDS (60).
 	@exec $(BIN)/python -m tests.fuzz.fuzz_http --seconds $(or $(SECONDS),60)
