@@ -181,7 +181,8 @@ def test_a_writer_that_is_left_behind_meets_no_other_answer(start: Start) -> Non
     server, port = start(application)
     with Caller(port) as caller:
         caller.send(_GET)
-        until("nothing is left", lambda: not server.connections and not server.in_flight)
+        assert caller.rest().count(b"HTTP/1.1 200 ") == 1
+    until("nothing is left", lambda: not server.connections and not server.in_flight)
 
 
 def test_a_length_of_thousands_of_digits(serve: Serve) -> None:
