@@ -127,6 +127,8 @@ class Exchange:
             head = self._begin(piece, len(piece))
         if self._framing == "length" and self._left == len(piece):
             self.whole = head + piece
+        elif self._framing == "absent":
+            self.whole = head
         else:
             self._connection.writer.write(head + self._framed(piece))
             self._end()

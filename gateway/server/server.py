@@ -158,7 +158,8 @@ class Server:
     def sampled(self) -> bool:
         """Whether this request is one of ``access_log_ratio``."""
         self._sampled += self.limits.access_log_ratio
-        if self._sampled < 1:
+        # Ten times a tenth is a little less than one.
+        if self._sampled < 1 - 1e-9:
             return False
         self._sampled -= 1
         return True
