@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --req
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all fuzz check bench fmt lock clean chromium
+.PHONY: help run test test-all fuzz check bench fmt lock clean packages
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,10 +17,10 @@ help: ## Show this list.
 run: $(VENV)/runtime.stamp ## Start everything on PORT (8080), state in SWITCHBOARD_HOME (.switchboard).
 	@BARTENDER_FAULT="$(or $(FAULT),$(BARTENDER_FAULT))" exec $(BIN)/switchboard up --stop-with-parent
 
-test: $(VENV)/dev.stamp chromium ## Run the tests that take less than five minutes.
+test: $(VENV)/dev.stamp packages ## Run the tests that take less than five minutes.
 	@exec .ci/test
 
-test-all: $(VENV)/dev.stamp chromium ## Run every test: kills, soak and fuzzing too.
+test-all: $(VENV)/dev.stamp packages ## Run every test: kills, soak and fuzzing too.
 	@exec .ci/test -m "slow or not slow"
 
 fuzz: $(VENV)/fuzz.stamp ## Look for requests that break the server's border, for SECONDS (60).
@@ -65,6 +65,7 @@ $(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements-fuzz.txt
 	$(PIP) -r requirements-fuzz.txt
 	@touch $@
 
-# The browser tests drive Debian's chromium.  As root it is installed; otherwise the run names what it skipped.
-chromium:
-	@.ci/chromium
+# The browser tests drive Debian's chromium, the benchmarks' drive wrk.  As root they are installed; otherwise the run
+# names what it skipped.
+packages:
+	@.ci/packages

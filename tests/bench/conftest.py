@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -15,6 +14,7 @@ import pytest
 from bench.contestants import Contestant, Running, run
 from bench.keys import Keys
 from bench.stack import ROOT
+from tests.support.programs import program
 
 PROGRAM = Path(__file__).with_name("contestant.py")
 
@@ -56,5 +56,4 @@ def keys(database: str) -> Iterator[Keys]:
 @pytest.fixture
 def wrk() -> None:
     """Leave the test out where the generator is not installed."""
-    if shutil.which("wrk") is None:
-        pytest.skip("there is no wrk (apt-get install wrk)")
+    program("wrk")

@@ -18,7 +18,8 @@ from gunicorn.config import Config
 from gunicorn.sock import ssl_context
 
 from gateway.server.tls import TlsSocket
-from tests.server.tls_material import Certificate, make_certificate, program
+from tests.server.tls_material import Certificate, make_certificate
+from tests.support.programs import program
 from tests.support.waiting import GUARD_S, until
 
 READ_BYTES = 65_536

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import _socket
 import contextlib
-import os
-import shutil
 import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.support.programs import program
 
-__all__ = ["Certificate", "Client", "make_certificate", "program"]
+__all__ = ["Certificate", "Client", "make_certificate"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,6 @@ class Certificate:
 
     def client_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.certfile)
-
-
-def program(name: str) -> str:
-    """Return where the program *name* is; without it the test is skipped here, and fails in CI."""
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"there is no {name} (apt-get install {name})")
-        pytest.skip(f"there is no {name} (apt-get install {name})")
-    return found
 
 
 def make_certificate(folder: Path) -> Certificate:
