@@ -43,7 +43,9 @@ telemetry.attach(_metrics)
 _gateway.start()
 
 # What is loaded now lives as long as the process: the collector need not visit it again, nor look after every 700 new
-# objects.  Measured with bench.turn, alternating: 361 µs of processor time a turn against 394.
+# objects.  Measured with bench.turn, alternating: 361 µs of processor time a turn against 394.  Thousands of requests
+# at once hold more than 20,000 objects, and would be looked through in every wave: with 100,000 the p99 of 4,000
+# requests that wait was 9 % lower.
 gc.collect()
 gc.freeze()
 gc.set_threshold(100_000, 20, 20)

@@ -28,6 +28,7 @@ __all__ = [
     "TryLater",
     "TurnExpired",
     "Unauthentic",
+    "body_too_large",
 ]
 
 #: What the other side may have seen of a call that failed.
@@ -55,6 +56,14 @@ class TooLarge(BadRequest):
     """The caller's body or header is over a named bound."""
 
     status = 413
+
+
+def body_too_large(bytes_max: int, got: str) -> TooLarge:
+    """Return the refusal of a body; *got* says how large it is, as far as that is known."""
+    return TooLarge(
+        f"expected a body of at most {bytes_max} bytes (server.body_bytes_max), got {got}",
+        reason="body_too_large",
+    )
 
 
 class TooSlow(BadRequest):

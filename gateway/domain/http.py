@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-__all__ = ["Request", "Response", "json_response", "text_response"]
+from gateway.domain.errors import SwitchboardError, TryLater
+
+__all__ = ["Request", "Response", "error_response", "json_response", "text_response"]
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -47,3 +49,11 @@ def json_response(value: object, status: int = 200, headers: tuple[tuple[str, st
 def text_response(text: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """Return *text* as a plain body."""
     return Response(status, text.encode(), headers=headers)
+
+
+def error_response(error: SwitchboardError) -> Response:
+    """Return the HTTP form of one of our own errors: its status, its reason and what to do."""
+    headers: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, TryLater):
+        headers = (("Retry-After", str(max(1, round(error.retry_after_s)))),)
+    return json_response({"error": error.reason, "message": str(error)}, error.status, headers)

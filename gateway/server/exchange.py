@@ -239,5 +239,3 @@ class Exchange:
             with contextlib.suppress(BaseException):
                 head = self._begin(_FAILED, len(_FAILED))
                 self._connection.writer.write(head + self._framed(_FAILED))
-
-

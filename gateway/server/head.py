@@ -21,6 +21,7 @@ request at all.  Pure: bytes in, an environ or an error out.
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from gateway.domain.errors import BadRequest
@@ -113,7 +114,7 @@ def http_version(line: bytes, number: str, raw: bytes, *, ours: bool) -> str:
     )
 
 
-def finish_head(environ: dict[str, object], method: str, target: str) -> None:
+def finish_head(environ: dict[str, Any], method: str, target: str) -> None:
     """Check the fields in *environ* against one another, and add what the request line says.
 
     :raises BadRequest: the head could be read in two ways, or asks for what is not spoken here.
@@ -121,7 +122,7 @@ def finish_head(environ: dict[str, object], method: str, target: str) -> None:
     _check_host(environ)
     if "HTTP_TRANSFER_ENCODING" in environ:
         _check_transfer_encoding(environ)
-    if "HTTP_EXPECT" in environ and environ["HTTP_EXPECT"].lower() != "100-continue":  # type: ignore[attr-defined]
+    if "HTTP_EXPECT" in environ and environ["HTTP_EXPECT"].lower() != "100-continue":
         raise ExpectationFailed("expected no Expect but 100-continue", reason="expect")
     environ["REQUEST_METHOD"] = method
     environ["RAW_URI"] = target
@@ -135,22 +136,22 @@ def finish_head(environ: dict[str, object], method: str, target: str) -> None:
         raise BadRequest("expected a target without a fragment", reason="target")
 
 
-def _check_host(environ: dict[str, object]) -> None:
+def _check_host(environ: dict[str, Any]) -> None:
     host = environ.get("HTTP_HOST")
     if host is None:
         if environ["SERVER_PROTOCOL"] == "HTTP/1.1":
             raise BadRequest("expected one Host field (RFC 9112, section 3.2), got none", reason="host")
     elif host not in _HOSTS:
-        if not _HOST.match(host):  # type: ignore[call-overload]
+        if not _HOST.match(host):
             raise BadRequest("expected a Host field with a name and perhaps a port", reason="host")
         if len(_HOSTS) < _HOSTS_MAX:
             _HOSTS.add(host)
 
 
-def _check_transfer_encoding(environ: dict[str, object]) -> None:
+def _check_transfer_encoding(environ: dict[str, Any]) -> None:
     if environ["SERVER_PROTOCOL"] != "HTTP/1.1":
         raise BadRequest("expected no Transfer-Encoding with HTTP/1.0", reason="transfer_encoding")
-    codings = environ["HTTP_TRANSFER_ENCODING"].lower()  # type: ignore[attr-defined]
+    codings = environ["HTTP_TRANSFER_ENCODING"].lower()
     if codings == "chunked":
         return
     if codings.rpartition(",")[2].strip(" \t") != "chunked":
@@ -159,7 +160,7 @@ def _check_transfer_encoding(environ: dict[str, object]) -> None:
     raise NotImplementedHere("expected no Transfer-Encoding but chunked", reason="transfer_encoding")
 
 
-def _from_other_form(environ: dict[str, object], method: str, target: str) -> str:
+def _from_other_form(environ: dict[str, Any], method: str, target: str) -> str:
     """Return the origin form of a target in another form (RFC 9112, section 3.2)."""
     if target == "*" and method == "OPTIONS":
         return target

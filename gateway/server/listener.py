@@ -112,7 +112,7 @@ class Listener:
     def _accept(self) -> OSError | None:
         """Take one connection; return what says that no more can be taken now."""
         try:
-            descriptor, address = self._socket._accept()  # type: ignore[attr-defined]
+            descriptor, address = self._socket._accept()  # type: ignore[attr-defined]  # typeshed has no private names
         except BlockingIOError as error:
             return error
         except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httptools
 
-from gateway.domain.errors import BadRequest, SwitchboardError, TooLarge
+from gateway.domain.errors import BadRequest, SwitchboardError, body_too_large
 from gateway.server.head import (
     FORWARDED,
     SINGLE,
@@ -206,7 +206,7 @@ class Reader:
                     f"expected a Content-Length of at most {_LENGTH_DIGITS_MAX} digits", reason="malformed"
                 )
             if int(length) > limits.body_bytes_max:
-                raise _too_large(limits, f"{length} bytes")
+                raise body_too_large(limits.body_bytes_max, f"{length} bytes")
         self.in_body = self._head_ended = True
         self.body_bytes = self._chunks = self._body_raw_bytes = self._header_bytes = self._header_count = 0
         self._body = b""
@@ -217,7 +217,7 @@ class Reader:
     def on_body(self, piece: bytes) -> None:
         self.body_bytes += len(piece)
         if self.body_bytes > self._limits.body_bytes_max:
-            raise _too_large(self._limits, "more")
+            raise body_too_large(self._limits.body_bytes_max, "more")
         if not self._body:
             self._body = piece
         elif isinstance(self._body, bytearray):
@@ -342,10 +342,3 @@ def _field(key: str) -> str:
 
 def _upgrade_with_body() -> BadRequest:
     return BadRequest("expected no body with an Upgrade field", reason="upgrade_with_body")
-
-
-def _too_large(limits: ServerSettings, got: str) -> TooLarge:
-    return TooLarge(
-        f"expected a body of at most {limits.body_bytes_max} bytes (server.body_bytes_max), got {got}",
-        reason="body_too_large",
-    )

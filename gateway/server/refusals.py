@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
+from http import HTTPStatus
 
-from gateway.domain.errors import Overloaded, SwitchboardError, TooSlow, TryLater
-from gateway.server.response import refusal
+from gateway.domain.errors import Overloaded, SwitchboardError, TooSlow
+from gateway.domain.http import error_response
 
 __all__ = ["STOPPING", "overloaded", "refusal_of", "too_slow"]
 
+#: RFC 9110's names, where this Python still has those of RFC 7231.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
 STOPPING = Overloaded("this process stops", reason="stopping", retry_after_s=1.0)
 
 
@@ -34,7 +36,19 @@ def refusal_of(error: SwitchboardError, date_line: bytes, *, close: bool, is_hea
 
     *is_head*: without its body, which would be read as the next answer.  (Behind the last answer nothing is read.)
     """
-    body = msgspec.json.encode({"error": error.reason, "message": str(error)})
-    retry_after_s = max(1, round(error.retry_after_s)) if isinstance(error, TryLater) else None
-    data = refusal(error.status, body, date_line, retry_after_s=retry_after_s, close=close)
-    return data[: -len(body)] if is_head else data
+    response = error_response(error)
+    fields = [
+        *response.headers,
+        ("Content-Type", response.content_type),
+        ("Content-Length", str(len(response.body))),
+    ]
+    if close:
+        fields.append(("Connection", "close"))
+    phrase = _PHRASES.get(error.status) or HTTPStatus(error.status).phrase
+    return b"HTTP/1.1 %d %b\r\n%b%b\r\n%b" % (
+        error.status,
+        phrase.encode(),
+        date_line,
+        "".join(f"{name}: {value}\r\n" for name, value in fields).encode(),
+        b"" if is_head else response.body,
+    )

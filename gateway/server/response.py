@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Literal
 
-__all__ = ["BadResponse", "Framing", "encode_head", "refusal"]
+__all__ = ["BadResponse", "Framing", "encode_head"]
 
 #: What one response may not say of itself, because it is the connection's (PEP 3333, "Other HTTP Features").
 _HOP_BY_HOP = frozenset(
@@ -33,8 +32,6 @@ _STATUS = re.compile(r"[2-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*\Z")
 _LINES: dict[tuple[str, str], tuple[bytes, str]] = {}
 _LINES_MAX = 1_024
 _STATUS_LINES: dict[str, bytes] = {}
-#: RFC 9110's names, where this Python still has those of RFC 7231.
-_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
 
 
 class BadResponse(Exception):
@@ -101,21 +98,6 @@ def encode_head(  # noqa: C901  # one list of cases, on the way of each answer
         lines.append(b"Connection: keep-alive\r\n")
     lines.append(b"\r\n")
     return b"".join(lines), framing, length or 0, keep_alive
-
-
-def refusal(status: int, body: bytes, date_line: bytes, *, retry_after_s: int | None, close: bool) -> bytes:
-    """Return a whole answer of the server itself: *body* is JSON."""
-    retry = b"" if retry_after_s is None else b"Retry-After: %d\r\n" % retry_after_s
-    connection = b"Connection: close\r\n" if close else b""
-    return b"HTTP/1.1 %d %b\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n%b%b\r\n%b" % (
-        status,
-        (_PHRASES.get(status) or HTTPStatus(status).phrase).encode(),
-        date_line,
-        len(body),
-        retry,
-        connection,
-        body,
-    )
 
 
 def _status_line(status: str) -> bytes:

@@ -24,13 +24,13 @@ from gateway.conversations.live import Live
 from gateway.conversations.subscription import Subscription
 from gateway.conversations.transcripts import Transcripts
 from gateway.domain.errors import BadRequest, NotFound, SwitchboardError, Unauthentic
-from gateway.domain.http import Request
+from gateway.domain.http import Request, error_response
 from gateway.domain.reply import Reply
 from gateway.settings.accounts import WebchatAccount
 from gateway.settings.settings import Settings
 from gateway.web.chat_stream import BEAT, COME_BACK, OPENING, ChatSource
 from gateway.web.event_stream import CONTENT_TYPE
-from gateway.web.express import error_response, from_environ
+from gateway.web.express import from_environ
 from gateway.web.held_events import Lookouts, open_stream
 
 __all__ = ["chat_pages"]
