@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 
-import psutil
 from playwright.sync_api import Route, expect
 
 from tests.browser.chat_page import ChatPage
@@ -229,18 +228,11 @@ def test_too_many_tabs_take_turns_and_say_so(chat: ChatPage) -> None:
     expect(others[0].page.get_by_role("status")).to_contain_text("too many tabs")
 
 
-def gateway_workers(switchboard: Running) -> list[psutil.Process]:
-    """Return gunicorn's children, which serve."""
-    gunicorns = [process for process in switchboard.descendants() if "gateway.wsgi:app" in process.cmdline()]
-    parents = {process.pid for process in gunicorns}
-    return [process for process in gunicorns if process.ppid() in parents]
-
-
 def test_a_killed_gateway_costs_a_moment(chat: ChatPage, switchboard: Running, stage: Stage) -> None:
     """kill -9 of the process that holds the stream: the page finds the next one, and repeats and loses nothing."""
     chat.say("before the crash")
     chat.wait_answered("before the crash")
-    for worker in gateway_workers(switchboard):
+    for worker in switchboard.gateway_workers():
         worker.kill()
     chat.say("into the crash")
     chat.wait_answered("into the crash")
@@ -253,7 +245,7 @@ def test_a_stream_that_went_silent_is_given_up(chat: ChatPage, switchboard: Runn
     """The connection is open and nothing comes, as behind a network that is gone: missing beats tell."""
     chat.say("hello")
     chat.wait_answered("hello")
-    workers = gateway_workers(switchboard)
+    workers = switchboard.gateway_workers()
     for worker in workers:
         worker.suspend()
     try:

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 
-import psutil
 import pytest
 from playwright.sync_api import expect
 
@@ -29,21 +28,14 @@ url => {
 """
 
 
-def gunicorns(switchboard: Running) -> tuple[psutil.Process, set[int]]:
-    """Return the gateway's master, and the processes that serve."""
-    found = [process for process in switchboard.descendants() if "gateway.wsgi:app" in process.cmdline()]
-    children = {process.pid for master in found for process in master.children()}
-    return next(process for process in found if process.pid not in children), children
-
-
 def reload(switchboard: Running) -> None:
     """SIGHUP: a new worker beside the old one, which then ends.  The port is open all the time."""
-    gunicorns(switchboard)[0].send_signal(signal.SIGHUP)
+    switchboard.gateway_master().send_signal(signal.SIGHUP)
 
 
 def replace(switchboard: Running) -> None:
     """SIGTERM: everything ends in order; ``switchboard up`` then starts another on the same port."""
-    gunicorns(switchboard)[0].terminate()
+    switchboard.gateway_master().terminate()
 
 
 @pytest.mark.parametrize("restart", [reload, replace])
@@ -51,7 +43,7 @@ def test_a_restart_in_the_middle_of_a_conversation(
     chat: ChatPage, switchboard: Running, stage: Stage, restart: Callable[[Running], None]
 ) -> None:
     name = restart.__name__
-    before = gunicorns(switchboard)[1]
+    before = set(switchboard.gateway_workers())
     chat.say(f"{name} before")
     chat.wait_answered(f"{name} before")
     chat.run(BROWSERS_OWN, f"{chat.page.url}/events?chat=main")
@@ -74,7 +66,7 @@ def test_a_restart_in_the_middle_of_a_conversation(
     for said in words[5:]:
         chat.say(said)
         chat.wait_answered(said)
-    wait_for(chat, "the old process's end", lambda: not before & gunicorns(switchboard)[1])
+    wait_for(chat, "the old process's end", lambda: before.isdisjoint(switchboard.gateway_workers()))
     chat.say(f"{name} after")
     chat.wait_answered(f"{name} after")
 

@@ -57,6 +57,23 @@ class Running:
         self.seen += found
         return found
 
+    def gateway_master(self) -> psutil.Process:
+        """Return gunicorn's own process, which serves nobody."""
+        return next(process for process, parent in self._gunicorns().items() if parent == self.process.pid)
+
+    def gateway_workers(self) -> list[psutil.Process]:
+        """Return the gateway's processes that serve: none in the moment between one gunicorn and the next."""
+        return [process for process, parent in self._gunicorns().items() if parent != self.process.pid]
+
+    def _gunicorns(self) -> dict[psutil.Process, int]:
+        """Return gunicorn's processes, and whose children they are."""
+        found = {}
+        for process in self.descendants():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "gateway.wsgi:app" in words(process):
+                    found[process] = process.ppid()
+        return found
+
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
@@ -101,6 +118,14 @@ def _own_environment() -> dict[str, str]:
         "WEB_CONCURRENCY",
     )
     return {name: value for name, value in os.environ.items() if not name.startswith(configuring)}
+
+
+def words(process: psutil.Process) -> list[str]:
+    """Return its name and command line; nothing of one that has ended meanwhile, as PostgreSQL's do at any time."""
+    try:
+        return [process.name(), *process.cmdline()]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def wait_gone(processes: list[psutil.Process]) -> None:

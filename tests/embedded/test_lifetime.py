@@ -17,7 +17,7 @@ from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import as_child
 from gateway.embedded.redis import EmbeddedRedis
-from tests.embedded.running import STARTER, Running, running, starter, wait_gone
+from tests.embedded.running import STARTER, Running, running, starter, wait_gone, words
 
 
 def postgres_url(home: Path) -> str:
@@ -48,7 +48,7 @@ def assert_both_kept(home: Path) -> None:
 
 
 def find(it: Running, name: str) -> psutil.Process:
-    return next(process for process in it.descendants() if process.name() == name)
+    return next(process for process in it.descendants() if name in words(process))
 
 
 def test_after_kill_9_of_the_starter_no_process_is_left_and_the_next_start_has_the_data(

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from slack_sdk.signature import SignatureVerifier
 
-from tests.embedded.running import GUARD_S, ROOT, Running, running, wait_gone
+from tests.embedded.running import GUARD_S, ROOT, Running, running, wait_gone, words
 from tests.support.stores import own_stores
 
 BIN = Path(sys.executable).parent
@@ -83,7 +83,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
         assert status(port, "/chat/bartender") == 200
         assert "Daiquiri" in ask(port, tmp_path, "I have rum and lime")
         children = it.descendants()
-        names = {name for process in children for name in (process.name(), *process.cmdline())}
+        names = {name for process in children for name in words(process)}
         assert {"postgres", "redis-server", "workers", "gateway.wsgi:app", "gateway.demo.bartender"} <= names
         it.process.kill()
         wait_gone(children)
@@ -145,8 +145,8 @@ def test_the_gateway_is_restarted_when_it_crashes(tmp_path: Path) -> None:
     port = free_port()
     with running([str(BIN / "switchboard"), "up"], env=environment(tmp_path, port)) as it:
         it.wait_for(READY)
-        gunicorns = [process for process in it.descendants() if "gateway.wsgi:app" in process.cmdline()]
-        master = next(process for process in gunicorns if process.ppid() == it.process.pid)
+        master = it.gateway_master()
+        gunicorns = [master, *it.gateway_workers()]
         master.kill()
         it.wait_for("gateway ended with status -9; restarting it")
         wait_gone(gunicorns)
