@@ -8,12 +8,31 @@ is joined with ``", "`` by the server (RFC 9110, section 5.3).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import msgspec
 
 from gateway.domain.errors import SwitchboardError, TryLater
 
-__all__ = ["Request", "Response", "error_response", "json_response", "text_response"]
+__all__ = [
+    "WITHOUT_CONTENT",
+    "Request",
+    "Response",
+    "error_response",
+    "json_response",
+    "status_line",
+    "text_response",
+]
+
+#: Statuses whose answers have no content, and say nothing of any (RFC 9110, sections 8.6, 15.3.5 and 15.4.5).
+WITHOUT_CONTENT = frozenset({204, 304})
+#: With RFC 9110's phrases, where this Python may still have those of RFC 7231.
+_STATUS_LINES = {
+    **{status.value: f"{status.value} {status.phrase}" for status in HTTPStatus},
+    413: "413 Content Too Large",
+    414: "414 URI Too Long",
+    422: "422 Unprocessable Content",
+}
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -39,6 +58,11 @@ class Response(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     #: Told once, after the last byte was handed to the socket (True) or could not be (False).
     written: Callable[[bool], None] | None = None
+
+
+def status_line(status: int) -> str:
+    """Return the number with its phrase, which is for people: ``404 Not Found``."""
+    return _STATUS_LINES.get(status) or f"{status} Unknown"
 
 
 def json_response(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:

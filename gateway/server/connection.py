@@ -60,7 +60,6 @@ class Connection:
         "_host",
         "_keep_alive",
         "_lingered_bytes",
-        "_listener",
         "_port",
         "_queue",
         "_reader",
@@ -72,13 +71,14 @@ class Connection:
         "deadline",
         "due_tick",
         "limits",
+        "listener",
         "transport",
         "writer",
     )
 
     def __init__(self, server: Server, listener: Listener, sock: Socket, address: object) -> None:
         self._server = server
-        self._listener = listener
+        self.listener = listener
         self.limits: ServerSettings = server.limits
         self.transport = transport = Transport(server.hub, sock)
         self.writer = Writer(server, self, transport)
@@ -154,13 +154,12 @@ class Connection:
     def _feed(self, data: bytes) -> None:
         reader = self._reader
         if reader is None:
-            listener = self._listener
-            reader = listener.readers.pop() if listener.readers else listener.new_reader()
+            reader = self._server.readers.take()
         reader.feed(data)
         done = reader.done
         if reader.idle:
             self._reader = None
-            self._listener.keep_reader(reader)
+            self._server.readers.give_back(reader)
             if len(done) == 1:
                 # Nearly always: one read, one request.
                 self._start(done.pop())

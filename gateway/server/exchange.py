@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gateway import telemetry
+from gateway.domain.http import Response
 from gateway.server.held import HeldBody
 from gateway.server.reader import Request
-from gateway.server.response import BadResponse, Framing, encode_head
+from gateway.server.response import BadResponse, Framing, encode_head, encode_response
 from gateway.server.transport import ReaderGone
 
 if TYPE_CHECKING:
@@ -32,35 +33,24 @@ _FAILED = b'{"error":"crashed","message":"the application failed; its log says w
 class Exchange:
     """Calls the application for one request."""
 
-    __slots__ = (
-        "_connection",
-        "_framing",
-        "_headers",
-        "_left",
-        "_request",
-        "_server",
-        "_status",
-        "broken_off",
-        "keep_alive",
-        "whole",
-    )
+    # What most answers never change: nothing is spent on it for each of them.
+    _status = ""
+    _headers: Sequence[tuple[str, str]] = ()
+    #: None until the head is on its way.
+    _framing: Framing | None = None
+    #: Bytes that the announced length still allows.
+    _left = 0
+    #: Whether the application failed in the middle of an answer that only the connection's end would end.
+    broken_off = False
+    #: The whole response, if it is all there and nothing of it has been written: the connection's to write.
+    whole = b""
 
     def __init__(self, server: Server, connection: Connection, request: Request) -> None:
         self._server = server
         self._connection = connection
         self._request = request
-        self._status = ""
-        self._headers: list[tuple[str, str]] = []
-        #: None until the head is on its way.
-        self._framing: Framing | None = None
-        #: Bytes that the announced length still allows.
-        self._left = 0
         #: Whether the connection can be used for another request.
         self.keep_alive = request.keep_alive
-        #: Whether the application failed in the middle of an answer that only the connection's end would end.
-        self.broken_off = False
-        #: The whole response, if it is all there and nothing of it has been written: the connection's to write.
-        self.whole = b""
 
     def run_and_tell(self) -> None:
         """Answer the request and write a line about it.  Not its query, which may hold what is nobody's business."""
@@ -77,23 +67,13 @@ class Exchange:
 
     def run(self) -> None:
         """Answer the request.  Raises nothing."""
+        server, request = self._server, self._request
         try:
-            body = self._server.application(self._request.environ, self.start_response)
-            if type(body) is tuple or type(body) is list:
-                # Most answers are one piece.
-                if len(body) == 1:
-                    self._send_whole(body[0])
-                else:
-                    self._send(body)
-            elif type(body) is HeldBody:
-                self._hold(body)
+            response = server.direct(request.environ) if server.direct is not None else None
+            if response is not None:
+                self._respond(response)
             else:
-                try:
-                    self._send(body)
-                finally:
-                    close = getattr(body, "close", None)
-                    if close is not None:
-                        close()
+                self._call(server.application, self._connection.listener.environ_of(request))
         except ReaderGone:
             self.keep_alive = False
         except BaseException as error:
@@ -102,6 +82,25 @@ class Exchange:
         finally:
             # A ``write`` that the application kept would put its bytes into the next answer.
             self._framing = "absent"
+
+    def _call(self, application: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> None:
+        """Call the application as PEP 3333 wants it, and write what it returns."""
+        body = application(environ, self.start_response)
+        if type(body) is tuple or type(body) is list:
+            # Most answers are one piece.
+            if len(body) == 1:
+                self._send_whole(body[0])
+            else:
+                self._send(body)
+        elif type(body) is HeldBody:
+            self._hold(body)
+        else:
+            try:
+                self._send(body)
+            finally:
+                close = getattr(body, "close", None)
+                if close is not None:
+                    close()
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -118,6 +117,27 @@ class Exchange:
         self._status = status
         self._headers = headers
         return self._write
+
+    def _respond(self, response: Response) -> None:
+        """Write a response that is a plain value, and tell who wants to know whether it was written."""
+        written = False
+        try:
+            whole, self.keep_alive = encode_response(
+                response,
+                date_line=self._server.date_line,
+                is_head=self._is_head,
+                http_1_1=self._request.http_1_1,
+                keep_alive=self._may_go_on,
+            )
+            self._status, self._framing = str(response.status), "length"
+            if response.written is None:
+                self.whole = whole
+                return
+            self._connection.writer.write_with_others(whole)
+            written = True
+        finally:
+            if response.written is not None:
+                response.written(written)
 
     def _send_whole(self, piece: bytes) -> None:
         """Write a body that is all there, in one go with the head."""
@@ -146,6 +166,11 @@ class Exchange:
     def _is_head(self) -> bool:
         return bool(self._request.environ["REQUEST_METHOD"] == "HEAD")
 
+    @property
+    def _may_go_on(self) -> bool:
+        # Who has asked more on this connection already gets the last word with the last answer.
+        return self.keep_alive and (not self._server.draining or self._connection.asked_more)
+
     def _write(self, piece: bytes) -> None:
         """Write a piece of the body, behind the head if that was not written yet.
 
@@ -170,15 +195,13 @@ class Exchange:
             raise BadResponse("the application did not call start_response")
         if not isinstance(piece, bytes):
             raise BadResponse(f"expected pieces of type bytes, got {type(piece).__name__}")
-        server = self._server
         head, self._framing, self._left, self.keep_alive = encode_head(
             self._status,
             self._headers,
-            date_line=server.date_line,
-            is_head=self._request.environ["REQUEST_METHOD"] == "HEAD",
+            date_line=self._server.date_line,
+            is_head=self._is_head,
             http_1_1=self._request.http_1_1,
-            # Who has asked more on this connection already gets the last word with the last answer.
-            keep_alive=self.keep_alive and (not server.draining or self._connection.asked_more),
+            keep_alive=self._may_go_on,
             body_length=body_length,
         )
         return head

@@ -114,16 +114,17 @@ def http_version(line: bytes, number: str, raw: bytes, *, ours: bool) -> str:
     )
 
 
-def finish_head(environ: dict[str, Any], method: str, target: str) -> None:
-    """Check the fields in *environ* against one another, and add what the request line says.
+def finish_head(environ: dict[str, Any], method: str, target: str, http_1_1: bool) -> None:
+    """Check the fields in *environ*, which has nothing else yet, against one another; add what the request line says.
 
     :raises BadRequest: the head could be read in two ways, or asks for what is not spoken here.
     """
-    _check_host(environ)
+    _check_host(environ.get("HTTP_HOST"), http_1_1)
     if "HTTP_TRANSFER_ENCODING" in environ:
-        _check_transfer_encoding(environ)
+        _check_transfer_encoding(environ["HTTP_TRANSFER_ENCODING"].lower(), http_1_1)
     if "HTTP_EXPECT" in environ and environ["HTTP_EXPECT"].lower() != "100-continue":
         raise ExpectationFailed("expected no Expect but 100-continue", reason="expect")
+    environ["SERVER_PROTOCOL"] = "HTTP/1.1" if http_1_1 else "HTTP/1.0"
     environ["REQUEST_METHOD"] = method
     environ["RAW_URI"] = target
     if target[0] != "/":
@@ -136,10 +137,9 @@ def finish_head(environ: dict[str, Any], method: str, target: str) -> None:
         raise BadRequest("expected a target without a fragment", reason="target")
 
 
-def _check_host(environ: dict[str, Any]) -> None:
-    host = environ.get("HTTP_HOST")
+def _check_host(host: str | None, http_1_1: bool) -> None:
     if host is None:
-        if environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+        if http_1_1:
             raise BadRequest("expected one Host field (RFC 9112, section 3.2), got none", reason="host")
     elif host not in _HOSTS:
         if not _HOST.match(host):
@@ -148,10 +148,9 @@ def _check_host(environ: dict[str, Any]) -> None:
             _HOSTS.add(host)
 
 
-def _check_transfer_encoding(environ: dict[str, Any]) -> None:
-    if environ["SERVER_PROTOCOL"] != "HTTP/1.1":
+def _check_transfer_encoding(codings: str, http_1_1: bool) -> None:
+    if not http_1_1:
         raise BadRequest("expected no Transfer-Encoding with HTTP/1.0", reason="transfer_encoding")
-    codings = environ["HTTP_TRANSFER_ENCODING"].lower()
     if codings == "chunked":
         return
     if codings.rpartition(",")[2].strip(" \t") != "chunked":

@@ -6,11 +6,12 @@ import _socket
 import errno
 import socket
 import sys
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from gateway import telemetry
 from gateway.server.held import HeldBody
-from gateway.server.reader import Reader
+from gateway.server.reader import Request
 
 if TYPE_CHECKING:
     from gateway.server.server import Server
@@ -21,8 +22,6 @@ __all__ = ["Listener"]
 _ACCEPTS_MAX = 64
 #: Seconds without accepting when that fails, as without a descriptor.
 _REST_S = 0.2
-#: Readers kept for the next requests.
-_READERS_MAX = 256
 #: What accept reports of one caller, and passes; a network's errors among them (accept(2)).
 _CALLERS_OWN = frozenset(
     {
@@ -48,8 +47,6 @@ class Listener:
     def __init__(self, server: Server, sock: _socket.socket, *, scheme: str, multiprocess: bool) -> None:
         self._server = server
         self._socket = sock
-        #: Readers that no connection uses; their requests say through which listener they came.
-        self.readers: list[Reader] = []
         sock.setblocking(False)
         if sock.family in {socket.AF_INET, socket.AF_INET6}:
             # Inherited by what is accepted: an answer is one write, and is not to wait for a second one.
@@ -62,7 +59,6 @@ class Listener:
             "SCRIPT_NAME": "",
             "SERVER_NAME": host,
             "SERVER_PORT": str(port),
-            "SERVER_PROTOCOL": "HTTP/1.1",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": scheme,
             "wsgi.errors": sys.stderr,
@@ -79,15 +75,10 @@ class Listener:
     def __repr__(self) -> str:
         return f"<Listener {self._template['SERVER_NAME']}:{self._template['SERVER_PORT']}>"
 
-    def new_reader(self) -> Reader:
-        return Reader(self._server.limits, self._template)
-
-    def keep_reader(self, reader: Reader) -> None:
-        """Keep a reader that nobody uses for the next request, on whichever connection."""
-        if not reader.spent and len(self.readers) < _READERS_MAX:
-            self.readers.append(reader)
-        else:
-            reader.close()
+    def environ_of(self, request: Request) -> dict[str, Any]:
+        """Return the environ for an application that is WSGI's."""
+        own = request.environ
+        return {**self._template, **own, "wsgi.input": BytesIO(own["gateway.body"])}
 
     def stop(self) -> None:
         """Take all who wait in the kernel's queue, and close.  Safe twice.

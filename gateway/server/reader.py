@@ -10,7 +10,6 @@ reads, its requests by ``pipelined_max``.
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
 import httptools
@@ -49,6 +48,7 @@ class Request:
     __slots__ = ("charged", "environ", "forwarded", "http_1_1", "keep_alive")
 
     def __init__(self, environ: dict[str, Any], http_1_1: bool, keep_alive: bool, forwarded: bool) -> None:
+        #: Its own part of a WSGI environ: what it says itself, and ``gateway.body``.
         self.environ = environ
         #: Whether it says for whom it was forwarded.
         self.forwarded = forwarded
@@ -62,10 +62,8 @@ class Request:
 class Reader:
     """Reads one connection's requests."""
 
-    def __init__(self, limits: ServerSettings, template: dict[str, Any]) -> None:
+    def __init__(self, limits: ServerSettings) -> None:
         self._limits = limits
-        #: What is the same in every environ.
-        self._template = template
         self.done: list[Request] = []
         self.refusal: SwitchboardError | None = None
         #: No request has begun.
@@ -155,7 +153,7 @@ class Reader:
         if self._environ is None:
             if len(self.done) >= self._limits.pipelined_max:
                 raise _TooManyRequests
-            self._environ = self._template.copy()
+            self._environ = {}
             self._target = url
             self._forwarded = False
             self._header_count = self._header_bytes = 0
@@ -183,7 +181,7 @@ class Reader:
         environ = self._environ
         assert environ is not None
         # Each field has made an entry, or was a repeated one.
-        header_count = len(environ) - len(self._template) + self._header_count
+        header_count = len(environ) + self._header_count
         if header_count > limits.headers_max or self._header_bytes > limits.header_bytes_max:
             raise self._too_large_head()
         if len(self._target) > limits.request_line_bytes_max:
@@ -196,9 +194,11 @@ class Reader:
         else:
             line = b"%b %b" % (method, self._target)
             number = self.parser.get_http_version()
-            environ["SERVER_PROTOCOL"] = version = http_version(line, number, self._raw, ours=self._raw_is_ours)
+            version = http_version(line, number, self._raw, ours=self._raw_is_ours)
             self._http_1_1 = version == "HTTP/1.1"
-        finish_head(environ, _METHODS.get(method) or _method(method), self._target.decode("ascii"))
+        finish_head(
+            environ, _METHODS.get(method) or _method(method), self._target.decode("ascii"), self._http_1_1
+        )
         length = environ.get("CONTENT_LENGTH")
         if length is not None:
             if len(length) > _LENGTH_DIGITS_MAX:
@@ -239,7 +239,6 @@ class Reader:
             del environ["HTTP_TRANSFER_ENCODING"]
             environ["CONTENT_LENGTH"] = str(len(body))
         environ["gateway.body"] = body
-        environ["wsgi.input"] = BytesIO(body)
         keep_alive = self.parser.should_keep_alive()
         if not keep_alive:
             self.spent = True

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from gateway.domain.errors import Overloaded, SwitchboardError, TooSlow
-from gateway.domain.http import error_response
+from gateway.domain.http import error_response, status_line
 
 __all__ = ["STOPPING", "overloaded", "refusal_of", "too_slow"]
 
-#: RFC 9110's names, where this Python still has those of RFC 7231.
-_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
 STOPPING = Overloaded("this process stops", reason="stopping", retry_after_s=1.0)
 
 
@@ -44,10 +40,8 @@ def refusal_of(error: SwitchboardError, date_line: bytes, *, close: bool, is_hea
     ]
     if close:
         fields.append(("Connection", "close"))
-    phrase = _PHRASES.get(error.status) or HTTPStatus(error.status).phrase
-    return b"HTTP/1.1 %d %b\r\n%b%b\r\n%b" % (
-        error.status,
-        phrase.encode(),
+    return b"HTTP/1.1 %b\r\n%b%b\r\n%b" % (
+        status_line(error.status).encode(),
         date_line,
         "".join(f"{name}: {value}\r\n" for name, value in fields).encode(),
         b"" if is_head else response.body,

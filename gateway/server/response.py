@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-__all__ = ["BadResponse", "Framing", "encode_head"]
+from gateway.domain.http import WITHOUT_CONTENT, Response, status_line
+
+__all__ = ["BadResponse", "Framing", "encode_head", "encode_response"]
 
 #: What one response may not say of itself, because it is the connection's (PEP 3333, "Other HTTP Features").
 _HOP_BY_HOP = frozenset(
@@ -32,6 +34,8 @@ _STATUS = re.compile(r"[2-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*\Z")
 _LINES: dict[tuple[str, str], tuple[bytes, str]] = {}
 _LINES_MAX = 1_024
 _STATUS_LINES: dict[str, bytes] = {}
+#: The lines of status and content type, by these two.
+_STARTS: dict[tuple[int, str], tuple[bytes, bytes]] = {}
 
 
 class BadResponse(Exception):
@@ -41,6 +45,38 @@ class BadResponse(Exception):
 #: How the reader learns where the body ends: its length was announced, it comes in chunks (HTTP/1.1), it ends with the
 #: connection, or there is none whatever the application gives (HEAD, 204, 304).
 Framing = Literal["length", "chunked", "close", "absent"]
+
+
+def encode_response(
+    response: Response, *, date_line: bytes, is_head: bool, http_1_1: bool, keep_alive: bool
+) -> tuple[bytes, bool]:
+    """Return a whole response, and whether the connection goes on.
+
+    :raises BadResponse: a status, name or value that HTTP cannot carry, or a field that is not the application's.
+    """
+    body, headers = response.body, response.headers
+    has_content = response.status not in WITHOUT_CONTENT
+    if http_1_1 and keep_alive and not headers and not is_head:
+        # Nearly all answers, at a fifth of the price of the general case.
+        kind = response.status, response.content_type
+        status, content_type = _STARTS.get(kind) or _start(*kind)
+        if has_content:
+            whole = b"%b%b%bContent-Length: %d\r\n\r\n%b" % (status, date_line, content_type, len(body), body)
+        else:
+            whole = b"%b%b\r\n" % (status, date_line)
+        return whole, True
+    if has_content:
+        headers = ("Content-Type", response.content_type), *headers
+    head, framing, _, keep_alive = encode_head(
+        status_line(response.status),
+        headers,
+        date_line=date_line,
+        is_head=is_head,
+        http_1_1=http_1_1,
+        keep_alive=keep_alive,
+        body_length=len(body),
+    )
+    return head if framing == "absent" else head + body, keep_alive
 
 
 def encode_head(  # noqa: C901  # one list of cases, on the way of each answer
@@ -98,6 +134,13 @@ def encode_head(  # noqa: C901  # one list of cases, on the way of each answer
         lines.append(b"Connection: keep-alive\r\n")
     lines.append(b"\r\n")
     return b"".join(lines), framing, length or 0, keep_alive
+
+
+def _start(status: int, content_type: str) -> tuple[bytes, bytes]:
+    lines = _status_line(status_line(status)), _line(("Content-Type", content_type))[0]
+    if len(_STARTS) < _LINES_MAX:
+        _STARTS[status, content_type] = lines
+    return lines
 
 
 def _status_line(status: str) -> bytes:

@@ -16,17 +16,19 @@ import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from ssl import SSLContext
-from typing import Protocol
+from typing import Any, Protocol
 
 import gevent
 
 from gateway import telemetry
+from gateway.domain.http import Response
 from gateway.server.connection import LAME_DUCK_S, Connection
 from gateway.server.forwarded import TrustedPeers
 from gateway.server.handlers import Handlers
 from gateway.server.listener import Listener
 from gateway.server.phases import Phases, crashed
 from gateway.server.reader import Reader
+from gateway.server.readers import Readers
 from gateway.server.refusals import overloaded, refusal_of
 from gateway.server.tls import TlsSocket
 from gateway.server.transport import Socket
@@ -41,6 +43,10 @@ _TICK_S = 0.25
 _LOOK_S = 0.02
 #: Reasons for which connections end every day; the others are told.
 _EVERYDAY = frozenset({"left", "idle", "lingered", "reset", "ended", "age", "draining"})
+
+
+#: Takes a request's own part of an environ.
+Direct = Callable[[dict[str, Any]], Response | None]
 
 
 class _Charged(Protocol):
@@ -60,12 +66,15 @@ class Server:
         multiprocess: bool = False,
     ) -> None:
         self.application = application
+        #: What answers a request without WSGI, or leaves it to WSGI.
+        self.direct: Direct | None = getattr(application, "direct", None)
         self.limits = limits
         self.trusted = trusted
         self.hub = gevent.get_hub()
         self.loop = self.hub.loop
         self.handlers = Handlers(self.hub)
         self.phases = Phases(self.loop)
+        self.readers = Readers(limits)
         self.wheel: Wheel[Connection] = Wheel(_TICK_S)
         self.connections: set[Connection] = set()
         self.in_flight = 0

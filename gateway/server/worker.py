@@ -6,7 +6,7 @@ of its settings hold here is in README.md beside this file; every other bound is
 
 The application may be any WSGI application.  One that has more to say has attributes:
 
-    wsgi              what to call instead of itself
+    wsgi              what to call instead of itself; if that has ``direct(environ)``, it is asked first (README.md)
     limits            a ServerSettings; without them the drain lasts as long as ``graceful_timeout`` allows
     drain(deadline)   bring work to its end while requests are still answered (deadline: monotonic seconds)
     stop(deadline)    nothing is answered any more

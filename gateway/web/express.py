@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -19,7 +18,14 @@ import gevent
 
 from gateway import telemetry
 from gateway.domain.errors import SwitchboardError, TooSlow, body_too_large
-from gateway.domain.http import Request, Response, error_response, text_response
+from gateway.domain.http import (
+    WITHOUT_CONTENT,
+    Request,
+    Response,
+    error_response,
+    status_line,
+    text_response,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream
@@ -31,9 +37,6 @@ Handler = Callable[..., Response]
 
 #: What a placeholder matches in the table.  Flask's own is wider; the difference goes to Flask.
 _SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+\Z")
-#: RFC 9110, sections 8.6, 15.3.5 and 15.4.5: these have no content, and say nothing of any.
-_WITHOUT_CONTENT = frozenset({204, 304})
-_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class Route:
@@ -97,24 +100,27 @@ class Express:
             self._register(app, route)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response = self.direct(environ)
+        if response is None:
+            return self._flask(environ, start_response)
+        start_response(status_line(response.status), [*_content_headers(response), *response.headers])
+        if response.written is not None:
+            return _Told(response.body, response.written)
+        return (response.body,)
+
+    def direct(self, environ: WSGIEnvironment) -> Response | None:
+        """Return the answer of a route in the table, or None: what is asked is Flask's to answer.
+
+        Of *environ* it needs what the request says itself (method, path, query, header fields), and its body.
+        """
         route = self._exact.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         values: Sequence[str] = ()
         if route is None:
             route, values = self._match(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         # A request to speak another protocol is Flask's to refuse, as it does for all of its routes.
         if route is None or "HTTP_UPGRADE" in environ:
-            return self._flask(environ, start_response)
-        response = self._answer(route, environ, values)
-        status_line = _STATUS_LINES.get(response.status) or f"{response.status} Unknown"
-        if response.written is not None:
-            start_response(status_line, [*_content_headers(response), *response.headers])
-            return _Told(response.body, response.written)
-        if "gateway.body" in environ and response.status not in _WITHOUT_CONTENT:
-            # Our own server counts the bytes of a whole body itself.
-            start_response(status_line, [("Content-Type", response.content_type), *response.headers])
-        else:
-            start_response(status_line, [*_content_headers(response), *response.headers])
-        return (response.body,)
+            return None
+        return self._answer(route, environ, values)
 
     def _match(self, method: str, path: str) -> tuple[Route | None, Sequence[str]]:
         """Return the route with placeholders that *path* fits, and their values."""
@@ -221,7 +227,7 @@ def from_environ(environ: WSGIEnvironment, body: bytes = b"") -> Request:
 
 
 def _content_headers(response: Response) -> tuple[tuple[str, str], ...]:
-    if response.status in _WITHOUT_CONTENT:
+    if response.status in WITHOUT_CONTENT:
         return ()
     return ("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))
 

@@ -18,8 +18,6 @@ __all__ = ["SEEDS", "SMALL", "Outcome", "assert_same", "read", "split"]
 SMALL = ServerSettings(
     request_line_bytes_max=200, headers_max=12, header_bytes_max=400, body_bytes_max=300, pipelined_max=50
 )
-_TEMPLATE = {"SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http"}
-
 _TRUSTED = [TrustedPeers("10.0.0.0/8"), TrustedPeers("*"), TrustedPeers("")]
 
 #: What is noticed sooner or later, as the bytes come: bounds of what has not ended yet, and the doubt that
@@ -55,7 +53,7 @@ class Outcome(NamedTuple):
 
 def read(pieces: Iterable[bytes], limits: ServerSettings = SMALL) -> Outcome:
     """Feed *pieces* until one is refused, or was the last, and hold the reader to its bounds."""
-    reader = Reader(limits, dict(_TEMPLATE))
+    reader = Reader(limits)
     requests: list[tuple[dict[str, Any], bool]] = []
     for piece in pieces:
         reader.feed(piece)
@@ -90,9 +88,8 @@ def split(data: bytes, at: Iterable[int]) -> list[bytes]:
 
 
 def _told(request: Request) -> tuple[dict[str, Any], bool]:
-    environ = dict(request.environ)
-    body = environ.pop("wsgi.input").read()
-    assert body == environ["gateway.body"]
+    environ = request.environ
+    body = environ["gateway.body"]
     assert all(type(key) is str and key for key in environ)
     assert environ["SERVER_PROTOCOL"] == ("HTTP/1.1" if request.http_1_1 else "HTTP/1.0")
     assert "HTTP_TRANSFER_ENCODING" not in environ

@@ -79,7 +79,7 @@ def test_a_connection_that_has_ended_is_gone_at_once(start: Start, said: list[by
 
 def test_small_chunks_take_no_more_memory_than_is_counted() -> None:
     """As objects of their own they would take thirty times as much: a way around ``buffered_bytes_max``."""
-    reader = Reader(ServerSettings(), {"SERVER_PROTOCOL": "HTTP/1.1"})
+    reader = Reader(ServerSettings())
     reader.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     chunks = b"2\r\nab\r\n" * 1_000
     tracemalloc.start()

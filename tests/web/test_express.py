@@ -210,10 +210,7 @@ def test_a_body_that_the_server_has_read_is_taken_as_it_is(size: int) -> None:
         made.update({"gateway.body": b"x" * size, "wsgi.input": _Unreadable()})
         return made
 
-    status, headers, body = answer(EXPRESS, make())
-    # It counts the bytes of an answer as well.
-    headers = sorted([*headers, ("Content-Length", str(len(body)))])
-    assert (status, headers, body) == answer(FLASK, make())
+    status, _, body = assert_same(make)
     if size <= BODY_BYTES_MAX:
         assert (status, msgspec.json.decode(body, type=Echoed).body) == (202, b"x" * size)
     else:
