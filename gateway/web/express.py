@@ -36,7 +36,8 @@ __all__ = ["Express", "Handler", "Route", "from_environ"]
 Handler = Callable[..., Response]
 
 #: What a placeholder matches in the table.  Flask's own is wider; the difference goes to Flask.
-_SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+\Z")
+_SEGMENT = "([A-Za-z0-9_.~-]+)"
+_PLACEHOLDER = re.compile("<[a-z_]+>")
 
 
 class Route:
@@ -47,13 +48,9 @@ class Route:
         self.path = path
         self.handler = handler
         self.name = name
-        self.segments = path.split("/")[1:]
-        #: Of a path that is split at its slashes, the empty beginning included: what must stand where, ...
-        self.fixed = [
-            (index, segment) for index, segment in enumerate(self.segments, 1) if not segment.startswith("<")
-        ]
-        #: ... and where the values stand.
-        self.places = [index for index, segment in enumerate(self.segments, 1) if segment.startswith("<")]
+        self.placeholders = [name[1:-1] for name in _PLACEHOLDER.findall(path)]
+        #: Matches the paths of this route; its groups are the values.
+        self.pattern = re.compile(_SEGMENT.join(map(re.escape, _PLACEHOLDER.split(path))))
 
 
 class _Headers(Mapping[str, str]):
@@ -94,7 +91,8 @@ class Express:
         self._body_bytes_max = body_bytes_max
         self._body_timeout_s = body_timeout_s
         self._exact: dict[tuple[str, str], Route] = {}
-        self._patterns: dict[tuple[str, str, int], Route] = {}
+        #: Routes with placeholders, by method: few, and tried one by one.
+        self._patterns: dict[str, list[Route]] = {}
         self.routes = tuple(routes)
         for route in self.routes:
             self._register(app, route)
@@ -124,29 +122,23 @@ class Express:
 
     def _match(self, method: str, path: str) -> tuple[Route | None, Sequence[str]]:
         """Return the route with placeholders that *path* fits, and their values."""
-        segments = path.split("/")
-        route = self._patterns.get((method, segments[1] if len(segments) > 1 else "", len(segments) - 1))
-        if route is None:
-            return None, ()
-        for index, segment in route.fixed:
-            if segments[index] != segment:
-                return None, ()
-        values = [segments[index] for index in route.places]
-        for value in values:
-            if not _SEGMENT.match(value):
-                return None, ()
-        return route, values
+        for route in self._patterns.get(method, ()):
+            match = route.pattern.fullmatch(path)
+            if match is not None:
+                return route, match.groups()
+        return None, ()
 
     def _register(self, app: flask.Flask, route: Route) -> None:
         for method in route.methods:
-            if "<" in route.path:
-                self._patterns[method, route.segments[0], len(route.segments)] = route
+            if route.placeholders:
+                self._patterns.setdefault(method, []).append(route)
             else:
                 self._exact[method, route.path] = route
 
         def view(**values: str) -> flask.Response:
-            names = [segment[1:-1] for segment in route.segments if segment.startswith("<")]
-            response = self._answer(route, flask.request.environ, [values[name] for name in names])
+            response = self._answer(
+                route, flask.request.environ, [values[name] for name in route.placeholders]
+            )
             # An iterable, so that whoever wants to know learns whether the body was written.
             body = response.body if response.written is None else _Told(response.body, response.written)
             answer = flask.Response(body, response.status)
@@ -159,7 +151,9 @@ class Express:
 
     def _answer(self, route: Route, environ: WSGIEnvironment, values: Sequence[str]) -> Response:
         try:
-            return route.handler(from_environ(environ, self._body(environ)), *values)
+            request = from_environ(environ, self._body(environ))
+            # Without values: a star costs a call through C, and its stack for as long as the handler waits.
+            return route.handler(request, *values) if values else route.handler(request)
         except SwitchboardError as error:
             return error_response(error)
         except Exception as error:
