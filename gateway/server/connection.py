@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway import telemetry
 from gateway.domain.errors import BadRequest, SwitchboardError
@@ -60,6 +60,7 @@ class Connection:
         "_host",
         "_keep_alive",
         "_lingered_bytes",
+        "_listener",
         "_port",
         "_queue",
         "_reader",
@@ -71,14 +72,13 @@ class Connection:
         "deadline",
         "due_tick",
         "limits",
-        "listener",
         "transport",
         "writer",
     )
 
     def __init__(self, server: Server, listener: Listener, sock: Socket, address: object) -> None:
         self._server = server
-        self.listener = listener
+        self._listener = listener
         self.limits: ServerSettings = server.limits
         self.transport = transport = Transport(server.hub, sock)
         self.writer = Writer(server, self, transport)
@@ -207,12 +207,10 @@ class Connection:
         if server.in_flight >= self.limits.in_flight_max:
             self._turn_away(request)
             return
-        environ = request.environ
-        environ["REMOTE_ADDR"] = self._host
-        environ["REMOTE_PORT"] = self._port
         if request.forwarded:
+            self._add_peer(request)
             try:
-                apply_forwarded(environ, server.trusted)
+                apply_forwarded(request.environ, server.trusted)
             except BadRequest as error:
                 server.discharge(request)
                 self._refuse(error)
@@ -221,7 +219,17 @@ class Connection:
         self._request = request
         server.handlers.run(self._answer)
 
+    def _add_peer(self, request: Request) -> None:
+        request.environ["REMOTE_ADDR"] = self._host
+        request.environ["REMOTE_PORT"] = self._port
+
     # In the request's greenlet.
+
+    def environ_of(self, request: Request) -> dict[str, Any]:
+        """Return the whole environ of *request*, for an application that is WSGI's."""
+        if not request.forwarded:
+            self._add_peer(request)
+        return self._listener.environ_of(request)
 
     def _answer(self) -> None:
         request, self._request = self._request, None

@@ -73,7 +73,7 @@ class Exchange:
             if response is not None:
                 self._respond(response)
             else:
-                self._call(server.application, self._connection.listener.environ_of(request))
+                self._call(server.application, self._connection.environ_of(request))
         except ReaderGone:
             self.keep_alive = False
         except BaseException as error:

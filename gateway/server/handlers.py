@@ -90,7 +90,8 @@ class Handlers:
         self._unused = len(self._parked)
 
     def _work(self) -> None:
-        park = self._hub.switch
+        # Not the hub's own method, which asks each time for a ``switch_out`` that these have not.
+        park = greenlet.switch.__get__(self._hub)
         parked = self._parked
         try:
             while True:

@@ -124,9 +124,7 @@ def finish_head(environ: dict[str, Any], method: str, target: str, http_1_1: boo
         _check_transfer_encoding(environ["HTTP_TRANSFER_ENCODING"].lower(), http_1_1)
     if "HTTP_EXPECT" in environ and environ["HTTP_EXPECT"].lower() != "100-continue":
         raise ExpectationFailed("expected no Expect but 100-continue", reason="expect")
-    environ["SERVER_PROTOCOL"] = "HTTP/1.1" if http_1_1 else "HTTP/1.0"
     environ["REQUEST_METHOD"] = method
-    environ["RAW_URI"] = target
     if target[0] != "/":
         target = _from_other_form(environ, method, target)
     path, _, query = target.partition("?")

@@ -76,9 +76,15 @@ class Listener:
         return f"<Listener {self._template['SERVER_NAME']}:{self._template['SERVER_PORT']}>"
 
     def environ_of(self, request: Request) -> dict[str, Any]:
-        """Return the environ for an application that is WSGI's."""
+        """Return the whole environ of a request that came through here."""
         own = request.environ
-        return {**self._template, **own, "wsgi.input": BytesIO(own["gateway.body"])}
+        return {
+            **self._template,
+            "SERVER_PROTOCOL": "HTTP/1.1" if request.http_1_1 else "HTTP/1.0",
+            "RAW_URI": request.target.decode("ascii"),
+            "wsgi.input": BytesIO(own["gateway.body"]),
+            **own,
+        }
 
     def stop(self) -> None:
         """Take all who wait in the kernel's queue, and close.  Safe twice.

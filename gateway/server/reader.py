@@ -45,11 +45,16 @@ _METHODS: dict[bytes, str] = {}
 class Request:
     """One complete request."""
 
-    __slots__ = ("charged", "environ", "forwarded", "http_1_1", "keep_alive")
+    __slots__ = ("charged", "environ", "forwarded", "http_1_1", "keep_alive", "target")
 
-    def __init__(self, environ: dict[str, Any], http_1_1: bool, keep_alive: bool, forwarded: bool) -> None:
-        #: Its own part of a WSGI environ: what it says itself, and ``gateway.body``.
+    def __init__(
+        self, environ: dict[str, Any], target: bytes, http_1_1: bool, keep_alive: bool, forwarded: bool
+    ) -> None:
+        #: Its own part of a WSGI environ: method, path, query, fields and ``gateway.body``.  As few entries as can be:
+        #: a dict that outgrows five or ten of them is built anew.
         self.environ = environ
+        #: What it asks for, as it was written.
+        self.target = target
         #: Whether it says for whom it was forwarded.
         self.forwarded = forwarded
         self.http_1_1 = http_1_1
@@ -242,7 +247,7 @@ class Reader:
         keep_alive = self.parser.should_keep_alive()
         if not keep_alive:
             self.spent = True
-        request = Request(environ, self._http_1_1, keep_alive, self._forwarded)
+        request = Request(environ, self._target, self._http_1_1, keep_alive, self._forwarded)
         request.charged, self.charged = self.charged, 0
         self.done.append(request)
         self._environ = None

@@ -88,10 +88,10 @@ def split(data: bytes, at: Iterable[int]) -> list[bytes]:
 
 
 def _told(request: Request) -> tuple[dict[str, Any], bool]:
-    environ = request.environ
+    environ = {**request.environ, "RAW_URI": request.target.decode("ascii")}
+    environ["SERVER_PROTOCOL"] = "HTTP/1.1" if request.http_1_1 else "HTTP/1.0"
     body = environ["gateway.body"]
     assert all(type(key) is str and key for key in environ)
-    assert environ["SERVER_PROTOCOL"] == ("HTTP/1.1" if request.http_1_1 else "HTTP/1.0")
     assert "HTTP_TRANSFER_ENCODING" not in environ
     assert int(environ.get("CONTENT_LENGTH", 0)) == len(body)
     for trusted in _TRUSTED:
