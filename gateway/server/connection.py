@@ -217,7 +217,7 @@ class Connection:
                 return
         server.in_flight += 1
         self._request = request
-        server.handlers.run(self._answer)
+        server.phases.asked(self._answer)
 
     def _add_peer(self, request: Request) -> None:
         request.environ["REMOTE_ADDR"] = self._host

@@ -1,4 +1,4 @@
-"""Read all, answer all, write all: the order of work within one turn of the event loop.
+"""Read all, parse all, answer all, write all: the order of work within one turn of the event loop.
 
 A connection that is ready could be read, answered and written before the next one is looked at.  In phases the same
 work costs a third less: the kernel's code and ours each stay in the processor's caches while they are used, and the
@@ -12,9 +12,12 @@ first answers do not wait for its last.
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gateway import telemetry
+from gateway.server.handlers import Handlers
 
 if TYPE_CHECKING:
     from gateway.server.connection import Connection
@@ -29,12 +32,16 @@ _PHASE_S = 0.001
 class Phases:
     """What was read and what is to be written in this turn of the loop."""
 
-    def __init__(self, loop: Any) -> None:
+    def __init__(self, loop: Any, handlers: Handlers) -> None:
         self._loop = loop
+        self._handlers = handlers
         #: Reads that nobody has looked at yet, in their order.
         self._arrived: list[tuple[Connection, bytes]] = []
+        #: What answers requests that are complete.
+        self._asked: deque[Callable[[], None]] = deque()
         #: Those whose answers are whole and wait to be written.
         self._answered: list[Writer] = []
+        #: ``take_up`` runs: whatever comes now, it will come to.
         self._taking_up = False
 
     def arrived(self, connection: Connection, data: bytes) -> None:
@@ -43,6 +50,12 @@ class Phases:
             self._loop.run_callback(self.take_up)
         self._arrived.append((connection, data))
 
+    def asked(self, answer: Callable[[], None]) -> None:
+        """Have *answer*, which does not raise, called in a greenlet behind what else arrives in this turn."""
+        if not self._asked and not self._taking_up:
+            self._loop.run_callback(self.take_up)
+        self._asked.append(answer)
+
     def answered(self, writer: Writer) -> None:
         """Have ``writer.write_answer()`` called behind the answers of this turn."""
         if not self._answered and not self._taking_up:
@@ -50,21 +63,20 @@ class Phases:
         self._answered.append(writer)
 
     def take_up(self) -> None:
-        """Look at what was read, and write what is answered at once.  In the hub only."""
+        """Look at what was read, have it answered, and write what is answered at once.  In the hub only."""
         arrived, self._arrived = self._arrived, []
-        if not arrived:
-            return
         self._taking_up = True
-        write_at = time.monotonic() + _PHASE_S
-        for connection, data in arrived:
-            try:
-                connection.take(data)
-            except Exception as error:
-                crashed(connection, error)
-            if self._answered and time.monotonic() >= write_at:
+        try:
+            for connection, data in arrived:
+                try:
+                    connection.take(data)
+                except Exception as error:
+                    crashed(connection, error)
+            while self._asked:
+                self._handlers.run(self._asked, time.monotonic() + _PHASE_S)
                 self._write()
-                write_at = time.monotonic() + _PHASE_S
-        self._taking_up = False
+        finally:
+            self._taking_up = False
         self._write()
 
     def _write(self) -> None:

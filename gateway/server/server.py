@@ -73,7 +73,7 @@ class Server:
         self.hub = gevent.get_hub()
         self.loop = self.hub.loop
         self.handlers = Handlers(self.hub)
-        self.phases = Phases(self.loop)
+        self.phases = Phases(self.loop, self.handlers)
         self.readers = Readers(limits)
         self.wheel: Wheel[Connection] = Wheel(_TICK_S)
         self.connections: set[Connection] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 
 import gevent
@@ -42,8 +43,16 @@ class Desk:
             ids.append(id(getcurrent()))
             job()
 
-        self.in_hub(lambda: self.handlers.run(noted))
+        self.run_all(noted)
         return ids[0]
+
+    def run_all(self, *jobs: Callable[[], object]) -> None:
+        """Have the hub run jobs that have come together."""
+        self.in_hub(lambda: self.run_here(*jobs))
+
+    def run_here(self, *jobs: Callable[[], object]) -> None:
+        """Do the same in the hub itself."""
+        self.handlers.run(deque(jobs))
 
     @property
     def parked(self) -> int:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import math
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import gevent
 import pytest
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent, greenlet, settrace
 
-from tests.server.desk import LEAVES, VARIABLE, Desk, nothing
+from tests.server.desk import LEAVES, NEW, VARIABLE, Desk, look, nothing
 from tests.support.waiting import GUARD_S
 
 
@@ -44,6 +47,95 @@ def test_it_is_used_again_after_a_job_that_waited(desk: Desk) -> None:
     assert done.wait(GUARD_S)
     gc.collect()
     assert desk.run(nothing) == first
+
+
+def test_jobs_that_come_together_are_one_greenlets_while_they_do_not_wait(desk: Desk) -> None:
+    """And the hub is not asked in between: two switches for all of them."""
+    used: list[int] = []
+    go = Event()
+
+    def job() -> None:
+        used.append(id(getcurrent()))
+
+    def waits() -> None:
+        job()
+        go.wait()
+
+    switches: list[str] = []
+
+    def traced() -> None:
+        before = settrace(lambda what, _: switches.append(what))
+        try:
+            desk.run_here(*[job] * 10)
+        finally:
+            settrace(before)
+
+    desk.in_hub(traced)
+    assert len(switches) == 2
+    assert len(set(used)) == 1
+    desk.run_all(job, job, waits, job, job, waits, job)
+    assert used[-7:] == [used[0]] * 3 + [used[-3]] * 3 + [used[-1]]
+    assert len(set(used)) == 3
+    go.set()
+    gevent.sleep(0)
+    assert desk.parked == 3
+
+
+def test_one_that_waited_takes_nothing_up_that_has_come_meanwhile(desk: Desk) -> None:
+    """Whoever has woken it has not called it: only ``run`` begins jobs."""
+    waiting: list[greenlet] = []
+    jobs: deque[Callable[[], None]] = deque()
+
+    def waits() -> None:
+        waiting.append(getcurrent())
+        desk.hub.switch()
+
+    def wake() -> None:
+        jobs.append(nothing)
+        waiting.pop().switch()
+
+    jobs.append(waits)
+    desk.in_hub(lambda: desk.handlers.run(jobs))
+    desk.in_hub(wake)
+    assert (len(jobs), desk.parked) == (1, 1)
+
+
+def test_nor_does_one_that_is_woken_by_another_request(desk: Desk) -> None:
+    waiting: list[greenlet] = []
+    ran: list[str] = []
+
+    def waits() -> None:
+        waiting.append(getcurrent())
+        desk.hub.switch()
+        ran.append("waited")
+
+    def wakes() -> None:
+        waiting.pop().switch()
+        ran.append("woke")
+
+    desk.run_all(waits)
+    desk.run_all(wakes, lambda: ran.append("next"))
+    # It has gone back to the hub, and who woke it waits for a turn that nobody gives it.
+    assert ran == ["waited", "next"]
+
+
+def test_nor_does_a_parked_one_that_another_request_wakes(desk: Desk) -> None:
+    kept: list[greenlet] = []
+    mine: list[bool] = []
+    desk.run(lambda: kept.append(getcurrent()))
+    desk.run_all(lambda: kept[0].switch(), lambda: mine.append(getcurrent() is kept[0]))
+    assert mine == [False]
+    assert kept[0].dead
+
+
+def test_after_their_time_no_more_jobs_are_begun(desk: Desk) -> None:
+    """What is left stays where it was."""
+    ran: list[int] = []
+    jobs = deque([partial(ran.append, number) for number in range(3)])
+    desk.in_hub(lambda: desk.handlers.run(jobs, until=0.0))
+    assert (ran, len(jobs)) == ([0], 2)
+    desk.in_hub(lambda: desk.handlers.run(jobs, until=math.inf))
+    assert (ran, len(jobs)) == ([0, 1, 2], 0)
 
 
 def test_jobs_that_wait_at_the_same_time_have_a_greenlet_each(desk: Desk) -> None:
@@ -81,7 +173,7 @@ def test_trim_does_not_hold_up_the_loop(desk: Desk) -> None:
     """Each greenlet that ends takes some microseconds: thousands of them are let go in several calls."""
     go = Event()
     for _ in range(1_000):
-        desk.in_hub(lambda: desk.handlers.run(go.wait))
+        desk.run_all(go.wait)
     go.set()
     gevent.sleep(0)
     desk.in_hub(desk.handlers.trim)
@@ -131,14 +223,20 @@ def test_no_job_is_kept_by_its_greenlet(desk: Desk) -> None:
     for _ in range(3):
         jobs = [Job()]
         seen = weakref.ref(jobs[0])
-        desk.in_hub(lambda jobs=jobs: desk.handlers.run(jobs.pop()))  # type: ignore[misc]
+        desk.in_hub(lambda jobs=jobs: desk.run_here(jobs.pop()))  # type: ignore[misc]
         assert desk.parked == 1
         assert seen() is None
 
 
+@pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("leave", LEAVES)
-def test_the_next_job_sees_nothing_of(desk: Desk, leave: Callable[[], None]) -> None:
-    desk.run(leave)
+def test_the_next_job_sees_nothing_of(desk: Desk, leave: Callable[[], None], together: bool) -> None:
+    if together:
+        seen: list[dict[str, object]] = []
+        desk.run_all(leave, lambda: seen.append(look()))
+        assert seen == [NEW]
+    else:
+        desk.run(leave)
     desk.assert_next_is_new()
     gevent.sleep(0)
     gc.collect()
@@ -210,6 +308,9 @@ def test_an_error_that_gets_past_everything_ends_only_its_greenlet(desk: Desk) -
     def raises() -> None:
         raise SystemExit(3)
 
+    ran: list[str] = []
+    desk.run_all(raises, lambda: ran.append("the next"))
+    assert ran == ["the next"]
     desk.run(raises)
     assert desk.parked == 0
     desk.assert_next_is_new()

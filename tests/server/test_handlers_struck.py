@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import gevent
 import pytest
@@ -131,7 +132,7 @@ class Waiting:
             self.ended = repr(error)
 
 
-@pytest.mark.parametrize("begins", ["before the stroke", "after it"])
+@pytest.mark.parametrize("begins", ["together", "before the stroke", "after it"])
 @pytest.mark.parametrize("leave", STRIKES)
 def test_a_stroke_strikes_nobody_else(desk: Desk, leave: Callable[[], Callable[[], object]], begins: str) -> None:
     bring_about: list[Callable[[], object]] = []
@@ -140,14 +141,15 @@ def test_a_stroke_strikes_nobody_else(desk: Desk, leave: Callable[[], Callable[[
 
     # In one go, so that the loop has no turn between the two jobs: the stroke is still on its way.
     def both() -> None:
-        desk.handlers.run(lambda: bring_about.append(leave()))
+        jobs: list[Callable[[], object]] = [lambda: bring_about.append(leave())]
+        desk.run_here(*jobs, *[waiting] * (begins == "together"))
         if begins == "before the stroke":
-            desk.handlers.run(waiting)
+            desk.run_here(waiting)
 
     desk.in_hub(both)
     bring_about.pop()()
     if begins == "after it":
-        desk.in_hub(lambda: desk.handlers.run(waiting))
+        desk.in_hub(lambda: desk.run_here(waiting))
         gevent.sleep(0)
     assert not waiting.ended
     go.set()
@@ -202,9 +204,9 @@ def test_a_wait_that_ends_early_while_it_is_woken(desk: Desk, kind: str) -> None
     def meet() -> None:
         wake(thing)
         KEPT.pop().throw(Struck)  # type: ignore[attr-defined]
-        desk.handlers.run(waiting)
+        desk.run_here(waiting)
 
-    desk.in_hub(lambda: desk.handlers.run(waits))
+    desk.in_hub(lambda: desk.run_here(waits))
     desk.in_hub(meet)
     gevent.sleep(_STRUCK_BY_S)
     assert not waiting.ended
@@ -239,27 +241,32 @@ LEAVE: dict[str, Callable[[], object]] = {
 
 
 @settings(max_examples=60)
-@given(st.lists(st.tuples(st.sampled_from(sorted(LEAVE)), st.booleans(), st.booleans()), max_size=20))
-def test_no_sequence_of_jobs_leaks(steps: list[tuple[str, bool, bool]]) -> None:
-    """Jobs that leave something behind, others that wait, strokes in between: each job begins as if first."""
+@given(
+    st.lists(
+        st.tuples(st.lists(st.sampled_from(sorted(LEAVE)), min_size=1, max_size=3), st.booleans(), st.booleans()),
+        max_size=20,
+    )
+)
+def test_no_sequence_of_jobs_leaks(steps: list[tuple[list[str], bool, bool]]) -> None:
+    """Jobs that leave something behind, alone or several together, others that wait, strokes in between: each job
+    begins as if first.
+    """
     desk, go = Desk(), Event()
     waiting: list[Waiting] = []
     begun: list[dict[str, object]] = []
 
-    def step(name: str, then_waits: bool) -> None:
-        def job() -> None:
-            begun.append(glance())
-            KEPT.append(LEAVE[name]())
+    def job(name: str) -> None:
+        begun.append(glance())
+        KEPT.append(LEAVE[name]())
 
-        desk.handlers.run(job)
+    for names, then_waits, strike in steps:
+        if "look" in names:
+            desk.assert_next_is_new()
+        jobs: list[Callable[[], object]] = [partial(job, name) for name in names]
         if then_waits:
             waiting.append(Waiting(go))
-            desk.handlers.run(waiting[-1])
-
-    for name, then_waits, strike in steps:
-        if name == "look":
-            desk.assert_next_is_new()
-        desk.in_hub(lambda name=name, then_waits=then_waits: step(name, then_waits))  # type: ignore[misc]
+            jobs.append(waiting[-1])
+        desk.run_all(*jobs)
         if strike:
             bring_about, KEPT[:] = [left for left in KEPT if callable(left)], []
             for bring in bring_about:

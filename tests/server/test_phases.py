@@ -10,6 +10,7 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
+from gateway.server.handlers import Handlers
 from gateway.server.phases import Phases
 from tests.server.conftest import Serve, Start
 from tests.server.raw import Caller
@@ -41,6 +42,10 @@ class Step:
         self._said.append(f"take {self.name}")
         if self._fails:
             raise LookupError("our own fault")
+        self._phases.asked(self.answer)
+
+    def answer(self) -> None:
+        self._said.append(f"answer {self.name}")
         self._phases.answered(self)  # type: ignore[arg-type]
 
     def write_answer(self) -> None:
@@ -50,26 +55,26 @@ class Step:
         self._said.append(f"close {self.name} {reason}")
 
 
-def test_all_are_read_before_any_is_answered_and_answered_before_any_is_written() -> None:
+def test_all_are_parsed_before_any_is_answered_and_answered_before_any_is_written() -> None:
     said: list[str] = []
-    phases = Phases(gevent.get_hub().loop)
+    phases = Phases(gevent.get_hub().loop, Handlers(gevent.get_hub()))
     one, other = Step("one", phases, said), Step("other", phases, said)
     phases.arrived(one, b"")  # type: ignore[arg-type]
     phases.arrived(other, b"")  # type: ignore[arg-type]
     assert said == []
     gevent.idle()
 
-    assert said == ["take one", "take other", "write one", "write other"]
+    assert said == [f"{what} {name}" for what in ("take", "answer", "write") for name in ("one", "other")]
 
 
 def test_one_connections_fault_is_not_the_others_end() -> None:
     said: list[str] = []
-    phases = Phases(gevent.get_hub().loop)
+    phases = Phases(gevent.get_hub().loop, Handlers(gevent.get_hub()))
     for step in (Step("broken", phases, said, fails=True), Step("sound", phases, said)):
         phases.arrived(step, b"")  # type: ignore[arg-type]
     gevent.idle()
 
-    assert said == ["take broken", "close broken crashed", "take sound", "write sound"]
+    assert said == ["take broken", "close broken crashed", "take sound", "answer sound", "write sound"]
 
 
 def test_an_answer_that_comes_later_is_written_as_well(serve: Serve) -> None:
