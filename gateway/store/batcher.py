@@ -20,12 +20,13 @@ from typing import Generic, TypeVar, cast
 
 import gevent
 import psycopg2
-from gevent.hub import Waiter, get_hub
+from gevent import get_hub
 from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
 from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable, SwitchboardError, TryLater
 from gateway.store.postgres import Database, unavailable
+from gateway.waiting import Awaited
 
 __all__ = ["Batcher"]
 
@@ -42,14 +43,14 @@ _TRIES_MAX = 4
 _PAUSE_S = 0.02
 
 
-class _Entry(Generic[Item, Result]):
-    """An item, and the greenlet that waits for its result."""
+class _Entry(Awaited[Result], Generic[Item, Result]):
+    """An item, and its result."""
 
-    __slots__ = ("item", "waiter")
+    __slots__ = ("item",)
 
     def __init__(self, item: Item) -> None:
+        super().__init__()
         self.item = item
-        self.waiter: Waiter[Result] = Waiter()
 
 
 class Batcher(Generic[Item, Result]):
@@ -89,7 +90,7 @@ class Batcher(Generic[Item, Result]):
         :raises StoreUnavailable: PostgreSQL did not take the batch; it may have been written all the same.
         :raises StoreRefused: the item itself cannot be written.
         """
-        return self._enqueue(item).waiter.get()
+        return self._enqueue(item).get()
 
     def submit_all(self, items: Sequence[Item]) -> list[Result]:
         """Return the results of several items, which wait together and keep their order.  Raises as ``submit``, once
@@ -105,7 +106,7 @@ class Batcher(Generic[Item, Result]):
         outcomes: list[Result | SwitchboardError] = []
         for entry in [self._try_enqueue(item) for item in items]:
             try:
-                outcomes.append(entry if isinstance(entry, Overloaded) else entry.waiter.get())
+                outcomes.append(entry if isinstance(entry, Overloaded) else entry.get())
             except SwitchboardError as error:
                 outcomes.append(error)
         return outcomes
@@ -227,8 +228,4 @@ def _not_now(error: Exception) -> Exception:
 
 def _wake(batch: Sequence[_Entry[Item, Result]], outcomes: Sequence[Result | BaseException]) -> None:
     for entry, outcome in zip(batch, outcomes, strict=True):
-        if isinstance(outcome, BaseException):
-            # One error for many greenlets: without this each would carry the stacks of those woken before it.
-            entry.waiter.throw(outcome.with_traceback(None))
-        else:
-            entry.waiter.switch(outcome)
+        entry.put(outcome)

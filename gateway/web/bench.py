@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 import flask
-import gevent
 import msgspec
 from gevent.event import Event
 
@@ -27,6 +26,7 @@ from gateway.domain.errors import BadRequest, NotFound, TooLarge
 from gateway.domain.http import Request, Response, json_response
 from gateway.settings.bench import BenchSettings
 from gateway.store.kvs import KeyValues
+from gateway.waiting import EqualWaits
 from gateway.web.event_stream import CONTENT_TYPE, EventStream, event, retry
 from gateway.web.express import Route
 
@@ -61,6 +61,7 @@ class Bench:
         self._settings = settings
         self._values = values
         self._open: set[_Stream] = set()
+        self._rpc_waits = EqualWaits(settings.rpc_wait_s)
 
     def routes(self) -> list[Route]:
         """Return the express routes."""
@@ -84,7 +85,7 @@ class Bench:
             stream.end(_OPENING)
 
     def _rpc(self, _: Request) -> Response:
-        gevent.sleep(self._settings.rpc_wait_s)
+        self._rpc_waits.wait()
         return json_response({"ok": True})
 
     def _get(self, _: Request, key: str) -> Response:

@@ -123,7 +123,7 @@ def test_nor_does_a_parked_one_that_another_request_wakes(desk: Desk) -> None:
     kept: list[greenlet] = []
     mine: list[bool] = []
     desk.run(lambda: kept.append(getcurrent()))
-    desk.run_all(lambda: kept[0].switch(), lambda: mine.append(getcurrent() is kept[0]))
+    desk.run_all(kept[0].switch, lambda: mine.append(getcurrent() is kept[0]))
     assert mine == [False]
     assert kept[0].dead
 
