@@ -43,9 +43,7 @@ _PREPARE_PUT = r"""
     SELECT * FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'))
     ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
 """
-# Both statements are one transaction, as they go in one message.  What is answered must be on disk, whatever the
-# database's own default is.
-_PUT = "SET LOCAL synchronous_commit = on; EXECUTE bench_kvs_put (%s, %s)"
+_PUT = "EXECUTE bench_kvs_put (%s, %s)"
 
 #: A key and its value.
 _Pair = tuple[str, str]
