@@ -205,8 +205,15 @@ class Connection:
         self._state = _ANSWERING
         self._body_at = 0.0
         if server.in_flight >= self.limits.in_flight_max:
-            self._turn_away(request)
-            return
+            # Those before it in this turn have not begun, and may not take long.
+            server.phases.answer()
+            if self._state is not _ANSWERING:
+                # One of them has stopped the server.
+                server.discharge(request)
+                return
+            if server.in_flight >= self.limits.in_flight_max:
+                self._turn_away(request)
+                return
         if request.forwarded:
             self._add_peer(request)
             try:

@@ -72,12 +72,16 @@ class Phases:
                     connection.take(data)
                 except Exception as error:
                     crashed(connection, error)
-            while self._asked:
-                self._handlers.run(self._asked, time.monotonic() + _PHASE_S)
-                self._write()
+            self.answer()
         finally:
             self._taking_up = False
         self._write()
+
+    def answer(self) -> None:
+        """Have what was asked answered now, each until it is or until it waits.  In the hub only."""
+        while self._asked:
+            self._handlers.run(self._asked, time.monotonic() + _PHASE_S)
+            self._write()
 
     def _write(self) -> None:
         answered, self._answered = self._answered, []

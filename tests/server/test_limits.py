@@ -68,6 +68,23 @@ def test_one_request_too_many_is_told_so_at_once_and_keeps_its_connection(start:
         assert server.in_flight == 0
 
 
+def test_a_burst_of_quick_requests_is_not_too_many(start: Start, counter: Counter) -> None:
+    """What has come in one turn of the loop and has not begun does not count against what comes behind it."""
+    server, port = start(counter, in_flight_max=2)
+    with Caller(port) as one:
+        one.send(WAIT)
+        until("it runs", lambda: counter.began == 1)
+        burst = [Caller(port) for _ in range(20)]
+        for caller in burst:
+            caller.send(GET)
+        assert [caller.answer().status for caller in burst] == [200] * 20
+        for caller in burst:
+            caller.close()
+        counter.go.set()
+        assert one.answer().status == 200
+    assert server.in_flight == 0
+
+
 def test_who_said_that_this_was_the_last_request_is_let_go(start: Start, counter: Counter) -> None:
     _, port = start(counter, in_flight_max=1)
     with Caller(port) as one, Caller(port) as two:
