@@ -137,7 +137,8 @@ def encode_head(  # noqa: C901  # one list of cases, on the way of each answer
 
 
 def _start(status: int, content_type: str) -> tuple[bytes, bytes]:
-    lines = _status_line(status_line(status)), _line(("Content-Type", content_type))[0]
+    line = b"" if status in WITHOUT_CONTENT else _line(("Content-Type", content_type))[0]
+    lines = _status_line(status_line(status)), line
     if len(_STARTS) < _LINES_MAX:
         _STARTS[status, content_type] = lines
     return lines

@@ -7,7 +7,7 @@ from typing import Any
 
 import gevent
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from gateway.domain.http import WITHOUT_CONTENT, Response, status_line
@@ -77,6 +77,7 @@ def test_it_is_the_answer_that_wsgi_would_be(
     assert ask(b"/direct") == ask(b"/wsgi")
 
 
+@example(304, "\x1f", b"")
 @given(
     status=some.integers(0, 999),
     content_type=some.text(max_size=8) | some.sampled_from(["text/plain", "a\r\nb: c", "é"]),
