@@ -7,6 +7,7 @@ requests that wait 50 ms each cost 25 µs with ``gevent.sleep`` and 21 with :cla
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from typing import Any, Generic, TypeVar, cast
@@ -31,6 +32,14 @@ def _current() -> greenlet:
     return current
 
 
+def _wake(waiting: greenlet) -> None:
+    """Let a greenlet go on.  Others wait to be woken behind it: what it dies of is the hub's to tell."""
+    try:
+        waiting.switch()
+    except BaseException:
+        get_hub().handle_error(waiting, *sys.exc_info())
+
+
 class Awaited(Generic[Result]):
     """A result that one greenlet waits for."""
 
@@ -41,7 +50,7 @@ class Awaited(Generic[Result]):
         self._waiting: greenlet | None = None
 
     def get(self) -> Result:
-        """Return the result, or raise the error that was put in its place.
+        """Return the result, or raise the error that was put in its place, to be called once.
 
         What is thrown at the greenlet while it waits (a kill, a timeout) is raised here; the result then goes nowhere.
         """
@@ -53,16 +62,22 @@ class Awaited(Generic[Result]):
                 _switch(hub)
             finally:
                 self._waiting = None
-        if isinstance(self._outcome, BaseException):
-            # One error may be many greenlets': each has a stack of its own.
-            raise self._outcome.with_traceback(None)
-        return cast("Result", self._outcome)
+        outcome = self._outcome
+        if isinstance(outcome, BaseException):
+            # The error will know its frames, which hold a whole request and are not to know it through us.
+            self._outcome = None
+            try:
+                # One error may be many greenlets': each has a stack of its own.
+                raise outcome.with_traceback(None)
+            finally:
+                del outcome
+        return cast("Result", outcome)
 
     def put(self, outcome: Result | BaseException) -> None:
         """Wake whoever waits with a result, or with an error to be raised.  In the hub only, and once."""
         self._outcome = outcome
         if self._waiting is not None:
-            self._waiting.switch()
+            _wake(self._waiting)
 
 
 class _Wait:
@@ -114,7 +129,7 @@ class EqualWaits:
                 wait = waits.popleft()
                 waiting, wait.greenlet = wait.greenlet, None
                 if waiting is not None:
-                    waiting.switch()
+                    _wake(waiting)
         finally:
             # Only here: who is woken may wait again.
             self._timer = None

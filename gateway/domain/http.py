@@ -31,6 +31,7 @@ _STATUS_LINES = {
     **{status.value: f"{status.value} {status.phrase}" for status in HTTPStatus},
     413: "413 Content Too Large",
     414: "414 URI Too Long",
+    416: "416 Range Not Satisfiable",
     422: "422 Unprocessable Content",
 }
 

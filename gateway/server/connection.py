@@ -242,6 +242,11 @@ class Connection:
         request, self._request = self._request, None
         assert request is not None
         server = self._server
+        if self._state is _CLOSED:
+            # The server has stopped in between: what it has told of, as cut off, must not be done behind its back.
+            server.in_flight -= 1
+            server.discharge(request)
+            return
         exchange = Exchange(server, self, request)
         if server.samples and server.sampled():
             exchange.run_and_tell()
@@ -397,7 +402,7 @@ class Connection:
                 # What has come in this very moment is a request like any other.
                 self._on_readable()
                 self._server.phases.take_up()
-                if self.idle:
+                if self.idle and self.deadline <= now:
                     self.close("idle")
             else:
                 self._refuse(too_slow(in_body=self._reader.in_body))

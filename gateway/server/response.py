@@ -67,7 +67,7 @@ def encode_response(
         return whole, True
     if has_content:
         headers = ("Content-Type", response.content_type), *headers
-    head, framing, _, keep_alive = encode_head(
+    head, framing, length, keep_alive = encode_head(
         status_line(response.status),
         headers,
         date_line=date_line,
@@ -76,7 +76,12 @@ def encode_response(
         keep_alive=keep_alive,
         body_length=len(body),
     )
-    return head if framing == "absent" else head + body, keep_alive
+    if framing == "absent":
+        return head, keep_alive
+    if length != len(body):
+        # What is too much would be read as another answer, and what is missing would be waited for.
+        raise BadResponse(f"expected a Content-Length of {len(body)}, or none: the server counts")
+    return head + body, keep_alive
 
 
 def encode_head(  # noqa: C901  # one list of cases, on the way of each answer

@@ -66,8 +66,11 @@ class Server:
         multiprocess: bool = False,
     ) -> None:
         self.application = application
-        #: What answers a request without WSGI, or leaves it to WSGI.
-        self.direct: Direct | None = getattr(application, "direct", None)
+        #: What answers a request without WSGI, or leaves it to WSGI.  The class is asked for it: what wraps an
+        #: application, and passes its attributes on, must not be passed by.
+        self.direct: Direct | None = (
+            getattr(application, "direct", None) if hasattr(type(application), "direct") else None
+        )
         self.limits = limits
         self.trusted = trusted
         self.hub = gevent.get_hub()

@@ -19,6 +19,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import parse_dsn
 
 from gateway.domain.errors import StoreUnavailable, SwitchboardError
+from gateway.store.postgres import DURABLE
 
 __all__ = ["is_current", "migrate"]
 
@@ -49,7 +50,7 @@ def migrate(database_url: str) -> list[str]:
     :raises SwitchboardError: it holds a schema newer than this code.
     """
     try:
-        connection = psycopg2.connect(database_url, connect_timeout=CONNECT_TIMEOUT_S)
+        connection = psycopg2.connect(database_url, connect_timeout=CONNECT_TIMEOUT_S, options=DURABLE)
     except psycopg2.OperationalError as error:
         raise StoreUnavailable(
             f"cannot reach PostgreSQL (store.database_url): {' '.join(str(error).split())}",

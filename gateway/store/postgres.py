@@ -25,13 +25,14 @@ from gateway import telemetry
 from gateway.domain.errors import StoreUnavailable
 from gateway.settings.store import StoreSettings
 
-__all__ = ["PLANNER", "Database", "unavailable"]
+__all__ = ["DURABLE", "PLANNER", "Database", "unavailable"]
 
 #: Every query here is a probe by key, so compiling it costs more than running it.  And PostgreSQL keeps a plan that was
 #: made on empty tables, where reading all is cheapest, until the next ANALYZE: by then it reads all of a history.
 PLANNER = "-c jit=off -c enable_seqscan=off"
-#: What we answer has been committed, and a commit is on disk, whatever the database's own default is.
-_DURABLE = "-c synchronous_commit=on"
+#: A commit waits for the disk, whatever the database's own default is: what is answered has been committed.  (With
+#: synchronous standbys also for theirs; where the default is ``remote_apply``, this asks for less.)
+DURABLE = "-c synchronous_commit=on"
 #: How often PostgreSQL looks whether the client of a running statement is still there.
 _CHECK_CLIENT_MS = 2_000
 #: Seconds granted beyond ``statement_timeout_s``, so that PostgreSQL's own word comes first where it has one.
@@ -136,7 +137,7 @@ class Database:
             f"-c statement_timeout={int(settings.statement_timeout_s * 1000)}"
             f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
             f" -c idle_in_transaction_session_timeout={int(settings.idle_in_transaction_timeout_s * 1000)}"
-            f" -c client_connection_check_interval={_CHECK_CLIENT_MS} {_DURABLE} {PLANNER}"
+            f" -c client_connection_check_interval={_CHECK_CLIENT_MS} {DURABLE} {PLANNER}"
         )
         # libpq's connect_timeout does nothing under a wait callback, so the time is ours to keep.
         patience = gevent.Timeout(settings.connect_timeout_s)

@@ -41,16 +41,24 @@ _PLACEHOLDER = re.compile("<[a-z_]+>")
 
 
 class Route:
-    """One route: methods, a path with ``<placeholders>``, and the function behind it."""
+    """One route: methods, a path with ``<placeholders>``, and the function behind it.
+
+    Of several that fit a path the table takes the first, and Flask the most special: do not let routes overlap.
+
+    :raises ValueError: a placeholder that is more than a name of lower-case letters.
+    """
 
     def __init__(self, methods: tuple[str, ...], path: str, handler: Handler, *, name: str) -> None:
         self.methods = methods
         self.path = path
         self.handler = handler
         self.name = name
+        fixed = _PLACEHOLDER.split(path)
+        if any(sign in part for part in fixed for sign in "<>"):
+            raise ValueError(f"expected placeholders like <name>, got {path}")
         self.placeholders = [name[1:-1] for name in _PLACEHOLDER.findall(path)]
         #: Matches the paths of this route; its groups are the values.
-        self.pattern = re.compile(_SEGMENT.join(map(re.escape, _PLACEHOLDER.split(path))))
+        self.pattern = re.compile(_SEGMENT.join(map(re.escape, fixed)))
 
 
 class _Headers(Mapping[str, str]):

@@ -44,6 +44,7 @@ RESPONSES = [
     Response(201, b"made", headers=(("Location", "/there"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))),
     Response(200, b"last", headers=(("Connection", "close"),)),
     Response(200, b"old", headers=(("Date", "Thu, 01 Jan 1970 00:00:00 GMT"),)),
+    Response(200, b"counted", headers=(("Content-Length", "7"),)),
     Response(204),
     Response(204, b"no content may have one", headers=(("X-Own", "yes"),)),
     Response(304, headers=(("ETag", '"1"'),)),
@@ -133,6 +134,44 @@ def test_it_is_given_what_the_request_says_and_nothing_else(serve: Serve) -> Non
     ]
 
 
+def test_who_guards_an_application_is_not_passed_by(serve: Serve) -> None:
+    """Also if it passes the application's attributes on."""
+
+    class Guard:
+        def __init__(self, inner: object) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._inner, name)
+
+        def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
+            start_response("403 Forbidden", [])
+            return [b""]
+
+    with Caller(serve(Guard(Answering(lambda _: Response(200))))) as caller:
+        assert caller.send(GET).answer().status == 403
+
+
+def test_what_has_not_begun_when_the_server_stops_is_not_done(start: Start) -> None:
+    """Both have come in one turn of the loop, and one of them stops the server."""
+    ran: list[str] = []
+
+    def answer(environ: Environ) -> Response:
+        ran.append(environ["QUERY_STRING"])
+        server.stop()
+        return Response(200)
+
+    server, port = start(Answering(answer))
+    with Caller(port) as one, Caller(port) as other:
+        until("both are connected", lambda: len(server.connections) == 2)
+        one.send(GET.replace(b"direct", b"direct?stop"))
+        other.send(GET.replace(b"direct", b"direct?stop"))
+        assert one.ends()
+        assert other.ends()
+    assert ran == ["stop"]
+    assert server.in_flight == 0
+
+
 def test_a_trusted_peer_is_believed(serve: Serve) -> None:
     port = serve(Answering(lambda environ: Response(200, environ["REMOTE_ADDR"].encode())), trusted="127.0.0.1")
     with Caller(port) as caller:
@@ -153,6 +192,8 @@ def _raise(error: BaseException) -> Response:
         lambda _: Response(200, b"", "text/plain\r\n\r\n"),
         lambda _: Response(200, b"", headers=(("Transfer-Encoding", "chunked"),)),
         lambda _: Response(100),
+        lambda _: Response(200, b"abcHTTP/1.1 200 EVIL", headers=(("Content-Length", "3"),)),
+        lambda _: Response(200, b"abc", headers=(("Content-Length", "30"),)),
         lambda _: Response(200, "text"),
         lambda _: "no response at all",
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -65,6 +68,51 @@ def test_all_are_parsed_before_any_is_answered_and_answered_before_any_is_writte
     gevent.idle()
 
     assert said == [f"{what} {name}" for what in ("take", "answer", "write") for name in ("one", "other")]
+
+
+def test_what_an_error_leaves_behind_is_taken_up_again() -> None:
+    said: list[str] = []
+
+    class Exhausted(Handlers):
+        def run(self, jobs: deque[Callable[[], None]], until: float = math.inf) -> None:
+            if not said.count("exhausted"):
+                said.append("exhausted")
+                raise MemoryError("on purpose")
+            super().run(jobs, until)
+
+    hub = gevent.get_hub()
+    told, before = io.StringIO(), hub.exception_stream
+    hub.exception_stream = told
+    phases = Phases(hub.loop, Exhausted(hub))
+    phases.arrived(Step("one", phases, said), b"")  # type: ignore[arg-type]
+    gevent.idle()
+    gevent.idle()
+    hub.exception_stream = before
+
+    assert said == ["take one", "exhausted", "answer one", "write one"]
+    assert "on purpose" in told.getvalue()
+
+
+def test_a_request_in_the_moment_of_the_idle_deadline_keeps_its_connection(start: Start) -> None:
+    server, port = start(whole(b"in time"))
+    with Caller(port) as caller:
+        until("it is connected", lambda: server.connections)
+        [connection] = server.connections
+        caller.send(GET % b"/")
+
+        def due() -> None:
+            connection.deadline = time.monotonic()
+            connection.due(connection.deadline)
+            done.set()
+
+        done = Event()
+        server.loop.run_callback(due)
+        assert done.wait(GUARD_S)
+        answered = caller.answer()
+        assert (answered.body, answered.closes) == (b"in time", False)
+        assert caller.is_silent()
+        server.loop.run_callback(lambda: connection.due(connection.deadline + 1.0))
+        assert caller.send(GET % b"/").answer().body == b"in time"
 
 
 def test_one_connections_fault_is_not_the_others_end() -> None:

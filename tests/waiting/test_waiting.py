@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import io
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import gevent
 import pytest
 from gevent.exceptions import BlockingSwitchOutError
-from greenlet import getcurrent
+from greenlet import greenlet
 
 from gateway.waiting import Awaited, EqualWaits
 from tests.support.waiting import GUARD_S, until
@@ -167,20 +170,64 @@ def test_a_wait_that_is_given_up_is_nobody_elses() -> None:
     assert ended == ["one killed", "other", "one undisturbed"]
 
 
-def test_one_that_fails_when_it_is_woken_does_not_keep_the_others_waiting() -> None:
+@pytest.fixture
+def told() -> Iterator[io.StringIO]:
+    """What the hub tells of what went wrong."""
+    hub = gevent.get_hub()
+    before, hub.exception_stream = hub.exception_stream, io.StringIO()
+    yield hub.exception_stream
+    hub.exception_stream = before
+
+
+def test_what_one_dies_of_when_it_is_woken_does_not_keep_the_others_waiting(told: io.StringIO) -> None:
+    """Bare greenlets, whose errors are their parent's: the hub's, in the middle of waking them."""
     waits, over = EqualWaits(0.01), []
+    awaited: list[Awaited[str]] = [Awaited() for _ in range(3)]
 
-    def wait(fails: bool) -> None:
+    def wait(number: int) -> None:
+        over.append(awaited[number].get())
+        if number == 1:
+            raise LookupError("the second, on purpose")
         waits.wait()
-        over.append(getcurrent())
-        if fails:
-            raise SystemError("told by gevent, on purpose")
+        over.append("waited")
+        if number == 0:
+            raise LookupError("the first, on purpose")
 
-    first = gevent.spawn(wait, True)
-    gevent.sleep(0.005)
-    second = gevent.spawn(wait, False)
-    with pytest.raises(SystemError):
-        first.get(timeout=GUARD_S)
-    second.get(timeout=GUARD_S)
+    hub = gevent.get_hub()
+    greenlets = [greenlet(wait, hub) for _ in range(3)]
+    for number, one in enumerate(greenlets):
+        hub.loop.run_callback(one.switch, number)
+    gevent.sleep(0)
+    in_hub(lambda: [one.put("a") for one in awaited])
+    assert over == ["a"] * 3
+    until("all have waited", lambda: len(over) == 5)
     waits.wait()
-    assert len(over) == 2
+    assert over[3:] == ["waited"] * 2
+    assert [each in told.getvalue() for each in ("the first", "the second")] == [True, True]
+
+
+def test_an_error_does_not_hold_the_request_that_it_was_raised_in() -> None:
+    """Without the collector, which may be long in coming."""
+
+    class Request:
+        pass
+
+    seen: list[weakref.ref[Request]] = []
+
+    def wait(awaited: Awaited[None]) -> None:
+        request = Request()
+        seen.append(weakref.ref(request))
+        with contextlib.suppress(LookupError):
+            awaited.get()
+
+    gc.disable()
+    try:
+        awaited: Awaited[None] = Awaited()
+        waiting = gevent.spawn(wait, awaited)
+        gevent.sleep(0)
+        in_hub(partial(awaited.put, LookupError()))
+        waiting.join(GUARD_S)
+        del waiting, awaited
+        assert seen[0]() is None
+    finally:
+        gc.enable()

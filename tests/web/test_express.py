@@ -292,6 +292,12 @@ def test_who_wants_to_know_is_told_once_whether_it_was_written(whole: bool, past
     assert told == [whole]
 
 
+@pytest.mark.parametrize("path", ["/n/<int:id>", "/n/<key2>", "/n/<key", "/n/key>", "/n/<>"])
+def test_a_placeholder_that_would_not_be_one_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="expected placeholders like <name>"):
+        Route(("GET",), path, echo, name="n")
+
+
 def test_errors_carry_their_remedy() -> None:
     """Refusals are JSON with their reason; "try later" says when; a crash says nothing of its cause."""
     status, headers, body = answer(EXPRESS, environ("GET", "/postpone"))
