@@ -121,15 +121,13 @@ class Exchange:
     def _respond(self, response: Response) -> None:
         """Write a response that is a plain value, and tell who wants to know whether it was written."""
         written = False
-        server, request = self._server, self._request
         try:
             whole, self.keep_alive = encode_response(
                 response,
-                date_line=server.date_line,
-                is_head=request.environ["REQUEST_METHOD"] == "HEAD",
-                http_1_1=request.http_1_1,
-                # Who has asked more on this connection already gets the last word with the last answer.
-                keep_alive=request.keep_alive and (not server.draining or self._connection.asked_more),
+                date_line=self._server.date_line,
+                is_head=self._is_head,
+                http_1_1=self._request.http_1_1,
+                keep_alive=self._may_go_on,
             )
             self._status, self._framing = str(response.status), "length"
             if response.written is None:
@@ -168,6 +166,11 @@ class Exchange:
     def _is_head(self) -> bool:
         return bool(self._request.environ["REQUEST_METHOD"] == "HEAD")
 
+    @property
+    def _may_go_on(self) -> bool:
+        # Who has asked more on this connection already gets the last word with the last answer.
+        return self.keep_alive and (not self._server.draining or self._connection.asked_more)
+
     def _write(self, piece: bytes) -> None:
         """Write a piece of the body, behind the head if that was not written yet.
 
@@ -198,7 +201,7 @@ class Exchange:
             date_line=self._server.date_line,
             is_head=self._is_head,
             http_1_1=self._request.http_1_1,
-            keep_alive=self.keep_alive and (not self._server.draining or self._connection.asked_more),
+            keep_alive=self._may_go_on,
             body_length=body_length,
         )
         return head

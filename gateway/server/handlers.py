@@ -96,15 +96,7 @@ class Handlers:
             handler = parked.pop()
             if len(parked) < self._unused:  # noqa: PLR1730  # min() costs three times as much, on each request that waits
                 self._unused = len(parked)
-            # A dead one is false: what an earlier job left behind may have struck it while it was parked.
-            if (
-                handler
-                and getrefcount(handler) == _OURS
-                and not getweakrefcount(handler)
-                and handler.parent is self._hub
-            ):
-                handler.gr_context = None
-                handler.__dict__ = {}
+            if self._is_new(handler, _OURS):
                 return handler
         return greenlet(self._work, self._hub)
 
@@ -118,23 +110,34 @@ class Handlers:
                 self._called = False
                 jobs, turn, ours = self._jobs, self._turn, getrefcount(getcurrent())
                 jobs.popleft()()
-                while jobs and turn == self._turn and time.monotonic() < self._until and self._is_new(ours):
+                while (
+                    jobs
+                    and turn == self._turn
+                    and time.monotonic() < self._until
+                    and self._is_new(getcurrent(), ours)
+                ):
                     jobs.popleft()()
-                # None of them is kept: a job that waits for its garbage collection holds a whole request.
+                # No variable holds this greenlet, which would then never end, or a job: one that waits for its garbage
+                # collection holds a whole request.
                 parked.append(getcurrent())
                 park()
         except BaseException:
             # Thrown into a parked greenlet: by what an earlier job left behind, or because it was let go.
             return
 
-    def _is_new(self, ours: int) -> bool:
-        """Make the running greenlet look new, if nobody but *ours* can reach it.
+    def _is_new(self, handler: greenlet, ours: int) -> bool:
+        """Make *handler* look new, if nobody can reach it but the *ours* references that the caller counts.
 
-        The same test as in ``_take``, where it is made again of those that do not pass now.
+        A running one that does not pass is tested again when it is taken, and nothing of its last job runs any more.
         """
-        handler = getcurrent()
-        # One more than in the caller, which has no variable for it: held by its own frame it would never end.
-        if getrefcount(handler) != ours + 1 or getweakrefcount(handler) or handler.parent is not self._hub:
+        # One reference more than the caller counts is this function's own.  A dead one is false: what an earlier job
+        # left behind may have struck it while it was parked.
+        if not (
+            handler
+            and getrefcount(handler) == ours + 1
+            and not getweakrefcount(handler)
+            and handler.parent is self._hub
+        ):
             return False
         handler.gr_context = None
         handler.__dict__ = {}

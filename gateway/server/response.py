@@ -57,7 +57,7 @@ def encode_response(
     body, headers = response.body, response.headers
     has_content = response.status not in WITHOUT_CONTENT
     if http_1_1 and keep_alive and not headers and not is_head:
-        # Nearly all answers, at a fifth of the price of the general case.
+        # Nearly all answers, at half the price of the general case: 0.5 µs.
         kind = response.status, response.content_type
         status, content_type = _STARTS.get(kind) or _start(*kind)
         if has_content:

@@ -223,7 +223,7 @@ def test_no_job_is_kept_by_its_greenlet(desk: Desk) -> None:
     for _ in range(3):
         jobs = [Job()]
         seen = weakref.ref(jobs[0])
-        desk.in_hub(lambda jobs=jobs: desk.run_here(jobs.pop()))  # type: ignore[misc]
+        desk.run_all(jobs.pop())
         assert desk.parked == 1
         assert seen() is None
 
