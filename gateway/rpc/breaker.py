@@ -1,6 +1,6 @@
 """The circuit breaker's shell: a clock, a draw, and the telling of what the table decided.
 
-The decisions are in :mod:`gateway.domain.health`.  What a call's end says about its endpoint stands here.
+The decisions are in :mod:`gateway.domain.resilience.health`.  What a call's end says about its endpoint stands here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from gateway import telemetry
 from gateway.domain.errors import CallFailed
-from gateway.domain.health import (
+from gateway.domain.resilience.health import (
     Cause,
     Change,
     Event,
@@ -107,7 +107,7 @@ class Breaker:
         self._tell()
 
     def command(self, event: Event) -> None:
-        """Do an operator's word: one of the commands of :mod:`gateway.domain.health`."""
+        """Do an operator's word: one of the commands of :mod:`gateway.domain.resilience.health`."""
         self._health.apply(event, now=self._clock(), jitter=self._draw(), reason="operator")
         self._tell()
 

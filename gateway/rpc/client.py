@@ -18,7 +18,7 @@ import gevent
 from gateway import telemetry
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import SwitchboardError
-from gateway.domain.health import Event, HealthView
+from gateway.domain.resilience.health import Event, HealthView
 from gateway.rpc.address import parse_base_url
 from gateway.rpc.breaker import Breaker
 from gateway.rpc.call import Call, CallResult, Endpoint

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from gateway import telemetry
 from gateway.domain.errors import SwitchboardError
-from gateway.domain.health import Cause, Verdict
+from gateway.domain.resilience.health import Cause, Verdict
 from gateway.rpc.breaker import Breaker, judge_error, judge_status
 from gateway.rpc.call import Call
 from gateway.rpc.connection import Connection

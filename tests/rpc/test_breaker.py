@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from gateway import telemetry
-from gateway.domain.health import Cause, Event, State, Verdict
+from gateway.domain.resilience.health import Cause, Event, State, Verdict
 from gateway.rpc import (
     BadAnswer,
     CallRefused,

@@ -10,7 +10,7 @@ import gevent
 import pytest
 from gevent.pool import Group
 
-from gateway.domain.health import State
+from gateway.domain.resilience.health import State
 from gateway.rpc import CallRefused, ConnectionLost, RpcClient
 from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, reached, to
 

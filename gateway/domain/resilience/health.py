@@ -30,7 +30,7 @@ from enum import Enum
 import msgspec
 
 from gateway.domain.errors import SwitchboardError
-from gateway.domain.window import RateWindow
+from gateway.domain.resilience.window import RateWindow
 
 __all__ = [
     "TRANSITIONS", "Cause", "Change", "Event", "Health", "HealthRules", "HealthView", "IllegalEvent",

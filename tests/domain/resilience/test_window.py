@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.window import RateWindow
+from gateway.domain.resilience.window import RateWindow
 
 
 def test_a_call_is_counted_until_the_window_has_passed_over_it() -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from gateway.domain.health import (
+from gateway.domain.resilience.health import (
     TRANSITIONS,
     Cause,
     Event,
