@@ -1,8 +1,9 @@
-"""What contestants need that the product does not: Falcon, npm packages, and wrk.
+"""What benchmarks need that the product does not: Falcon, HTTP clients, npm packages, wrk, and matplotlib to draw.
 
-Each is installed when it is missing, at the versions that are pinned here, where it touches nothing else: Falcon into
-``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon is all that differs; npm packages
-beside their contestants.  What cannot be installed is left out, and the command that would have helped is told.
+Each is installed when it is missing, at the versions that are pinned here, where it touches nothing else: Python
+packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon, or a client, is
+all that differs; npm packages beside their contestants.  What cannot be installed is left out, and the command that
+would have helped is told.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from pathlib import Path
 import click
 import msgspec
 
-__all__ = ["FALCON", "NEEDS", "PEERS", "Need", "missing"]
+__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "Need", "missing"]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "bench" / "peers"
-#: Folder of Falcon, for PYTHONPATH.
+#: Folders for PYTHONPATH: of Falcon, of HTTP clients and circuit breakers, of matplotlib.
 FALCON = ROOT / ".bench" / "falcon"
+CLIENTS = ROOT / ".bench" / "rpc-peers"
+PLOTS = ROOT / ".bench" / "plots"
 _INSTALL_MAX_S = 300.0
 
 
@@ -76,11 +79,12 @@ class Need(msgspec.Struct, frozen=True):
         )
 
 
-def _pip() -> tuple[str, ...]:
-    requirements = (PEERS / "falcon" / "requirements.txt").relative_to(ROOT)
-    target = FALCON.relative_to(ROOT)
-    options = ("--disable-pip-version-check", "--no-input", "-q", "--upgrade", "--target", str(target))
-    return (sys.executable, "-m", "pip", "install", *options, "--require-hashes", "-r", str(requirements))
+def _pip(peers: str, folder: Path) -> tuple[str, ...]:
+    requirements = (PEERS / peers / "requirements.txt").relative_to(ROOT)
+    # Without dependencies: what is pinned is all there is, and gevent is never there a second time.
+    options = ("--disable-pip-version-check", "--no-input", "-q", "--upgrade", "--no-deps")
+    target = ("--target", str(folder.relative_to(ROOT)))
+    return (sys.executable, "-m", "pip", "install", *options, *target, "--require-hashes", "-r", str(requirements))
 
 
 NEEDS: Mapping[str, Need] = {
@@ -94,7 +98,9 @@ NEEDS: Mapping[str, Need] = {
             ("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"),
             PEERS / "node",
         ),
-        Need("falcon", str(FALCON / "falcon" / "__init__.py"), _pip()),
+        Need("falcon", str(FALCON / "falcon" / "__init__.py"), _pip("falcon", FALCON)),
+        Need("http clients", str(CLIENTS / "geventhttpclient" / "__init__.py"), _pip("rpc", CLIENTS)),
+        Need("plots", str(PLOTS / "matplotlib" / "__init__.py"), _pip("plots", PLOTS)),
     )
 }
 
