@@ -43,6 +43,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int | None = None
     #: None: the settings.  Change some of them with ``msgspec.structs.replace(client.timeouts, idle_s=...)``.
     timeouts: Timeouts | None = None
+    #: Whether the answer may come compressed; it is decoded as it arrives.
+    gzip: bool = True
+    #: Name of a header that tells the milliseconds left when an attempt is sent; empty for none.
+    deadline_header: str = ""
+    #: Redirects that are followed: GET and HEAD only, never to another origin.
+    redirects_max: int = 0
 
 
 class CallResult(msgspec.Struct, frozen=True, gc=False):
