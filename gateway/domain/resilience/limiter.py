@@ -32,5 +32,5 @@ class ConcurrencyLimit:
     def sample(self, now: float, rtt_s: float, in_flight: int) -> None:
         """Take the time to first byte of a call that went well; *in_flight* counts it too."""
 
-    def drop(self, now: float) -> None:
-        """Take a call that the endpoint could not cope with: a timeout, 429 or 503."""
+    def drop(self, now: float, waited_s: float, in_flight: int) -> None:
+        """Take a call that the endpoint could not cope with, a timeout, 429 or 503, and how long that took."""
