@@ -172,7 +172,7 @@ def _parse_date(text: str, unix_now: float) -> float | None:
         return None
     year = int(found["year"])
     if len(found["year"]) == 2:
-        # The latest year with these digits that is not more than 50 years ahead, as the RFC demands.
+        # The latest year with these digits that is not more than 50 years ahead: the RFC's rule, in whole years.
         horizon = datetime.fromtimestamp(unix_now, UTC).year + 50
         year = horizon - (horizon - year) % 100
     # The grammar knows leap seconds, the calendar here does not.
