@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Accepted", "Handed", "Hint", "Orphans", "OutboxFilled", "Previewed", "Settled"]
+__all__ = [
+    "Accepted", "CircuitClosed", "CircuitOpened", "Handed", "Hint", "OrdersChanged", "Orphans", "OutboxFilled",
+    "Previewed", "Settled",
+]  # fmt: skip
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
@@ -53,4 +56,25 @@ class OutboxFilled(msgspec.Struct, frozen=True, tag="outbox_filled"):
     """There are replies to be sent."""
 
 
-Hint = Accepted | Settled | Previewed | Handed | Orphans | OutboxFilled
+class CircuitOpened(msgspec.Struct, frozen=True, tag="circuit_opened"):
+    """A process found the endpoint (its label) failing.  Whoever hears it believes its own calls all the same."""
+
+    endpoint: str
+    #: Who found it: that process hears its own hints too.
+    origin: int
+
+
+class CircuitClosed(msgspec.Struct, frozen=True, tag="circuit_closed"):
+    """A process found the endpoint well again, by its own calls."""
+
+    endpoint: str
+    origin: int
+
+
+class OrdersChanged(msgspec.Struct, frozen=True, tag="orders_changed"):
+    """An operator ordered something of circuit breakers, or took an order back."""
+
+
+Hint = (
+    Accepted | Settled | Previewed | Handed | Orphans | OutboxFilled | CircuitOpened | CircuitClosed | OrdersChanged
+)

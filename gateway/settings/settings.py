@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.settings.accounts import Account
+from gateway.settings.api import ApiSettings
 from gateway.settings.assistants import AssistantSettings
 from gateway.settings.bench import BenchSettings
 from gateway.settings.lanes import LaneSettings
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker: WorkerSettings = WorkerSettings()
     webchat: WebchatSettings = WebchatSettings()
     rpc: RpcSettings = RpcSettings()
+    api: ApiSettings = ApiSettings()
     logging: LoggingSettings = LoggingSettings()
     bench: BenchSettings = BenchSettings()
 
@@ -51,6 +53,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "worker": WorkerSettings,
     "webchat": WebchatSettings,
     "rpc": RpcSettings,
+    "api": ApiSettings,
     "logging": LoggingSettings,
     "bench": BenchSettings,
 }

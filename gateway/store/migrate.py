@@ -76,7 +76,7 @@ def migrate(database_url: str) -> list[str]:
 
 
 def is_current(connection: Connection) -> bool:
-    """Return whether the database holds exactly this code's functions, and so its schema."""
+    """Return whether the database holds exactly this code's functions and schema."""
     return _installed(connection) == _fingerprint()
 
 
@@ -133,6 +133,9 @@ def _installed(connection: Connection) -> str | None:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
+    # Migrations by name, because one may change tables alone.  What they say never changes once they were run.
+    for migration in sorted((FOLDER / "migrations").glob("*.sql")):
+        digest.update(migration.name.encode())
     for name in FUNCTIONS:
         digest.update((FOLDER / "ledger" / f"{name}.sql").read_bytes())
     return digest.hexdigest()

@@ -4,8 +4,8 @@ Fail-open: while Redis is away, hints are dropped (told once, when it goes), and
 same things a little later.  Publishing never blocks its caller: hints go through a bounded queue to one greenlet,
 which sends what has gathered in one round trip.
 
-redis-py's own retries are off: it would repeat a PUBLISH whose answer was lost.  The subscription has a connection of
-its own, because a blocking read must be allowed to last longer than the timeout of a command.
+The subscription has a connection of its own, because a blocking read must be allowed to last longer than the timeout of
+a command.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import gevent
 import msgspec
 import redis
 from gevent.event import Event
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from gateway import telemetry
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.hint import Hint
 from gateway.settings.store import StoreSettings
+from gateway.store.redis_client import redis_client
 
 __all__ = ["Audience", "Signals"]
 
@@ -49,9 +48,8 @@ class Signals:
         self._audience = audience
         self._on_hint = on_hint
         self._prefix = settings.redis_prefix
-        url, timeout_s = settings.redis_url.reveal(), settings.redis_timeout_s
-        self._publisher = _client(url, timeout_s, timeout_s)
-        self._listener = _client(url, timeout_s, _LISTEN_S + timeout_s)
+        self._publisher = redis_client(settings)
+        self._listener = redis_client(settings, patience_s=_LISTEN_S)
         #: A dict for its order and because a hint that waits already need not be said twice.
         self._waiting: dict[tuple[Audience, bytes], None] = {}
         self._some = Event()
@@ -134,12 +132,3 @@ class Signals:
         if self._reachable:
             self._reachable = False
             telemetry.event("redis.unavailable", reason=type(error).__name__)
-
-
-def _client(url: str, connect_timeout_s: float, read_timeout_s: float) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=connect_timeout_s,
-        socket_timeout=read_timeout_s,
-        retry=Retry(NoBackoff(), 0),
-    )

@@ -150,6 +150,18 @@ _EVENTS = (
         ("endpoint", "before", "after", "reason"),
     ),
     Event(
+        "breaker.ordered",
+        "warning",
+        "this process obeys an operator from now on; order is none where one was taken back",
+        ("endpoint", "order"),
+    ),
+    Event(
+        "breaker.hinted",
+        "debug",
+        "another process found an endpoint failing (kind opened) or well again (closed)",
+        ("endpoint", "kind"),
+    ),
+    Event(
         "rpc.call",
         "debug",
         "a call over HTTP ended: outcome is answered, cancelled, or the reason of its failure",

@@ -37,6 +37,9 @@ def gateway(tmp_path: Path) -> Gateway:
         hints.Accepted(1, 1),
         hints.Orphans(),
         hints.OutboxFilled(),
+        hints.CircuitOpened("nobody has called it", 7),
+        hints.CircuitClosed("nobody has called it", 7),
+        hints.OrdersChanged(),
     ],
     ids=lambda hint: type(hint).__name__,
 )

@@ -15,6 +15,9 @@ EVERY = [
     hint.Handed(1, 2),
     hint.Orphans(),
     hint.OutboxFilled(),
+    hint.CircuitOpened("assistants.bartender", 7),
+    hint.CircuitClosed("assistants.bartender@10.0.0.1:80", 7),
+    hint.OrdersChanged(),
 ]
 
 
