@@ -1,9 +1,9 @@
-"""The health of one endpoint: a circuit breaker as a state table.
+"""The health of one endpoint: a circuit breaker whose inputs are calls, active probes and other processes' hints.
 
 Rules:
 
-1. Whatever changes the state stands in ``TRANSITIONS``.  An event that is not listed for a state raises
-   :exc:`IllegalEvent` and changes nothing.
+1. Whatever changes the state stands in ``TRANSITIONS`` (``health_table.py``).  An event that is not listed for a
+   state raises :exc:`IllegalEvent` and changes nothing.
 2. A permit names the epoch that gave it; every event begins a new epoch.  A result whose permit is of an
    older epoch is dropped: a slow call admitted before the trip says nothing about the endpoint now, and must
    neither close a half-open circuit nor extend an open one.
@@ -15,21 +15,38 @@ Rules:
    close.
 6. A pushback (429) feeds the failure rate and never the fast trip, which counts failures to connect with no
    success between them.  As a probe's result it is a failure: an endpoint that refuses is not back.
-7. ``FORCED_OPEN`` and ``FORCED_CLOSED`` count nothing; ``METRICS_ONLY`` counts, tells when it would have
-   tripped, and admits everything.
+7. A slow call counts when it has become slow, not when it ends: an endpoint that hangs trips before its calls
+   time out.  Failed and slow calls together feed the slow rate, each once: half dead and half slow is sick.
+8. Active probes may trip a closed circuit and end an open one's time early.  Only calls close it: a health page
+   that smiles while calls hang says nothing for them.  Contradicted so once, probes end no open time any more until
+   the circuit has closed.
+9. Others' words close nothing and open nothing.  ``suspect`` makes fewer failures enough for a window's time;
+   ``cool`` (the balancer, when too few endpoints are left) and ``peer_recovered`` end an open time early.  It was not
+   this endpoint that asked for that probe: if it fails, the next open time is no longer than the last.
+10. ``FORCED_OPEN`` and ``FORCED_CLOSED`` count nothing; ``METRICS_ONLY`` counts, tells when it would have
+    tripped, and admits everything.
 
 Pure: time (monotonic seconds) and jitter (a draw from [0, 1)) are arguments.  No locks: an instance belongs
-to one thread, and nothing here yields.  Deliberately absent: slow calls and active probes, which will feed
-``settle`` too.
+to one thread, and nothing here yields.  Deliberately absent: timers.  Who watches calls, sends active probes and
+hears hints is the shell's business.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from math import inf
 
-import msgspec
-
-from gateway.domain.errors import SwitchboardError
+from gateway.domain.resilience.health_table import (
+    COUNTING,
+    OPEN_TO_ALL,
+    TRANSITIONS,
+    Cause,
+    Event,
+    IllegalEvent,
+    State,
+    Verdict,
+)
+from gateway.domain.resilience.health_values import Change, HealthRules, HealthView, Permit, Refused
+from gateway.domain.resilience.leases import Leases
 from gateway.domain.resilience.window import RateWindow
 
 __all__ = [
@@ -37,244 +54,245 @@ __all__ = [
     "Permit", "Refused", "State", "Verdict",
 ]  # fmt: skip
 
+# What runs once a call reads these as globals: a member of an Enum costs twice as much.
+_OK = Verdict.OK
+_IGNORED = Verdict.IGNORED
 
-class State(Enum):
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-    FORCED_OPEN = "forced_open"
-    FORCED_CLOSED = "forced_closed"
-    METRICS_ONLY = "metrics_only"
-
-
-class Event(Enum):
-    # What the circuit does by itself.
-    TRIP = "trip"
-    COOLED = "cooled"
-    PROBES_PASSED = "probes_passed"
-    PROBE_FAILED = "probe_failed"
-    # What an operator says.
-    FORCE_OPEN = "force_open"
-    FORCE_CLOSED = "force_closed"
-    METRICS_ONLY = "metrics_only"
-    RESET = "reset"
-
-
-#: An operator's word holds in every state, and saying it twice is harmless.
-COMMANDS = {
-    Event.FORCE_OPEN: State.FORCED_OPEN,
-    Event.FORCE_CLOSED: State.FORCED_CLOSED,
-    Event.METRICS_ONLY: State.METRICS_ONLY,
-    Event.RESET: State.CLOSED,
-}
-
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.CLOSED, Event.TRIP): State.OPEN,
-    (State.OPEN, Event.COOLED): State.HALF_OPEN,
-    (State.HALF_OPEN, Event.PROBES_PASSED): State.CLOSED,
-    (State.HALF_OPEN, Event.PROBE_FAILED): State.OPEN,
-    # Told, not obeyed.
-    (State.METRICS_ONLY, Event.TRIP): State.METRICS_ONLY,
-    **{(state, command): after for state in State for command, after in COMMANDS.items()},
-}
-
-
-#: States in which results are counted.
-COUNTING = frozenset({State.CLOSED, State.METRICS_ONLY})
-
-
-class Verdict(Enum):
-    OK = "ok"
-    FAILED = "failed"
-    IGNORED = "ignored"
-
-
-class Cause(Enum):
-    """What kind of failure it was."""
-
-    CALL = "call"
-    CONNECT = "connect"
-    PUSHBACK = "pushback"
-
-
-class IllegalEvent(SwitchboardError):
-    """An event that the table does not list for the present state: a mistake of ours."""
-
-
-class HealthRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers that decide, with the defaults of ``RpcSettings``."""
-
-    window_s: float = 10.0
-    calls_min: int = 20
-    failure_ratio: float = 0.5
-    connect_failures_max: int = 5
-    open_base_s: float = 5.0
-    open_max_s: float = 300.0
-    probes: int = 3
-
-
-class Permit(msgspec.Struct, frozen=True, gc=False):
-    """The right to make one call.  ``lease`` is 0 unless it is a probe's."""
-
-    epoch: int
-    lease: int = 0
-
-
-class Refused(msgspec.Struct, frozen=True, gc=False):
-    """No call now; ``reason`` is ``open``, ``probing`` or ``forced_open``."""
-
-    reason: str
-    retry_after_s: float
-
-
-class Change(msgspec.Struct, frozen=True):
-    """The last event that happened; ``reason`` is a short stable word."""
-
-    before: State
-    after: State
-    event: Event
-    reason: str
-
-
-class HealthView(msgspec.Struct, frozen=True):
-    """What a person is shown."""
-
-    state: State
-    calls: int
-    failed: int
-    connect_failures: int
-    open_for_s: float
-    probes_running: int
-    probes_passed: int
+_COOLED_BY_TIME = Event.COOLED.value
+_COOLED_BY_PROBES = "probes"
+_COOLED_BY_PEER = "peer"
+#: Reasons for having opened that are the calls' own failing or being slow.
+_RATES = frozenset({"failure_rate", "slow_rate", "probe_failed", "probe_slow"})
 
 
 class Health:
-    """One endpoint's state.  ``admit`` before a call, ``settle`` after it, ``apply`` for an operator's
-    word."""
+    """One endpoint's state.  ``admit`` before a call, ``note_slow`` when it takes too long, ``settle`` after it,
+    ``apply`` for an operator's word."""
 
     __slots__ = (
-        "_closed_at", "_connect_failures", "_lease_last", "_leases", "_open_s", "_open_until", "_passed",
-        "_permit", "_rules", "_trips", "_window", "last_change", "state",
+        "_active_failed", "_active_passed", "_connect_failures", "_contradicted", "_cooled_by", "_counting", "_epoch",
+        "_leases", "_open_s", "_open_until", "_opened_at", "_permit", "_rules", "_suspected_until", "_trips",
+        "_window", "closed_at", "last_change", "open_to_all", "state", "tripped_by_rate",
     )  # fmt: skip
 
     def __init__(self, rules: HealthRules) -> None:
         self._rules = rules
         self._window = RateWindow(rules.window_s)
+        self._leases = Leases(rules.probes)
+        self._epoch = 1
         self._permit = Permit(1)  # every plain permit of an epoch is the same value: none is made per call
+        self._counting = True
         self._connect_failures = 0
-        self._leases: dict[int, float] = {}  # lease -> when it expires
-        self._lease_last = 0
-        self._passed = 0
+        self._active_failed = 0
+        self._active_passed = 0
+        self._contradicted = False
+        self._cooled_by = _COOLED_BY_TIME
+        self._suspected_until = -inf
         self._trips = 0
         self._open_s = 0.0
         self._open_until = 0.0
-        self._closed_at = 0.0
+        self._opened_at = 0.0
         self.state = State.CLOSED
+        #: Every call is admitted without a question.
+        self.open_to_all = True
+        #: When calls were last let in again after it had been shut; ``-inf`` if it never was.
+        self.closed_at = -inf
+        #: It last opened because of calls that failed or were slow, and not of refused connections or probes.
+        self.tripped_by_rate = False
         self.last_change: Change | None = None
 
     def __repr__(self) -> str:
         window = self._window
-        return f"<Health {self.state.value} epoch={self._permit.epoch} failed={window.failed}/{window.calls}>"
+        counts = f"failed={window.failed}/{window.calls} slow={window.slow}"
+        return f"<Health {self.state.value} epoch={self._epoch} {counts}>"
 
-    def admit(self, now: float, *, lease_s: float) -> Permit | Refused:
+    def admit(self, now: float, lease_s: float) -> Permit | Refused:
         """Return a permit, or why there is none.  *lease_s* is how long a probe may take at most."""
-        state = self.state
-        if state is State.CLOSED or state is State.FORCED_CLOSED or state is State.METRICS_ONLY:
+        if self.open_to_all:
             return self._permit
-        if state is State.FORCED_OPEN:
+        if self.state is State.FORCED_OPEN:
             return Refused("forced_open", self._rules.open_base_s)
-        if state is State.OPEN:
+        if self.state is State.OPEN:
             if now < self._open_until:
                 return Refused("open", self._open_until - now)
             self.apply(Event.COOLED, now=now)
-        return self._lease(now, lease_s)
+        lease = self._leases.take(now, lease_s)
+        return Permit(self._epoch, lease) if lease else Refused("probing", self._leases.wait_s(now))
 
     def settle(
-        self, permit: Permit, verdict: Verdict, *, now: float, jitter: float = 0.0, cause: Cause = Cause.CALL
+        self,
+        permit: Permit,
+        verdict: Verdict,
+        now: float,
+        jitter: float = 0.0,
+        cause: Cause = Cause.CALL,
+        was_slow: bool = False,
     ) -> None:
-        """Take the result of the call that *permit* allowed."""
-        if permit.epoch != self._permit.epoch:
+        """Take the result of the call that *permit* allowed; *was_slow* says that ``note_slow`` counted it."""
+        if permit.epoch != self._epoch:
             return
         if permit.lease:
-            self._settle_probe(permit.lease, verdict, now, jitter)
-        elif verdict is not Verdict.IGNORED and self.state in COUNTING:
-            self._count(verdict, cause, now, jitter)
+            self._settle_probe(permit.lease, verdict, now, jitter, cause)
+        elif verdict is _IGNORED or not self._counting:
+            return
+        elif verdict is _OK:
+            self._connect_failures = 0
+            if not was_slow:
+                self._window.add(now)
+        else:
+            self._count_failure(cause, was_slow, now, jitter)
 
-    def apply(self, event: Event, *, now: float, jitter: float = 0.0, reason: str = "") -> None:
+    def note_slow(self, permit: Permit, now: float, jitter: float = 0.0) -> None:
+        """Count the call that *permit* allowed, still in flight, as a slow one.  Once a call."""
+        if permit.epoch != self._epoch:
+            return
+        if permit.lease:
+            if self._leases.end(permit.lease, now):
+                self.apply(Event.PROBE_FAILED, now=now, jitter=jitter, reason="probe_slow")
+        elif self._counting:
+            self._window.add_slow(now)
+            self._trip_by_rate(now, jitter)
+
+    def probed(self, ok: bool, now: float, jitter: float = 0.0) -> None:
+        """Take the result of an active probe."""
+        rules = self._rules
+        self._active_failed = 0 if ok else self._active_failed + 1
+        self._active_passed = self._active_passed + 1 if ok else 0
+        if self._counting and self._active_failed >= rules.probe_failures_max:
+            self.apply(Event.TRIP, now=now, jitter=jitter, reason="probes")
+        elif self._active_passed >= rules.probe_successes and not self._contradicted:
+            self.cool(now, _COOLED_BY_PROBES)
+
+    def suspect(self, now: float) -> None:
+        """Hear that another process tripped: for a window's time fewer failures are enough here."""
+        self._suspected_until = now + self._rules.window_s
+
+    def peer_recovered(self, now: float) -> None:
+        """Hear that another process closed its circuit: ours need not wait to try."""
+        self._suspected_until = -inf
+        self.cool(now, _COOLED_BY_PEER)
+
+    def cool(self, now: float, reason: str) -> bool:
+        """End an open circuit's time now; False, and nothing happened, if it is not open by itself."""
+        if self.state is not State.OPEN:
+            return False
+        self.apply(Event.COOLED, now=now, reason=reason)
+        return True
+
+    def due(self, now: float) -> bool:
+        """Return whether a call would be a probe now: its time has come, and there is a lease."""
+        if self.state is State.OPEN:
+            return now >= self._open_until
+        return self.state is State.HALF_OPEN and self._leases.free(now)
+
+    def shut_for_s(self, now: float) -> float:
+        """Return for how long it has been open by itself; -1 if it is not."""
+        return now - self._opened_at if self.state is State.OPEN else -1.0
+
+    def apply(self, event: Event, now: float, jitter: float = 0.0, reason: str = "") -> None:
         """Let *event* happen, or raise :exc:`IllegalEvent` and change nothing."""
         before = self.state
         after = TRANSITIONS.get((before, event))
         if after is None:
             raise IllegalEvent(f"{event.name} cannot happen in {before.name}", reason="illegal_event")
+        was_open_to_all = self.open_to_all
         self.state = after
+        self.open_to_all = after in OPEN_TO_ALL
         self.last_change = Change(before, after, event, reason or event.value)
-        self._permit = Permit(self._permit.epoch + 1)
-        self._leases.clear()
-        self._passed = 0
-        self._connect_failures = 0
-        self._window.clear()
+        self._begin_epoch()
         if after is State.OPEN:
-            self._open(before, now, jitter)
-        elif after is State.CLOSED:
-            self._closed_at = now
+            self._open(event, now, jitter)
+        elif after is State.HALF_OPEN:
+            self._cooled_by = self.last_change.reason
+        elif self.open_to_all and not was_open_to_all:
+            self.closed_at = now
+            self._contradicted = False
 
     def view(self, now: float) -> HealthView:
         """Return what a person wants to see at *now*."""
-        self._window.advance(now)
+        window, change = self._window, self.last_change
+        window.advance(now)
         return HealthView(
             state=self.state,
-            calls=self._window.calls,
-            failed=self._window.failed,
+            reason=change.reason if change is not None else "",
+            calls=window.calls,
+            failed=window.failed,
+            slow=window.slow,
             connect_failures=self._connect_failures,
+            suspected=now < self._suspected_until,
             open_for_s=max(0.0, self._open_until - now) if self.state is State.OPEN else 0.0,
-            probes_running=len(self._leases),
-            probes_passed=self._passed,
+            trips=self._trips,
+            due=self.due(now),
+            probes_running=self._leases.running,
+            probes_passed=self._leases.passed,
+            active_failed=self._active_failed,
+            active_passed=self._active_passed,
+            contradicted=self._contradicted,
         )
 
-    def _open(self, before: State, now: float, jitter: float) -> None:
-        # Passing its probes is not enough to be forgiven: a flapping endpoint is shut out for longer each
-        # time, until it has stayed closed for as long as it was last open.
-        if before is State.CLOSED and now - self._closed_at >= self._open_s:
-            self._trips = 0
+    def _begin_epoch(self) -> None:
+        self._epoch += 1
+        self._permit = Permit(self._epoch)
+        self._counting = self.state in COUNTING
+        self._leases.clear()
+        self._window.clear()
+        self._connect_failures = self._active_failed = self._active_passed = 0
+        # What the hint was about has been decided here now.
+        self._suspected_until = -inf
+
+    def _open(self, event: Event, now: float, jitter: float) -> None:
+        assert self.last_change is not None
+        self.tripped_by_rate = self.last_change.reason in _RATES
+        if event is Event.TRIP:
+            # Passing its probes is not enough to be forgiven: a flapping endpoint is shut out for longer each
+            # time, until it has stayed closed for as long as it was last open.
+            if now - self.closed_at >= self._open_s:
+                self._trips = 0
+        elif self._cooled_by == _COOLED_BY_PROBES:
+            self._contradicted = True
+        elif self._cooled_by != _COOLED_BY_TIME:
+            self._trips -= 1
         # Capped exponent: 2**1100 raises.  Equal jitter: half is certain, so that no draw means
         # "try at once".
         ceiling_s = min(self._rules.open_max_s, self._rules.open_base_s * 2 ** min(self._trips, 32))
         self._open_s = ceiling_s * (0.5 + jitter / 2)
+        self._opened_at = now
         self._open_until = now + self._open_s
         self._trips += 1
 
-    def _lease(self, now: float, lease_s: float) -> Permit | Refused:
-        for lease in [lease for lease, expires_at in self._leases.items() if expires_at <= now]:
-            del self._leases[lease]
-        if len(self._leases) >= min(1 + self._passed, self._rules.probes - self._passed):
-            return Refused("probing", max(0.0, min(self._leases.values()) - now))
-        self._lease_last += 1
-        self._leases[self._lease_last] = now + lease_s
-        return Permit(self._permit.epoch, self._lease_last)
+    def _settle_probe(self, lease: int, verdict: Verdict, now: float, jitter: float, cause: Cause) -> None:
+        if not self._leases.end(lease, now) or verdict is _IGNORED:
+            return
+        if verdict is _OK:
+            if self._leases.enough_passed():
+                self.apply(Event.PROBES_PASSED, now=now)
+        else:
+            reason = "probe_unreachable" if cause is Cause.CONNECT else "probe_failed"
+            self.apply(Event.PROBE_FAILED, now=now, jitter=jitter, reason=reason)
 
-    def _settle_probe(self, lease: int, verdict: Verdict, now: float, jitter: float) -> None:
-        expires_at = self._leases.pop(lease, None)
-        if expires_at is None or expires_at <= now or verdict is Verdict.IGNORED:
-            return
-        if verdict is Verdict.FAILED:
-            self.apply(Event.PROBE_FAILED, now=now, jitter=jitter)
-            return
-        self._passed += 1
-        if self._passed >= self._rules.probes:
-            self.apply(Event.PROBES_PASSED, now=now)
-
-    def _count(self, verdict: Verdict, cause: Cause, now: float, jitter: float) -> None:
-        window = self._window
-        if verdict is Verdict.OK:
-            self._connect_failures = 0
-            window.add(now, failed=False)
-            return
-        window.add(now, failed=True)
+    def _count_failure(self, cause: Cause, was_slow: bool, now: float, jitter: float) -> None:
+        if was_slow:
+            self._window.fail_slow(now)
+        else:
+            self._window.add_failed(now)
         if cause is Cause.CONNECT:
             self._connect_failures += 1
-            if self._connect_failures >= self._rules.connect_failures_max:
+            if self._connect_failures >= self._enough(self._rules.connect_failures_max, now):
                 self.apply(Event.TRIP, now=now, jitter=jitter, reason="connect_failures")
                 return
-        rules = self._rules
-        if window.calls >= rules.calls_min and window.failed >= rules.failure_ratio * window.calls:
+        self._trip_by_rate(now, jitter)
+
+    def _trip_by_rate(self, now: float, jitter: float) -> None:
+        window, rules = self._window, self._rules
+        if window.calls < self._enough(rules.calls_min, now):
+            return
+        if window.failed >= rules.failure_ratio * window.calls:
             self.apply(Event.TRIP, now=now, jitter=jitter, reason="failure_rate")
+        elif window.failed + window.slow >= rules.slow_ratio * window.calls:
+            self.apply(Event.TRIP, now=now, jitter=jitter, reason="slow_rate")
+
+    def _enough(self, count: int, now: float) -> int:
+        if now >= self._suspected_until:
+            return count
+        # Two at least: one failure is an accident, whatever others say.
+        return min(count, max(2, count // 4))
