@@ -26,7 +26,7 @@ _LAST = 26 * _PER_OCTAVE
 #: Added to eight times the logarithm, so that the least duration falls into bucket 0.
 _OFFSET = 16.0 * _PER_OCTAVE
 _SLICES = 5
-#: A value that was asked for is told again for this share of the window: finding it takes 40 times as long as
+#: A value that was asked for is told again for this share of the window: finding it takes 20 times as long as
 #: adding a duration.
 _HELD_SHARE = 0.01
 

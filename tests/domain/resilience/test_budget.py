@@ -231,6 +231,14 @@ def test_seconds_alone_earn_no_hedge() -> None:
     assert not budget.withdraw_hedge(3600.0)
 
 
+def test_what_calls_earned_for_hedges_leaves_with_the_window() -> None:
+    budget = RetryBudget()
+    for _ in range(100):
+        budget.deposit(0.0)
+
+    assert not budget.withdraw_hedge(10.0)
+
+
 def test_a_ratio_of_nothing_turns_hedges_off() -> None:
     budget = RetryBudget(hedge_ratio=0.0)
     steady(budget, 0, 20, 100)

@@ -108,7 +108,7 @@ def test_a_time_just_behind_the_newest_counts_as_new() -> None:
     ("value_s", "bound_s"),
     [
         (-1.0, LEAST_S), (0.0, LEAST_S), (1e-300, LEAST_S), (LEAST_S, LEAST_S),
-        (math.nextafter(MOST_S, 0), MOST_S), (MOST_S, MOST_S), (1e300, MOST_S),
+        (math.nextafter(MOST_S, 0), MOST_S), (MOST_S, MOST_S), (1.5 * MOST_S, MOST_S), (1e300, MOST_S),
         (math.inf, MOST_S), (math.nan, MOST_S),
     ],
 )  # fmt: skip
