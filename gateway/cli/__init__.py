@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
     "conversations": ("gateway.cli.conversations", "Look at conversations: list, show."),
+    "breakers": ("gateway.cli.breakers", "See and override circuit breakers: list, force, clear."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
     "routes": ("gateway.cli.routes", "Show every address that the gateway answers."),
     "worker": ("gateway.cli.worker", "Run a worker, which sends what is due in the outbox."),

@@ -1,4 +1,4 @@
-"""How commands reach the ledger: the settings' database, or that of the embedded PostgreSQL.
+"""How commands reach the stores: those of the settings, or the embedded ones.
 
 So ``switchboard conversations list`` works in a second terminal beside ``switchboard up``, without being told
 more than that one was: SWITCHBOARD_HOME, or nothing.
@@ -10,14 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+import msgspec
 import psycopg2
 from psycopg2 import extensions
 
 from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
+from gateway.embedded.redis import EmbeddedRedis
 from gateway.settings.load import SettingsError, home_folder, load_store
+from gateway.settings.secret import Secret
+from gateway.settings.store import StoreSettings
+from gateway.store.postgres import DURABLE
 
-__all__ = ["database_url", "ledger"]
+__all__ = ["database_url", "ledger", "store_settings"]
 
 CONNECT_TIMEOUT_S = 5
 #: A command is asked by a person who waits; what takes longer is a mistake that must not load the ledger for
@@ -30,10 +35,7 @@ def database_url() -> str:
 
     :raises click.ClickException: the settings are wrong.
     """
-    try:
-        configured = load_store().database_url
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+    configured = _configured().database_url
     if configured:
         return configured.reveal()
     home = Home(home_folder())
@@ -43,17 +45,31 @@ def database_url() -> str:
     return server.url()
 
 
+def store_settings() -> StoreSettings:
+    """Return the settings of the stores, with Redis's address filled in.
+
+    :raises click.ClickException: the settings are wrong.
+    """
+    configured = _configured()
+    if configured.redis_url:
+        return configured
+    home = Home(home_folder())
+    server = EmbeddedRedis(data=home.data / "redis", sockets=home.sockets, log=home.log / "redis.log")
+    return msgspec.structs.replace(configured, redis_url=Secret(server.url))
+
+
 @contextmanager
-def ledger() -> Iterator[extensions.cursor]:
-    """Give a cursor on the ledger that cannot write.
+def ledger(*, writes: bool = False) -> Iterator[extensions.cursor]:
+    """Give a cursor on the ledger, in one transaction; it cannot write unless the command says that it does.
 
     :raises click.ClickException: it cannot be reached, or has no schema yet.
     """
+    mode = DURABLE if writes else "-c default_transaction_read_only=on"
     try:
         connection = psycopg2.connect(
             database_url(),
             connect_timeout=CONNECT_TIMEOUT_S,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c default_transaction_read_only=on",
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT_S}s {mode}",
             application_name="switchboard command",
         )
     except psycopg2.OperationalError:
@@ -69,3 +85,10 @@ def ledger() -> Iterator[extensions.cursor]:
         raise click.ClickException("the database has no schema yet: run `switchboard migrate`") from None
     finally:
         connection.close()
+
+
+def _configured() -> StoreSettings:
+    try:
+        return load_store()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None

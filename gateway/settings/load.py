@@ -1,7 +1,7 @@
 """From one TOML file and the environment to one frozen value, or to all that is wrong with them.
 
-``load`` is for processes that do the work; ``load_store`` for commands that touch the ledger alone, because a
-release phase that migrates has no platform's secrets and needs none.
+``load`` is for processes that do the work; ``load_store`` and ``load_assistants`` for commands that touch the stores
+alone, because a release phase that migrates, or an operator's shell, has no platform's secrets and needs none.
 
 The default arguments here are the only places where a process reads its environment.
 """
@@ -25,11 +25,12 @@ from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
 
-__all__ = ["SettingsError", "home_folder", "load", "load_store"]
+__all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_store"]
 
 #: The working default of a checkout.
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 #: A name is part of addresses, metrics' labels and variables, where "__" separates.
 _NAME = re.compile(r"(?!.*__)[a-z0-9][a-z0-9_-]{0,63}")
 _NAME_RULE = "a name has 1 to 64 of a-z, 0-9, - and _, no two _ together, and begins with a letter or digit"
@@ -62,7 +63,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
 
 
 def load_store(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> StoreSettings:
-    """Return only the ``[store]`` section; ``database_url`` may be empty.
+    """Return only the ``[store]`` section; both addresses may be empty.
 
     :raises SettingsError: with every problem of that section.
     """
@@ -73,9 +74,32 @@ def load_store(path: Path | None = None, environ: Mapping[str, str] = os.environ
     )
     if store and store.database_url:
         _check_address("database_url", store.database_url, POSTGRES_SCHEMES, problems)
+    if store and store.redis_url:
+        _check_address("redis_url", store.redis_url, REDIS_SCHEMES, problems)
     problems.raise_if_any()
     assert store is not None
     return store
+
+
+def load_assistants(
+    path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Mapping[str, AssistantSettings]:
+    """Return the assistants by name, without their secrets: for who wants to know where they are.
+
+    :raises SettingsError: with every problem of theirs.
+    """
+    problems = Problems()
+    table = _read(path, environ, problems)
+    named = _tables(table.get("assistants", {}), "assistants", problems)
+    public = {
+        name: {key: value for key, value in fields.items() if key != "signing_secrets"}
+        for name, fields in named.items()
+        if isinstance(fields, dict)
+    }
+    builder = Builder(environ, home_folder(environ), problems)
+    found = _assistants(builder, {"assistants": {**named, **public}}, problems)
+    problems.raise_if_any()
+    return MappingProxyType({name: one for name, one in found.items() if one})
 
 
 def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -154,7 +178,7 @@ def _check(
             )
     if isinstance(store, StoreSettings):
         _check_address("database_url", store.database_url, POSTGRES_SCHEMES, problems)
-        _check_address("redis_url", store.redis_url, ("redis://", "rediss://", "unix://"), problems)
+        _check_address("redis_url", store.redis_url, REDIS_SCHEMES, problems)
 
 
 def _check_address(field: str, address: Secret, schemes: tuple[str, ...], problems: Problems) -> None:

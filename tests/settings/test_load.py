@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings.load import DEFAULT_FILE, SettingsError, load, load_store
+from gateway.settings.load import DEFAULT_FILE, SettingsError, load, load_assistants, load_store
 from gateway.settings.settings import SECTIONS, Settings
 from tests.settings.folder import BASE, Folder
 
@@ -227,3 +227,35 @@ def test_every_section_is_a_field_of_the_settings() -> None:
 
 def _file_references(path: Path) -> list[str]:
     return [part.split('"')[0] for part in path.read_text().split('"file:')[1:]]
+
+
+def test_a_command_that_wants_to_know_where_assistants_are_needs_no_secret(folder: Folder) -> None:
+    path = folder.root / "switchboard.toml"
+    a = '[assistants.a]\nurl = "http://a"\nsigning_secrets = ["file:not/here"]\n'
+    path.write_text(a + '[assistants.b]\nkind = "scripted"\n')
+    found = load_assistants(path, {**folder.environ, "A_URL": "http://elsewhere"})
+
+    assert {name: (one.kind, one.url) for name, one in found.items()} == {
+        "a": ("http", "http://elsewhere"),
+        "b": ("scripted", ""),
+    }
+
+
+def test_what_is_wrong_with_an_assistant_is_told_to_such_a_command(folder: Folder) -> None:
+    path = folder.root / "switchboard.toml"
+    path.write_text('assistants.a = 7\n[assistants.b]\nkind = "htttp"\nsigning_secerts = []\n')
+    with pytest.raises(SettingsError) as error:
+        load_assistants(path, folder.environ)
+
+    assert [problem.partition(":")[0] for problem in error.value.problems] == [
+        "assistants.a",
+        "assistants.b.signing_secerts",
+        "assistants.b.kind",
+    ]
+
+
+def test_a_token_that_could_be_guessed_is_no_token(folder: Folder) -> None:
+    """And is not shown."""
+    toml = BASE + '[api]\ntokens = ["env:LONG", "env:SHORT"]\n'
+    assert folder.problems(toml, LONG="x" * 16, SHORT="hunter2") == ["api: tokens: each needs at least 16 characters"]
+    assert len(folder.load(toml, LONG="x" * 16, SHORT="y" * 16).api.tokens) == 2

@@ -1,0 +1,51 @@
+"""Problem details for HTTP APIs (RFC 9457): the one form of every refusal of the API."""
+
+from __future__ import annotations
+
+import flask
+import msgspec
+from werkzeug.exceptions import HTTPException
+
+from gateway import telemetry
+from gateway.domain.errors import SwitchboardError, TryLater
+from gateway.domain.http import status_line
+
+__all__ = ["problem", "refuse_with_problems"]
+
+
+def problem(status: int, *, reason: str, detail: str, headers: dict[str, str] | None = None) -> flask.Response:
+    """Return a refusal.  *reason* is our own short stable word; ``type`` is left at its default, ``about:blank``."""
+    body = {"title": status_line(status).partition(" ")[2], "status": status, "detail": detail, "reason": reason}
+    return flask.Response(
+        msgspec.json.encode(body),
+        status,
+        content_type="application/problem+json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def refuse_with_problems(pages: flask.Blueprint) -> None:
+    """Have every error of *pages* answered so, our own crashes included."""
+    pages.register_error_handler(SwitchboardError, _ours)
+    pages.register_error_handler(HTTPException, _flasks)
+    pages.register_error_handler(Exception, _crash)
+
+
+def _ours(error: SwitchboardError) -> flask.Response:
+    headers = {"Retry-After": str(max(1, round(error.retry_after_s)))} if isinstance(error, TryLater) else None
+    return problem(error.status, reason=error.reason, detail=str(error), headers=headers)
+
+
+def _flasks(error: HTTPException) -> flask.Response:
+    status = error.code or 500
+    return problem(status, reason=f"http_{status}", detail=error.description or "")
+
+
+def _crash(error: Exception) -> flask.Response:
+    telemetry.event(
+        "request.crashed",
+        route=flask.request.endpoint or "",
+        reason=type(error).__name__,
+        detail=telemetry.trace(error),
+    )
+    return problem(500, reason="crashed", detail="our own code failed; the log says where")
