@@ -7,8 +7,8 @@ Rules, in the order in which they are asked:
    (panic), at most one a second and member.  So many endpoints are seldom dead at once, and those that are left would
    not stand the load of all.
 3. Of two drawn members that are ready and have room, the one with the lower cost: its peak-EWMA of the time to first
-   byte, times the calls it has.  Two draws, and not a look at all: many gateways with the same stale view would
-   all find the same best one.
+   byte, times the calls it has, times its recent failures and one.  Two draws, and not a look at all: many gateways
+   with the same stale view would all find the same best one.
 4. None has room: the same among those that are ready; they have waiting lines.
 5. A member that was tried for this call before is taken only when no other is ready.
 6. None is ready: a probe or a panic, whatever the call is.  Else there is no choice.
@@ -37,8 +37,8 @@ import msgspec
 
 __all__ = ["BalanceRules", "Balancer", "Candidate", "Choice", "Kind", "Latency"]
 
-#: Ended calls of a member whose outcome is remembered.
-RECENT_CALLS = 16
+#: Ended calls of a member whose outcome is remembered: few, so that one that is well again is soon believed.
+RECENT_CALLS = 8
 _RECENT_MASK = (1 << RECENT_CALLS) - 1
 #: Below this age an estimate has decayed by less than half a percent: not worth the exponential.
 _FRESH_S = 0.05
@@ -84,7 +84,9 @@ class Latency:
     """What a member's last calls cost: a peak-EWMA of the time to first byte, and how many of them failed.
 
     The estimate jumps up to a slow call at once, comes down with calls or time over *decay_s*, and never falls
-    through a failure: an endpoint that fails at once must not look like the fastest one.
+    through a failure: an endpoint that fails at once must not look like the fastest one.  A member all of whose last
+    eight calls failed costs nine times as much.  The circuit breaker needs more calls than that to judge; and where a
+    fleet shares the load, most of its members never get them from one caller.
     """
 
     __slots__ = ("_at", "_decay_s", "_estimate_s", "_failed")
@@ -122,13 +124,13 @@ class Latency:
             self._at = now
 
     def cost(self, now: float, in_flight: int) -> float:
-        """Return the time that one more call may be expected to take, beside the *in_flight* that are there."""
+        """Return what one more call would cost beside the *in_flight* that are there: seconds, where none failed."""
         estimate_s = self._estimate_s
         age_s = now - self._at
         if age_s > _FRESH_S:
             # Nobody calls a member that was slow once, so time alone must bring it back.
             estimate_s *= exp(-age_s / self._decay_s)
-        return (estimate_s + _LEAST_S) * (in_flight + 1)
+        return (estimate_s + _LEAST_S) * (in_flight + 1) * (self._failed.bit_count() + 1)
 
 
 class Candidate(Protocol):

@@ -38,8 +38,8 @@ class Member:
         return self.open_s
 
 
-def shut(*, failed: int = 8, by_rate: bool = True, open_s: float = 0.0) -> Member:
-    """Return a member with an open circuit, whose last calls failed *failed* times of 16."""
+def shut(*, failed: int = 4, by_rate: bool = True, open_s: float = 0.0) -> Member:
+    """Return a member with an open circuit, whose last calls failed *failed* times of 8."""
     member = Member(ready=False, tripped_by_rate=by_rate, open_s=open_s)
     for _ in range(failed):
         member.latency.failed(NOW, 0.0)
@@ -144,7 +144,7 @@ def test_an_operators_word_is_not_panicked_away() -> None:
 
 def test_the_cap_spares_those_with_the_fewest_failures() -> None:
     """At most half are shut out by rates."""
-    members = [shut(failed=12), shut(failed=5), shut(failed=14), shut(failed=3), Member()]
+    members = [shut(failed=5), shut(failed=3), shut(failed=7), shut(failed=2), Member()]
     assert balancer(*members).spared() == [3, 1]
     assert balancer(*members[1:]).spared() == [2]
     assert balancer(*members[2:]).spared() == [1]
@@ -154,13 +154,13 @@ def test_the_cap_spares_those_with_the_fewest_failures() -> None:
 def test_nothing_is_spared_that_refuses_or_fails_nearly_always() -> None:
     """It counts among the shut ones all the same: others with fewer failures are spared for it."""
     assert balancer(*[shut(by_rate=False)] * 4).spared() == []
-    assert balancer(*[shut(failed=16)] * 4).spared() == []
-    assert balancer(shut(by_rate=False), shut(by_rate=False), shut(failed=9), Member()).spared() == [2]
+    assert balancer(*[shut(failed=8)] * 4).spared() == []
+    assert balancer(shut(by_rate=False), shut(by_rate=False), shut(failed=5), Member()).spared() == [2]
 
 
 def test_a_spared_member_takes_part_at_four_times_its_cost() -> None:
     """Its choice says that no permit is asked for."""
-    members = [slow(0.02, in_flight=2), shut(failed=3), shut(failed=12), shut(failed=12)]
+    members = [slow(0.02, in_flight=2), shut(failed=0), shut(failed=6), shut(failed=6)]
     members[1].latency.observe(NOW, 0.02)
     assert shares(members) == {(0, Kind.READY): 4_000}
     members[0].in_flight = 4
@@ -171,7 +171,7 @@ def test_a_spared_member_takes_part_at_four_times_its_cost() -> None:
 
 def test_panic_leaves_spared_members_alone() -> None:
     """Their calls tell more than a probe's, and more than half of the fleet takes calls with them."""
-    members = [shut(failed=3, open_s=9.0), shut(failed=3, open_s=9.0), shut(failed=16, open_s=5.0)]
+    members = [shut(failed=3, open_s=9.0), shut(failed=3, open_s=9.0), shut(failed=8, open_s=5.0)]
     chooser = balancer(*members)
     assert sorted(chooser.spared()) == [0, 1]
     kinds = {(choice.index, choice.kind) for choice in (chooser.choose(NOW, 0, True) for _ in range(100)) if choice}
@@ -227,27 +227,29 @@ def test_a_sample_of_an_instant_before_replaces_nothing() -> None:
 
 
 def test_a_failure_never_makes_a_member_look_faster() -> None:
-    """One that fails at once keeps its cost; one that fails late costs what it took."""
+    """One that fails at once costs twice as much; one that fails late, what it took besides."""
     latency = Latency()
     latency.observe(0.0, 0.05)
     latency.failed(0.0, 0.001)
-    assert latency.cost(0.0, 0) == pytest.approx(0.05, rel=0.01)
+    assert latency.cost(0.0, 0) == pytest.approx(2 * 0.05, rel=0.01)
     latency.failed(0.0, 2.0)
-    assert latency.cost(0.0, 0) == pytest.approx(2.0, rel=0.01)
+    assert latency.cost(0.0, 0) == pytest.approx(3 * 2.0, rel=0.01)
 
 
-def test_the_share_of_failures_is_that_of_the_last_sixteen_calls() -> None:
+def test_failures_are_those_of_the_last_eight_calls() -> None:
     """Older ones are forgotten."""
     latency = Latency()
     for _ in range(40):
         latency.failed(0.0, 0.0)
     assert latency.failure_ratio == 1.0
-    for _ in range(4):
-        latency.observe(0.0, 0.01)
+    assert latency.cost(0.0, 0) == pytest.approx(9 * 0.03, rel=0.01)
+    for _ in range(2):
+        latency.observe(0.0, 0.03)
     assert latency.failure_ratio == 0.75
-    for _ in range(12):
-        latency.observe(0.0, 0.01)
+    for _ in range(6):
+        latency.observe(0.0, 0.03)
     assert latency.failure_ratio == 0.0
+    assert latency.cost(0.0, 0) == pytest.approx(0.03, rel=0.01)
 
 
 def test_costs_still_tell_by_calls_after_a_long_silence() -> None:
@@ -269,7 +271,7 @@ MEMBERS = st.builds(
             "open_s": st.sampled_from([-1.0, 0.0, 0.9, 1.0, 30.0]),
         }
     ),
-    failed=st.integers(0, 16),
+    failed=st.integers(0, 8),
     room=st.booleans(),
     in_flight=st.integers(0, 20),
     since=st.sampled_from([-inf, NOW - 5.0, NOW]),
