@@ -1,6 +1,7 @@
 """What the guards decide for each call, and what that costs: the domain's own code, in the order of a call.
 
-The clock is a number that goes on by 25 µs a call, so that windows turn as they do at 40,000 calls a second.  Beside it two circuit breakers around a function that does nothing.
+The clock is a number that goes on by 25 µs a call, so that windows turn as they do at 40,000 calls a second.  Beside
+it two circuit breakers around a function that does nothing.
 ``python -m bench.rpc.decision`` runs ours once and prints JSON, on the core that it was started on.
 """
 

@@ -21,7 +21,7 @@ from bench.needs import CLIENTS, PEERS, missing
 from bench.report import Report, median, spread
 from bench.stack import GATEWAY_CPU, OTHERS_CPU, ROOT, busy_s, cpu_s, pinned
 
-__all__ = ["CONTESTANTS", "Contestant", "EchoServer", "Sample", "Speeds", "measure", "run"]
+__all__ = ["CONTESTANTS", "Contestant", "EchoServer", "Failed", "Sample", "Speeds", "echo_server", "measure", "run"]
 
 OURS = "ours"
 #: What one run of a contestant may take beyond its seconds: the slowest imports a second long.

@@ -1,8 +1,8 @@
 """``python caller.py CLIENT PORT WARM_S MEASURED_S``: a client of bench.rpc, called by 64 greenlets as fast as it can.
 
-It warms up, prints ``ready``, waits for a line on stdin, runs, and prints one line of JSON: calls, wall and processor
-seconds; or what was wrong.  Every caller has a body of its own, and every answer is compared with it: an answer that
-belongs to somebody else is found out.
+It warms up, prints ``ready``, stands still until a line comes on stdin, goes on, and prints one line of JSON: calls,
+wall and processor seconds; or what was wrong.  Every caller has a body of its own, and every answer is compared with
+it: an answer that belongs to somebody else is found out.
 """
 
 from __future__ import annotations
@@ -22,98 +22,109 @@ from collections.abc import Awaitable, Callable
 from clients import CALLERS, CLIENTS, PATCHED, Connect, httpx_asyncio
 
 BODIES = [json.dumps({"message": "something with gin and lemon", "user": f"U{n:03d}"}).encode() for n in range(CALLERS)]
+#: Where JSON goes, also when the process is left at once.
+STDOUT = 1
 
 
 class WrongAnswer(Exception):
     """An answer that is not the echo of its request."""
 
 
-class Run:
-    """Calls are made until ``over``; the first failure ends it for all."""
+class Calls:
+    """Callers that go on for ever, and how often each has called; the first failure ends it for all."""
 
     def __init__(self) -> None:
-        self.over = False
-        self.calls = 0
+        self.counts = [0] * CALLERS
         self.error: BaseException | None = None
 
-    def call(self, connect: Connect, body: bytes) -> None:
-        calls = 0
+    def call(self, connect: Connect, caller: int) -> None:
+        body, counts = BODIES[caller], self.counts
         try:
             ask = connect(body)
-            while not self.over:
+            while self.error is None:
                 if ask(body) != body:
                     raise WrongAnswer
-                calls += 1
+                counts[caller] += 1
         except BaseException as error:
-            self.over, self.error = True, error
-        self.calls += calls
+            self.error = self.error or error
 
-    async def await_calls(self, ask: Callable[[bytes], Awaitable[bytes]], body: bytes) -> None:
-        calls = 0
+    async def await_calls(self, ask: Callable[[bytes], Awaitable[bytes]], caller: int) -> None:
+        body, counts = BODIES[caller], self.counts
         try:
-            while not self.over:
+            while self.error is None:
                 if await ask(body) != body:
                     raise WrongAnswer
-                calls += 1
-        except BaseException as error:
-            self.over, self.error = True, error
-        self.calls += calls
+                counts[caller] += 1
+        except Exception as error:
+            self.error = self.error or error
 
-    def result(self) -> int:
+    def sum(self) -> int:
         if self.error is not None:
             raise self.error
-        return self.calls
+        return sum(self.counts)
 
 
-def over_gevent(name: str, port: int) -> Callable[[float], int]:
+class Timing:
+    """From ``ready`` to the end."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._before = calls.sum()
+        say("ready")
+        os.read(0, 1)
+        self._began, self._cpu_s = time.perf_counter(), time.process_time()
+
+    def end(self) -> dict[str, float]:
+        wall_s, cpu_s = time.perf_counter() - self._began, time.process_time() - self._cpu_s
+        return {"calls": self._calls.sum() - self._before, "wall_s": wall_s, "cpu_s": cpu_s}
+
+
+def over_gevent(name: str, port: int, warm_s: float, measured_s: float) -> dict[str, float]:
     import gevent
     from gevent import monkey
 
     assert (name in PATCHED) == monkey.is_module_patched("socket")
-    connect = CLIENTS[name](port)
-
-    def run_for(seconds: float) -> int:
-        run = Run()
-        callers = [gevent.spawn(run.call, connect, body) for body in BODIES]
-        gevent.sleep(seconds)
-        run.over = True
-        gevent.joinall(callers)
-        return run.result()
-
-    return run_for
+    connect, calls = CLIENTS[name](port), Calls()
+    for caller in range(CALLERS):
+        gevent.spawn(calls.call, connect, caller)
+    gevent.sleep(warm_s)
+    timing = Timing(calls)
+    gevent.sleep(measured_s)
+    return timing.end()
 
 
-def over_asyncio(port: int) -> Callable[[float], int]:
+async def over_asyncio(port: int, warm_s: float, measured_s: float) -> dict[str, float]:
     import asyncio
 
-    loop = asyncio.new_event_loop()
-    ask = httpx_asyncio(port)
-
-    async def run_for(seconds: float) -> int:
-        run = Run()
-        async with asyncio.TaskGroup() as callers:
-            for body in BODIES:
-                callers.create_task(run.await_calls(ask, body))
-            await asyncio.sleep(seconds)
-            run.over = True
-        return run.result()
-
-    return lambda seconds: loop.run_until_complete(run_for(seconds))
+    ask, calls = httpx_asyncio(port), Calls()
+    callers = [asyncio.create_task(calls.await_calls(ask, caller)) for caller in range(CALLERS)]
+    await asyncio.sleep(warm_s)
+    timing = Timing(calls)
+    await asyncio.sleep(measured_s)
+    said = timing.end()
+    for caller in callers:
+        caller.cancel()
+    return said
 
 
-def main(name: str, port: int, warm_s: float, measured_s: float) -> dict[str, object]:
-    run_for = over_asyncio(port) if name == "httpx_asyncio" else over_gevent(name, port)
-    run_for(warm_s)
-    print("ready", flush=True)
-    os.read(0, 1)
-    began, cpu_s = time.perf_counter(), time.process_time()
-    calls = run_for(measured_s)
-    return {"calls": calls, "wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu_s}
+def say(text: str) -> None:
+    os.write(STDOUT, text.encode() + b"\n")
+
+
+def main(name: str, *numbers: str) -> dict[str, float]:
+    port, (warm_s, measured_s) = int(numbers[0]), map(float, numbers[1:])
+    if name != "httpx_asyncio":
+        return over_gevent(name, port, warm_s, measured_s)
+    import asyncio
+
+    return asyncio.run(over_asyncio(port, warm_s, measured_s))
 
 
 if __name__ == "__main__":
     try:
-        said = main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
+        said = json.dumps(main(*sys.argv[1:]))
     except BaseException as error:
-        said = {"wrong": f"{type(error).__name__}: {error}"[:200]}
-    print(json.dumps(said), flush=True)
+        said = json.dumps({"wrong": f"{type(error).__name__}: {error}"[:200]})
+    say(said)
+    # At once: 64 callers are still calling.
+    os._exit(0)

@@ -145,6 +145,9 @@ def bare_watcher(port: int) -> Connect:
     import httptools
     from greenlet import getcurrent, greenlet
 
+    # A watcher must not outlive its socket, and nobody closes either.
+    kept = []
+
     def connect(body: bytes) -> Ask:
         connected = socket.create_connection(("127.0.0.1", port))
         connected.setblocking(False)
@@ -152,6 +155,7 @@ def bare_watcher(port: int) -> Connect:
         hub, switch = gevent.get_hub(), greenlet.switch
         watcher = hub.loop.io(connected.fileno(), 1)
         watcher.start(getcurrent().switch)
+        kept.append((connected, watcher))
         request, answer = _request(port, body), _Answer()
         feed = httptools.HttpResponseParser(answer).feed_data
 
