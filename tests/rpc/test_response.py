@@ -143,6 +143,37 @@ def test_a_body_of_exactly_its_bound_passes_in_single_byte_chunks() -> None:
     assert (reader.done, reader.take()) == (True, 100 * b"a")
 
 
+def test_a_whole_body_is_one_attribute_however_many_pieces_it_came_in() -> None:
+    reader = reader_for()
+    for data in (SIMPLE, CHUNKED + b"1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"):
+        for size in (len(data), 1):
+            reader.begin(bodiless=False, body_bytes_max=100)
+            for start in range(0, len(data), size):
+                reader.feed(data[start : start + size])
+
+            assert (reader.done, reader.body) == (True, b"hi")
+            assert (reader.take(), reader.take(), reader.body) == (b"hi", b"", b"")
+
+
+def test_what_follows_a_large_answer_costs_the_connection_too() -> None:
+    """A read that is given to the parser bit by bit, because it may hold too much framing."""
+    for head, bodiless in ((SIMPLE, False), (HEAD + b"Content-Length: 5000\r\n\r\n", True)):
+        for surplus in (b"x" * 9000, SIMPLE * 200):
+            reader = reader_for(bodiless=bodiless, header_bytes_max=len(head))
+            reader.feed(head + surplus)
+
+            assert (reader.done, reader.reusable) == (True, False)
+
+
+def test_chunks_from_an_old_server_cost_the_connection() -> None:
+    """Between us and it may be one that took the body for something else: RFC 9112, section 6.1."""
+    head = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reader = reader_for()
+    reader.feed(head + b"2\r\nhi\r\n0\r\n\r\n")
+
+    assert (reader.done, reader.take(), reader.reusable) == (True, b"hi", False)
+
+
 def test_an_answer_to_head_has_no_body_whatever_it_announces() -> None:
     reader = reader_for(bodiless=True)
     reader.feed(HEAD + b"Content-Length: 5000\r\n\r\n")
