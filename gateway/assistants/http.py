@@ -126,13 +126,11 @@ class HttpAssistant:
             message = f"{self.name} answered with status {response.status}"
             raise AssistantFailed(message, reason=f"http_{response.status}")
         media_type = (response.header("content-type") or "").partition(";")[0].strip().lower()
-        if (response.header("content-encoding") or "identity") != "identity":
-            media_type = "a compressed body"
         if media_type == "text/event-stream":
             return self._read_stream(response, on_preview)
         if media_type == "application/json":
             return self._read_whole(response)
-        message = f"{self.name} answered with neither application/json nor text/event-stream, uncompressed"
+        message = f"{self.name} answered with neither application/json nor text/event-stream"
         raise AssistantFailed(message, reason="wrong_content_type")
 
     def _read_stream(self, response: StreamedResponse, on_preview: OnPreview) -> Reply:
@@ -165,7 +163,7 @@ class HttpAssistant:
             case ConnectionLost() | BadAnswer(reason="truncated" | "reset"):
                 reason = "connection_lost"
             case BadAnswer(reason="body_too_large"):
-                message, reason = f"{self.name} announced too much ({own}.reply_bytes_max)", "too_large"
+                message, reason = f"{self.name} answered with too much ({own}.reply_bytes_max)", "too_large"
             case BadAnswer():
                 reason = "bad_answer"
         return AssistantFailed(message, reason=reason)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
+import zlib
 from collections.abc import Iterator
 from socket import socket
 
@@ -130,6 +132,38 @@ def test_the_address_is_used_as_it_stands(service: Service, rpc: RpcClient, rest
 def test_the_media_type_is_read_as_one(rpc: RpcClient, media_type: str) -> None:
     with serving(answer(b'{"parts": []}', media_type=media_type)) as service:
         assert ask(HttpAssistant("bartender", settings(service.url), rpc)) == Reply()
+
+
+def test_a_compressed_reply_is_a_reply(rpc: RpcClient) -> None:
+    packed = gzip.compress(b'{"parts": [{"type": "text", "text": "Hi"}]}')
+    whole = head("application/json", "content-encoding: gzip", f"content-length: {len(packed)}") + packed
+
+    with serving(lambda _call, connection: connection.sendall(whole)) as service:
+        assert ask(HttpAssistant("bartender", settings(service.url), rpc)) == Reply((Text("Hi"),))
+        assert service.received[0].headers["accept-encoding"] == "gzip"
+
+
+def test_a_preview_of_a_compressed_stream_is_shown_as_soon_as_it_is_flushed(rpc: RpcClient) -> None:
+    shown = Event()
+    previews: list[Preview] = []
+
+    def behave(_call: Received, connection: socket) -> None:
+        packer = zlib.compressobj(wbits=31)
+        connection.sendall(head("text/event-stream", "connection: close", "content-encoding: gzip"))
+        first = packer.compress(event("delta", b'{"text": "Sha"}'))
+        connection.sendall(first + packer.flush(zlib.Z_SYNC_FLUSH))
+        assert shown.wait(GUARD_S)
+        connection.sendall(packer.compress(event("reply", b'{"parts": []}')) + packer.flush())
+        connection.close()
+
+    def show(preview: Preview) -> None:
+        previews.append(preview)
+        shown.set()
+
+    with serving(behave) as service:
+        assistant = HttpAssistant("bartender", settings(service.url), rpc)
+        assert assistant.ask(TURN, LANE_KEY, CAPABILITIES, deadline(GUARD_S), show) == Reply()
+    assert previews == [Delta("Sha")]
 
 
 def test_answers_in_one_piece_share_a_connection(service: Service, rpc: RpcClient) -> None:

@@ -5,6 +5,7 @@ All of them are real services on real sockets.
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import struct
 import time
@@ -112,9 +113,17 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
         send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"),
         "wrong_content_type",
     ),
-    "compresses": (
+    "compresses as nobody asked for": (
+        send(head("application/json", "content-encoding: br", "content-length: 2"), b"{}"),
+        "bad_answer",
+    ),
+    "says that it compresses and does not": (
         send(head("application/json", "content-encoding: gzip", "content-length: 2"), b"{}"),
-        "wrong_content_type",
+        "bad_answer",
+    ),
+    "breaks off what it compresses": (
+        send(head("application/json", "content-encoding: gzip"), gzip.compress(b'{"parts": []}')[:-1]),
+        "connection_lost",
     ),
     "is not JSON": (answer(b"Sure! Here is your JSON:"), "not_json"),
     "is not UTF-8": (answer(b'{"parts": [{"type": "text", "text": "\xff"}]}'), "not_json"),
@@ -142,6 +151,14 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     # It talks too much.
     "announces 10 MB": (
         send(head("application/json", "content-length: 10000000"), b"x" * 100_000),
+        "too_large",
+    ),
+    "compresses 30 MB": (
+        send(head("application/json", "content-encoding: gzip"), gzip.compress(b" " * 30_000_000)),
+        "too_large",
+    ),
+    "compresses one byte too many": (
+        send(head("application/json", "content-encoding: gzip"), gzip.compress(b" " * 20_001)),
         "too_large",
     ),
     "says one byte too many and waits": (
