@@ -28,7 +28,7 @@ from gateway.domain.deadline import Deadline
 from gateway.domain.errors import AssistantFailed, CallFailed, TryLater
 from gateway.domain.reply import Reply
 from gateway.domain.turn import LaneKey, Turn
-from gateway.rpc import Call, Endpoint, RpcClient, StreamedResponse
+from gateway.rpc import Call, RpcClient, Service, StreamedResponse
 from gateway.rpc.errors import BadAnswer, CallTimeout, ConnectFailed, ConnectionLost
 from gateway.settings.assistants import AssistantSettings
 
@@ -62,7 +62,7 @@ class HttpAssistant:
         self._unix_time = unix_time
         self._random_bits = random_bits
         self._keys = _signing_keys(name, settings)
-        self._endpoint, self._path = _address(name, settings.url)
+        self._service, self._path = _address(name, settings.url)
         self._timeouts = msgspec.structs.replace(
             rpc.timeouts,
             connect_s=settings.connect_timeout_s,
@@ -104,7 +104,7 @@ class HttpAssistant:
             self._keys, message_id=message_id(turn), unix_s=int(self._unix_time()), body=body
         )
         return Call(
-            endpoint=self._endpoint,
+            service=self._service,
             method="POST",
             path=self._path,
             headers=dict(headers + signature),
@@ -179,8 +179,8 @@ def _signing_keys(name: str, settings: AssistantSettings) -> tuple[bytes, ...]:
     return tuple(keys)
 
 
-def _address(name: str, url: str) -> tuple[Endpoint, str]:
-    """Return the endpoint that *url* lies on, and the rest of it."""
+def _address(name: str, url: str) -> tuple[Service, str]:
+    """Return the service that *url* lies on, and the rest of it."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -189,4 +189,4 @@ def _address(name: str, url: str) -> tuple[Endpoint, str]:
         got = parts.scheme or "none"
         raise ValueError(f"assistants.{name}.url: expected http, https or http+unix with a host, got {got}")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Endpoint(f"assistants.{name}", f"{parts.scheme}://{parts.netloc}"), path
+    return Service(f"assistants.{name}", (f"{parts.scheme}://{parts.netloc}",)), path

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from gateway.channels.base import PlatformAnswer
 from gateway.domain.deadline import Deadline
-from gateway.rpc.call import Call, Endpoint
+from gateway.rpc.call import Call, Service
 from gateway.rpc.client import RpcClient
 
 __all__ = ["RpcPlatformClient"]
@@ -35,7 +35,7 @@ class RpcPlatformClient:
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         result = self._rpc.call(
             Call(
-                endpoint=Endpoint(parts.netloc, host),
+                service=Service(parts.netloc, (host,)),
                 method="POST",
                 path=path,
                 headers=headers,

@@ -3,7 +3,7 @@
 README.md walks through a call in the order in which it passes the layers.
 """
 
-from gateway.rpc.call import Call, CallResult, Endpoint
+from gateway.rpc.call import Call, CallResult, Policy, Service
 from gateway.rpc.client import RpcClient
 from gateway.rpc.errors import (
     BadAnswer,
@@ -24,9 +24,10 @@ __all__ = [
     "CallTimeout",
     "ConnectFailed",
     "ConnectionLost",
-    "Endpoint",
     "InvalidCall",
+    "Policy",
     "RpcClient",
+    "Service",
     "StreamedResponse",
     "Timeouts",
 ]

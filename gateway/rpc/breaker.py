@@ -1,4 +1,4 @@
-"""The circuit breaker's shell: a clock, a draw, and the telling of what the table decided.
+"""The circuit breaker's shell: a clock, a draw, and the telling of what the health decided.
 
 The decisions are in :mod:`gateway.domain.resilience.health`.  What a call's end says about its endpoint stands here.
 """
@@ -21,11 +21,14 @@ from gateway.domain.resilience.health import (
     State,
     Verdict,
 )
+from gateway.rpc.clock import Clock
 from gateway.rpc.errors import CallRefused, CallTimeout, ConnectFailed, InvalidCall
-from gateway.rpc.timeouts import Clock
 from gateway.settings.rpc import RpcSettings
 
-__all__ = ["Breaker", "judge_error", "judge_status"]
+__all__ = ["Breaker", "OnCircuit", "judge_error", "judge_status"]
+
+#: Hears of every change of a circuit: its endpoint's label, and what changed.
+OnCircuit = Callable[[str, Change], None]
 
 _OK = (Verdict.OK, Cause.CALL)
 _FAILED = (Verdict.FAILED, Cause.CALL)
@@ -60,18 +63,29 @@ def judge_error(error: BaseException, status: int, *, patience_s: float) -> tupl
 class Breaker:
     """The circuit of one endpoint."""
 
-    __slots__ = ("_clock", "_draw", "_health", "_name", "_told")
+    __slots__ = ("_clock", "_draw", "_label", "_on_circuit", "_told", "health")
 
-    def __init__(self, name: str, settings: RpcSettings, *, clock: Clock, draw: Callable[[], float]) -> None:
-        self._name = name
+    def __init__(
+        self,
+        label: str,
+        settings: RpcSettings,
+        *,
+        clock: Clock,
+        draw: Callable[[], float],
+        on_circuit: OnCircuit | None = None,
+    ) -> None:
+        self._label = label
         self._clock = clock
         self._draw = draw
+        self._on_circuit = on_circuit
         self._told: Change | None = None
-        self._health = Health(
+        #: What decides.  Who changes it directly calls ``tell`` afterwards.
+        self.health = Health(
             HealthRules(
                 window_s=settings.breaker_window_s,
                 calls_min=settings.breaker_calls_min,
                 failure_ratio=settings.breaker_failure_ratio,
+                slow_ratio=settings.breaker_slow_ratio,
                 connect_failures_max=settings.breaker_connect_failures_max,
                 open_base_s=settings.breaker_open_base_s,
                 open_max_s=settings.breaker_open_max_s,
@@ -80,50 +94,85 @@ class Breaker:
         )
 
     def __repr__(self) -> str:
-        return f"<Breaker {self._name} {self._health!r}>"
+        return f"<Breaker {self._label} {self.health!r}>"
 
     @property
     def state(self) -> State:
         """The circuit's state."""
-        return self._health.state
+        return self.health.state
 
-    def admit(self, now: float, *, lease_s: float) -> Permit:
+    def admit(self, now: float, lease_s: float) -> Permit:
         """Return the permit for one call that takes at most *lease_s*, or raise :exc:`CallRefused`."""
-        permit = self._health.admit(now, lease_s=lease_s)
-        self._tell()
-        if isinstance(permit, Refused):
-            raise CallRefused(
-                f"the circuit to {self._name} is {self._health.state.value} (rpc.breaker_*)",
-                reason=f"breaker_{permit.reason}",
-                retry_after_s=permit.retry_after_s,
-            )
-        return permit
+        permit = self.health.admit(now, lease_s)
+        if self.health.last_change is not self._told:
+            self.tell()
+        if permit.__class__ is Refused:
+            raise self._refusal(permit)
+        return permit  # type: ignore[return-value]  # isinstance would cost more than the decision
 
-    def settle(self, permit: Permit, judgement: tuple[Verdict, Cause]) -> None:
-        """Take a call's end."""
-        verdict, cause = judgement
-        jitter = self._draw() if verdict is Verdict.FAILED else 0.0
-        self._health.settle(permit, verdict, now=self._clock(), jitter=jitter, cause=cause)
-        self._tell()
+    def settle(self, permit: Permit, judgement: tuple[Verdict, Cause], now: float, was_slow: bool) -> None:
+        """Take a call's end; *was_slow* if ``note_slow`` was told of it."""
+        health = self.health
+        if judgement is _OK:
+            health.settle(permit, Verdict.OK, now, 0.0, Cause.CALL, was_slow)
+        else:
+            health.settle(permit, judgement[0], now, self._draw(), judgement[1], was_slow)
+        if health.last_change is not self._told:
+            self.tell()
+
+    def note_slow(self, permit: Permit) -> None:
+        """Take notice that a call under way has become slow."""
+        self.health.note_slow(permit, self._clock(), self._draw())
+        self.tell()
+
+    def probed(self, ok: bool) -> None:
+        """Take the end of an active probe."""
+        self.health.probed(ok, self._clock(), self._draw())
+        self.tell()
+
+    def cool(self, reason: str) -> None:
+        """End an open circuit's time, so that the next call is its probe."""
+        self.health.cool(self._clock(), reason)
+        self.tell()
+
+    def suspect(self) -> None:
+        """Take a hint: another process sees it sick."""
+        self.health.suspect(self._clock())
+
+    def peer_recovered(self) -> None:
+        """Take a hint: another process sees it well again."""
+        self.health.peer_recovered(self._clock())
+        self.tell()
 
     def command(self, event: Event) -> None:
         """Do an operator's word: one of the commands of :mod:`gateway.domain.resilience.health`."""
-        self._health.apply(event, now=self._clock(), jitter=self._draw(), reason="operator")
-        self._tell()
+        self.health.apply(event, now=self._clock(), jitter=self._draw(), reason="operator")
+        self.tell()
 
     def view(self) -> HealthView:
         """Return what a person is shown."""
-        return self._health.view(self._clock())
+        return self.health.view(self._clock())
 
-    def _tell(self) -> None:
-        change = self._health.last_change
+    def tell(self) -> None:
+        """Say what changed since this was said last."""
+        change = self.health.last_change
         if change is self._told or change is None:
             return
         self._told = change
         telemetry.event(
             "breaker.changed",
-            endpoint=self._name,
+            endpoint=self._label,
             before=change.before.value,
             after=change.after.value,
             reason=change.reason,
+        )
+        if self._on_circuit is not None:
+            self._on_circuit(self._label, change)
+
+    def _refusal(self, refused: object) -> CallRefused:
+        assert isinstance(refused, Refused)
+        return CallRefused(
+            f"the circuit to {self._label} is {self.health.state.value} (rpc.breaker_*; `switchboard breakers list`)",
+            reason=f"breaker_{refused.reason}",
+            retry_after_s=refused.retry_after_s,
         )

@@ -7,28 +7,44 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.domain.deadline import Deadline
+from gateway.domain.resilience.priority import Priority
 from gateway.rpc.timeouts import Timeouts
 
-__all__ = ["Call", "CallResult", "Endpoint", "RawHeaders", "find_header", "header_map"]
+__all__ = ["Call", "CallResult", "Policy", "RawHeaders", "Service", "find_header", "header_map"]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-class Endpoint(msgspec.Struct, frozen=True):
-    """The unit of isolation: every endpoint has its own pool and circuit breaker.
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How one service differs from the others; None: the setting of ``[rpc]``."""
 
-    ``base_url`` is ``http://``, ``https://`` or ``http+unix://%2Fpath%2Fof.sock``, with an optional path
-    prefix.
+    #: Connections to each of its endpoints (``rpc.connections_max``).
+    connections_max: int | None = None
+    #: Seconds to the answer's head above which a call is slow (``rpc.breaker_slow_s``).
+    slow_s: float | None = None
+    #: Where its health is asked by GET every ``rpc.probe_period_s``, below the base URL; empty: nowhere.
+    probe_path: str = ""
+    #: Whether an idempotent call may be made a second time when the first is late.
+    hedge: bool = False
+    #: Whether its address came out of a payload: then it must not lead into a private network.
+    guarded: bool = False
+
+
+class Service(msgspec.Struct, frozen=True, cache_hash=True):
+    """What is called: one or several copies of the same thing.
+
+    A base URL is ``http://``, ``https://`` or ``http+unix://%2Fpath%2Fof.sock``, with an optional path prefix.
     """
 
     name: str
-    base_url: str
+    base_urls: tuple[str, ...]
+    policy: Policy = Policy()
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request."""
 
-    endpoint: Endpoint
+    service: Service
     method: str
     #: Appended to the base URL's path; begins with ``/`` or is empty; may hold a query.
     path: str = ""
@@ -36,18 +52,21 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     deadline: Deadline
-    #: Doing it twice changes nothing: it may be sent again if the connection died before an answer's first
-    #: byte.
+    #: Doing it twice changes nothing: it may be sent again although the other side may have seen it.
     idempotent: bool = False
     #: None: the setting ``rpc.body_bytes_max``.
     body_bytes_max: int | None = None
     #: None: the settings.  Change some of them with ``msgspec.structs.replace(client.timeouts, idle_s=...)``.
     timeouts: Timeouts | None = None
-    #: Whether the answer may come compressed; it is decoded as it arrives.
-    gzip: bool = True
-    #: Name of a header that tells the milliseconds left when an attempt is sent; empty for none.
+    #: Who waits longest and is shed first when there is too much to do.
+    priority: Priority = Priority.NORMAL
+    #: Among equals, room is shared out by this label; empty: nobody in particular.
+    tenant: str = ""
+    #: Name of a header in which each attempt says how many milliseconds are left; empty: none.
     deadline_header: str = ""
-    #: Redirects that are followed: GET and HEAD only, never to another origin.
+    #: Whether a compressed answer is welcome; it is decompressed as it comes.
+    gzip: bool = True
+    #: Redirects that are followed, by GET and HEAD and within the same origin.
     redirects_max: int = 0
 
 

@@ -1,17 +1,14 @@
-"""The client: endpoints by name, each with its pool and breaker, and two ways to call one.
+"""The client: services by what they are, and two ways to call one.
 
 ``call`` returns the whole answer, ``stream`` passes it on as it arrives.  Both raise the errors of
-:mod:`gateway.rpc.errors` and nothing else of their own.  Retries (but for a stale connection), hedges,
-balancing and adaptive limits are deliberately absent: they will wrap :class:`~gateway.rpc.exchange.Exchange`,
-inside these two methods.
+:mod:`gateway.rpc.errors` and nothing else of their own.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import gevent
 
@@ -19,24 +16,26 @@ from gateway import telemetry
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import SwitchboardError
 from gateway.domain.resilience.health import Event, HealthView
-from gateway.rpc.address import parse_base_url
-from gateway.rpc.breaker import Breaker
-from gateway.rpc.call import Call, CallResult, Endpoint
-from gateway.rpc.connect import Connector
-from gateway.rpc.connection import Connection
+from gateway.rpc.backend import Backend
+from gateway.rpc.breaker import OnCircuit
+from gateway.rpc.build import Builder
+from gateway.rpc.call import Call, CallResult, Service
+from gateway.rpc.clock import Clock
 from gateway.rpc.errors import CallRefused
-from gateway.rpc.exchange import Backend, Exchange
-from gateway.rpc.pool import Pool
-from gateway.rpc.request import RequestWriter
+from gateway.rpc.member import Member
+from gateway.rpc.pool import stopped
 from gateway.rpc.stream import StreamedResponse
-from gateway.rpc.timeouts import Budget, Clock, Timeouts
+from gateway.rpc.timeouts import Timeouts
 from gateway.settings.rpc import RpcSettings
 
 __all__ = ["RpcClient"]
 
 
 class RpcClient:
-    """Calls endpoints.  One a process; belongs to one thread, any number of greenlets."""
+    """Calls services.  One a process; belongs to one thread, any number of greenlets.
+
+    *on_circuit* hears of every change of a circuit; it must not wait.
+    """
 
     def __init__(
         self,
@@ -44,141 +43,125 @@ class RpcClient:
         *,
         clock: Clock = time.monotonic,
         draw: Callable[[], float] = random.random,
+        on_circuit: OnCircuit | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._draw = draw
-        self._backends: OrderedDict[Endpoint, Backend] = OrderedDict()  # least recently used first
+        self._backends: dict[Service, Backend] = {}
+        self._builder = Builder(settings, clock=clock, draw=draw, on_circuit=on_circuit, on_open=self._start_sweeper)
+        self._orders: dict[str, Event] = {}
         self._sweeper: gevent.Greenlet[[], None] | None = None
         self._stopped = False
         #: What a call's ``timeouts`` are when it says nothing.
         self.timeouts = Timeouts.of(settings)
 
     def __repr__(self) -> str:
-        return f"<RpcClient {[backend.pool for backend in self._backends.values()]}>"
+        return f"<RpcClient {list(self._backends.values())}>"
 
     def call(self, call: Call) -> CallResult:
         """Return the whole answer."""
-        exchange = self._begin(call)
+        backend = self._backends.get(call.service)
         try:
-            reader = exchange.reader
-            while not reader.done:
-                exchange.read()
-            body = reader.take()
-        except BaseException as error:
-            exchange.fail(error)
+            if backend is None:
+                backend = self._remember(call.service)
+            budget = backend.enter(call)
+        except SwitchboardError as error:
+            telemetry.event("rpc.refused", endpoint=call.service.name, reason=error.reason)
             raise
-        duration_s = exchange.finish()
-        return CallResult(reader.status, reader.headers, body, duration_s, exchange.reused)
+        try:
+            return backend.call(call, budget)
+        finally:
+            backend.calls -= 1
 
     def stream(self, call: Call) -> StreamedResponse:
         """Return a context manager that makes the call and passes its answer on as it arrives."""
-        return StreamedResponse(lambda: self._begin(call))
+        return StreamedResponse(self._backend, call)
 
-    def breakers(self) -> dict[Endpoint, HealthView]:
-        """Return the health of every endpoint that is remembered."""
-        return {endpoint: backend.breaker.view() for endpoint, backend in self._backends.items()}
+    def breakers(self) -> dict[str, HealthView]:
+        """Return the health of every endpoint that is remembered, by its label."""
+        return {member.label: member.breaker.view() for member in self._members()}
 
-    def command(self, endpoint: Endpoint, event: Event) -> None:
-        """Force, observe or reset the circuit of *endpoint*."""
-        self._backend(endpoint).breaker.command(event)
+    def command(self, label: str, event: Event) -> None:
+        """Force, observe or reset the circuit of the endpoint *label*, known or not yet."""
+        if event is Event.RESET:
+            self._orders.pop(label, None)
+        else:
+            self._orders[label] = event
+        for member in self._labelled(label):
+            member.breaker.command(event)
+
+    def suspect(self, label: str) -> None:
+        """Take a hint: another process sees the endpoint *label* sick."""
+        for member in self._labelled(label):
+            member.breaker.suspect()
+
+    def peer_recovered(self, label: str) -> None:
+        """Take a hint: another process sees the endpoint *label* well again."""
+        for member in self._labelled(label):
+            member.breaker.peer_recovered()
 
     def stop(self, deadline: Deadline) -> None:
         """Refuse new calls, let those under way end until *deadline*, then end them.  Safe to call twice."""
         self._stopped = True
-        for backend in self._backends.values():
-            backend.pool.stop()
-        while any(backend.pool.busy for backend in self._backends.values()):
+        backends = list(self._backends.values())
+        for backend in backends:
+            backend.stop()
+        while any(backend.calls for backend in backends):
             left_s = deadline.left_s(self._clock())
             if not left_s:
                 break
             gevent.sleep(min(left_s, DRAIN_POLL_S))
-        for backend in self._backends.values():
-            backend.pool.abort()
+        for backend in backends:
+            backend.abort()
         sweeper, self._sweeper = self._sweeper, None
         if sweeper is not None:
             sweeper.kill(block=False)
 
-    def _begin(self, call: Call) -> Exchange:
-        try:
-            backend = self._backend(call.endpoint)
-            request = backend.writer.write(call)
-            exchange = Exchange(backend, Budget(call.timeouts or self.timeouts, call.deadline, self._clock))
-        except SwitchboardError as error:
-            telemetry.event("rpc.refused", endpoint=call.endpoint.name, reason=error.reason)
-            raise
-        try:
-            exchange.open(call, request)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        return exchange
+    def _backend(self, service: Service) -> Backend:
+        return self._backends.get(service) or self._remember(service)
 
-    def _backend(self, endpoint: Endpoint) -> Backend:
+    def _remember(self, service: Service) -> Backend:
         if self._stopped:
-            raise CallRefused("the RPC client is stopped", reason="stopped", retry_after_s=1.0)
-        backend = self._backends.get(endpoint)
-        if backend is None:
-            backend = self._remember(endpoint)
-        self._backends.move_to_end(endpoint)
-        return backend
-
-    def _remember(self, endpoint: Endpoint) -> Backend:
-        settings, name = self._settings, endpoint.name
-        address = parse_base_url(endpoint.base_url)
+            raise stopped()
+        backend = self._builder.backend(service)
         self._make_room()
-        connector = Connector(address, tls_ca_file=settings.tls_ca_file)
-
-        def open_connection(budget: Budget) -> Connection:
-            began_at = self._clock()
-            wire = connector.connect(budget)
-            now = self._clock()
-            telemetry.event("rpc.connected", endpoint=name, duration_s=now - began_at)
-            # Drawn, so that connections made together do not all have to be made again together.
-            age_s = settings.age_max_s * (1 - 0.1 * self._draw())
-            return Connection(
-                wire,
-                header_bytes_max=settings.header_bytes_max,
-                recv_bytes=settings.recv_bytes,
-                expires_at=now + age_s,
-            )
-
-        def tell_close(reason: str) -> None:
-            telemetry.event("rpc.disconnected", endpoint=name, reason=reason)
-
-        backend = Backend(
-            name,
-            settings,
-            writer=RequestWriter(address),
-            pool=Pool(name, settings, open_connection, clock=self._clock, on_close=tell_close),
-            breaker=Breaker(name, settings, clock=self._clock, draw=self._draw),
-            on_idle=self._start_sweeper,
-        )
-        self._backends[endpoint] = backend
+        for member in backend.members:
+            order = self._orders.get(member.label)
+            if order is not None:
+                member.breaker.command(order)
+        self._backends[service] = backend
+        backend.start()
         return backend
 
     def _make_room(self) -> None:
-        if len(self._backends) < self._settings.endpoints_max:
+        if len(self._backends) < self._settings.services_max:
             return
-        for endpoint, backend in self._backends.items():
-            if not backend.pool.busy:
-                backend.pool.stop()
-                del self._backends[endpoint]
-                return
-        raise CallRefused(
-            f"{self._settings.endpoints_max} endpoints are in use (rpc.endpoints_max)",
-            reason="endpoints_full",
-            retry_after_s=1.0,
-        )
+        idle = [backend for backend in self._backends.values() if not backend.calls]
+        if not idle:
+            raise CallRefused(
+                f"{self._settings.services_max} services are in use (rpc.services_max)",
+                reason="services_full",
+                retry_after_s=1.0,
+            )
+        forgotten = min(idle, key=lambda backend: backend.called_at)
+        forgotten.stop()
+        del self._backends[forgotten.service]
+
+    def _members(self) -> Iterator[Member]:
+        for backend in self._backends.values():
+            yield from backend.members
+
+    def _labelled(self, label: str) -> list[Member]:
+        return [member for member in self._members() if member.label == label]
 
     def _start_sweeper(self) -> None:
         if self._sweeper is None and not self._stopped:
             self._sweeper = gevent.spawn(self._sweep)
 
     def _sweep(self) -> None:
-        # Lives only while something lies idle: an idle process has no timer running for this.
+        # Lives only while there are connections: an idle process has no timer running for this.
         try:
-            while sum(backend.pool.sweep() for backend in self._backends.values()):
+            while sum([member.pool.sweep() for member in self._members()]):
                 gevent.sleep(SWEEP_PERIOD_S)
         finally:
             self._sweeper = None

@@ -18,10 +18,13 @@ import gevent.ssl
 from gevent import monkey
 
 from gateway.rpc.address import Address
+from gateway.rpc.clock import Clock
 from gateway.rpc.errors import CallTimeout, ConnectFailed
 from gateway.rpc.resolve import Resolve, SocketAddress, resolve_now
 from gateway.rpc.timeouts import Budget
-from gateway.rpc.wire import PlainWire, TlsWire, Wire
+from gateway.rpc.tls import TlsWire
+from gateway.rpc.watch import Watch
+from gateway.rpc.wire import PlainWire, Wire
 
 __all__ = ["Connector"]
 
@@ -33,13 +36,22 @@ _IN_PROGRESS = frozenset({errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY})
 class Connector:
     """Connects to one endpoint.  The TLS context, slow to make, is made once and at the first need."""
 
-    __slots__ = ("_address", "_ca_file", "_context", "_resolve")
+    __slots__ = ("_address", "_ca_file", "_clock", "_context", "_resolve", "_watch", "generation")
 
-    def __init__(self, address: Address, *, tls_ca_file: str, resolve: Resolve = resolve_now) -> None:
+    def __init__(
+        self, address: Address, *, tls_ca_file: str, watch: Watch, clock: Clock, resolve: Resolve = resolve_now
+    ) -> None:
         self._address = address
+        self._watch = watch
+        self._clock = clock
+        self.generation = 0
         self._resolve = resolve
         self._ca_file = tls_ca_file
         self._context: Any = None
+
+    def is_current(self, address: SocketAddress) -> bool:
+        """Whether *address* is still one of the host's."""
+        return True
 
     def connect(self, budget: Budget) -> Wire:
         """Return a connected wire.
@@ -50,7 +62,8 @@ class Connector:
         ends_at = budget.clock() + budget.timeouts.connect_s
         try:
             if self._address.socket_path:
-                return PlainWire(_open(socket.AF_UNIX, self._address.socket_path, _left_s(budget, ends_at)))
+                path = self._address.socket_path
+                return self._plain(_open(socket.AF_UNIX, path, _left_s(budget, ends_at)), path)
             return self._connect_any(budget, ends_at)
         except TimeoutError:
             error = budget.timed_out("connect", "never")
@@ -65,14 +78,17 @@ class Connector:
             try:
                 connected = _open(family, address, _left_s(budget, share_ends_at))
                 if self._address.scheme == "http":
-                    return PlainWire(connected)
-                return self._secure(connected, _left_s(budget, share_ends_at))
+                    return self._plain(connected, address)
+                return self._secure(connected, address, _left_s(budget, share_ends_at))
             except (ConnectFailed, TimeoutError):
                 if left == 1:
                     raise
         raise ConnectFailed("the host's name has no address", reason="unknown_host")
 
-    def _secure(self, connected: socket.socket, wait_s: float) -> Wire:
+    def _plain(self, connected: socket.socket, address: SocketAddress) -> Wire:
+        return PlainWire(connected, address, self._watch, self._clock)
+
+    def _secure(self, connected: socket.socket, address: SocketAddress, wait_s: float) -> Wire:
         # gevent's TLS wants gevent's socket.
         cooperative: Any = gevent.socket.socket(fileno=connected.detach())
         try:
@@ -93,7 +109,7 @@ class Connector:
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 raise ConnectFailed(f"TLS failed: {_tls_reason(error)}", reason="tls") from None
             raise
-        return TlsWire(cooperative)
+        return TlsWire(cooperative, address, self._clock)
 
     def _make_context(self) -> Any:
         # Not ``create_default_context``: in a process that is not patched it makes a context of blocking

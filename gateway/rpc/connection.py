@@ -7,10 +7,13 @@ exception included, is in an unknown state: its owner closes it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.domain.errors import Reached
 from gateway.rpc.errors import BadAnswer, ConnectionLost
 from gateway.rpc.response import ResponseReader
 from gateway.rpc.timeouts import Budget
+from gateway.rpc.watch import NEVER
 from gateway.rpc.wire import Wire
 
 __all__ = ["Connection"]
@@ -20,10 +23,13 @@ class Connection:
     """Belongs to one greenlet at a time."""
 
     __slots__ = (
-        "_closed", "_recv_bytes", "_send_broke", "calls", "expires_at", "idle_until", "reader", "wire",
+        "_closed", "_recv_bytes", "_send_broke", "calls", "expires_at", "generation", "idle_since", "reader",
+        "taken_at", "wire",
     )  # fmt: skip
 
-    def __init__(self, wire: Wire, *, header_bytes_max: int, recv_bytes: int, expires_at: float) -> None:
+    def __init__(
+        self, wire: Wire, *, header_bytes_max: int, recv_bytes: int, now: float, expires_at: float, generation: int
+    ) -> None:
         self.wire = wire
         self.reader = ResponseReader(header_bytes_max)
         self._recv_bytes = recv_bytes
@@ -31,8 +37,11 @@ class Connection:
         self._closed = False
         #: Monotonic seconds after which it serves no further call.
         self.expires_at = expires_at
-        #: Monotonic seconds until which it may lie idle; kept by the pool.
-        self.idle_until = 0.0
+        #: Monotonic seconds since which it lies idle, and since which it was taken to serve a call; kept by the pool.
+        self.idle_since = now
+        self.taken_at = now
+        #: Which of the endpoint's sets of addresses it was made under.
+        self.generation = generation
         #: Calls that were begun on it.
         self.calls = 0
 
@@ -41,37 +50,63 @@ class Connection:
         """Whether it may serve another call."""
         return self.reader.reusable and self.reader.done and not self._send_broke
 
-    def ask(self, request: bytes, budget: Budget, *, bodiless: bool, body_bytes_max: int) -> None:
-        """Write *request* and read until the head of its answer is complete."""
+    def ask(
+        self,
+        request: bytes,
+        budget: Budget,
+        slow_at: float,
+        on_slow: Callable[[], None],
+        bodiless: bool,
+        body_bytes_max: int,
+    ) -> None:
+        """Write *request* and read until the head of its answer is complete.
+
+        *on_slow* is called once if that is not so at *slow_at* (monotonic seconds): waiting goes on.
+        """
         self.calls += 1
-        self.reader.begin(bodiless=bodiless, body_bytes_max=body_bytes_max)
-        self._write(request, budget)
-        reader = self.reader
-        head_ends_at = budget.clock() + budget.timeouts.first_byte_s
-        while not reader.status:
-            # Interim answers and a head that trickles in do not extend this wait.
-            wait_s = budget.wait_s("first_byte", head_ends_at, "maybe")
+        reader, wire = self.reader, self.wire
+        reader.begin(bodiless=bodiless, body_bytes_max=body_bytes_max)
+        try:
+            wire.write(request, budget.ends_at, budget.timeouts.idle_s)
+        except OSError as error:
+            self._not_written(error, budget)
+        # Interim answers and a head that trickles in do not extend this wait.
+        until = budget.until(budget.timeouts.first_byte_s)
+        while True:
             try:
-                data = self.wire.read(self._recv_bytes, wait_s)
+                data = wire.read(self._recv_bytes, min(until, slow_at))
             except TimeoutError:
-                raise budget.timed_out("first_byte", "maybe") from None
+                if slow_at >= until:
+                    raise budget.timed_out("first_byte", "maybe") from None
+                on_slow()
+                slow_at = NEVER
+                continue
             except OSError as error:
                 raise self._lost(error) from None
-            self._take(data)
+            if data:
+                reader.feed(data)
+            else:
+                reader.end()
+            if reader.status:
+                return
+            if budget.clock() >= until:
+                raise budget.timed_out("first_byte", "maybe")
 
     def read(self, budget: Budget) -> None:
         """Read the next piece of the answer's body."""
+        # Asked here too: a lively server has always something to be read.
+        if budget.clock() >= budget.ends_at:
+            raise budget.timed_out("idle", "answered")
         try:
-            data = self.wire.read(self._recv_bytes, budget.idle_s("answered"))
+            data = self.wire.read(self._recv_bytes, budget.until(budget.timeouts.idle_s))
         except TimeoutError:
             raise budget.timed_out("idle", "answered") from None
         except OSError as error:
             raise self._lost(error) from None
-        self._take(data)
-
-    def is_quiet(self) -> bool:
-        """Whether it is still as its last answer left it."""
-        return self.wire.is_quiet()
+        if data:
+            self.reader.feed(data)
+        else:
+            self.reader.end()
 
     def close(self) -> None:
         """Close the socket.  Safe to call twice."""
@@ -80,26 +115,15 @@ class Connection:
             self.wire.close()
             self.reader.retire()
 
-    def _write(self, request: bytes, budget: Budget) -> None:
-        wire = self.wire
-        try:
-            wire.write(request, lambda: budget.idle_s("maybe" if wire.written else "never"))
-        except TimeoutError:
-            raise budget.timed_out("idle", "maybe" if wire.written else "never") from None
-        except OSError as error:
-            if not wire.written:
-                raise ConnectionLost(
-                    f"the connection broke before the request: {error.strerror}", reason="reset", sent="never"
-                ) from None
-            # A server may refuse a large body before it has read it (413) and close: its answer is already
-            # here.
-            self._send_broke = True
-
-    def _take(self, data: bytes) -> None:
-        if data:
-            self.reader.feed(data)
-        else:
-            self.reader.end()
+    def _not_written(self, error: OSError, budget: Budget) -> None:
+        sent: Reached = "maybe" if self.wire.written else "never"
+        if isinstance(error, TimeoutError):
+            raise budget.timed_out("idle", sent) from None
+        if sent == "never":
+            text = f"the connection broke before the request: {error.strerror}"
+            raise ConnectionLost(text, reason="reset", sent="never") from None
+        # A server may refuse a large body before it has read it (413) and close: its answer is already here.
+        self._send_broke = True
 
     def _lost(self, error: OSError) -> BadAnswer | ConnectionLost:
         what = error.strerror or type(error).__name__

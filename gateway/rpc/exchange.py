@@ -1,107 +1,99 @@
-"""One call from begin to end: THE SPINE of this folder.
+"""One attempt: a call at one endpoint, from its slot to its settlement.
 
-    admit (breaker) > acquire (pool) > ask (connection, once more if it was stale) > read > settle
+    enter (gate) > admit (circuit) > acquire (pool) > ask (connection, once more if it was stale) > read > settle
 
 Whatever happens, an exchange that began is settled exactly once: its connection goes back or is destroyed,
-its permits are returned, its breaker is told, and one event says how it ended.
+its slot is given back, circuit and limit are told, and one event says how it ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from gateway import telemetry
 from gateway.domain.errors import SwitchboardError
 from gateway.domain.resilience.health import Cause, Verdict
-from gateway.rpc.breaker import Breaker, judge_error, judge_status
+from gateway.rpc.breaker import judge_error, judge_status
 from gateway.rpc.call import Call
 from gateway.rpc.connection import Connection
-from gateway.rpc.errors import ConnectionLost
-from gateway.rpc.pool import Pool
-from gateway.rpc.request import RequestWriter
+from gateway.rpc.errors import CallTimeout, ConnectionLost
+from gateway.rpc.member import Member
 from gateway.rpc.response import ResponseReader
 from gateway.rpc.timeouts import Budget
-from gateway.settings.rpc import RpcSettings
 
-__all__ = ["Backend", "Exchange"]
+__all__ = ["Exchange"]
 
-
-class Backend:
-    """What the client keeps of one endpoint."""
-
-    __slots__ = ("breaker", "name", "on_idle", "pool", "settings", "writer")
-
-    def __init__(
-        self,
-        name: str,
-        settings: RpcSettings,
-        *,
-        writer: RequestWriter,
-        pool: Pool,
-        breaker: Breaker,
-        on_idle: Callable[[], None],
-    ) -> None:
-        self.name = name
-        self.settings = settings
-        self.writer = writer
-        self.pool = pool
-        self.breaker = breaker
-        self.on_idle = on_idle
-
+#: Statuses by which an endpoint says that there is too much to do.
+OVERLOADED = frozenset({429, 503})
 
 class Exchange:
-    """A call under way: ``open``, ``read`` until ``reader.done``, ``finish``; or ``leave``, or ``fail``."""
+    """An attempt under way: ``open``, ``read`` until ``reader.done``, ``finish``; or ``leave``, or ``fail``.
 
-    __slots__ = ("_backend", "_connection", "_permit", "budget", "reader", "reused")
+    :raises CallRefused: there is no slot, or the circuit is open.
+    """
 
-    def __init__(self, backend: Backend, budget: Budget) -> None:
-        self._backend = backend
-        self.budget = budget
-        self.reused = False
-        self._permit = backend.breaker.admit(budget.started_at, lease_s=budget.left_s())
+    __slots__ = ("_began_at", "_budget", "_call", "_connection", "_permit", "_was_slow", "member", "reader", "reused")
+
+    def __init__(self, member: Member, call: Call, budget: Budget, began_at: float, spared: bool = False) -> None:
+        member.enter(budget, call.priority, call.tenant)
+        try:
+            # Spared: the balancer has reasons to pass by the circuit; it is neither asked nor told.
+            self._permit = None if spared else member.breaker.admit(began_at, budget.ends_at - began_at)
+        except BaseException:
+            member.leave(call.tenant)
+            raise
+        self.member = member
+        self._call = call
+        self._budget = budget
+        self._began_at = began_at
         self._connection: Connection | None = None
+        self._was_slow = False
+        self.reused = False
         self.reader: ResponseReader
 
-    def open(self, call: Call, request: bytes) -> None:
+    def open(self, request: bytes, body_bytes_max: int) -> None:
         """Send *request* and wait for the head of its answer."""
-        body_bytes_max = call.body_bytes_max
-        if body_bytes_max is None:
-            body_bytes_max = self._backend.settings.body_bytes_max
-        bodiless = call.method == "HEAD"
-        connection = self._connection = self._backend.pool.acquire(self.budget)
-        self.reused = connection.calls > 0
         try:
-            connection.ask(request, self.budget, bodiless=bodiless, body_bytes_max=body_bytes_max)
-        except ConnectionLost as error:
-            if not self._may_replace(call, error):
-                raise
-            # Its server closed it while it lay idle: that says nothing about the endpoint, and is cured by a
-            # new one.
-            telemetry.event("rpc.replaced", endpoint=self._backend.name, sent=error.sent)
-            self._connection = None  # its permit is in ``replace``'s hands, whatever that one raises
-            connection = self._connection = self._backend.pool.replace(connection, self.budget)
-            self.reused = False
-            connection.ask(request, self.budget, bodiless=bodiless, body_bytes_max=body_bytes_max)
-        self.reader = connection.reader
-
-    def _may_replace(self, call: Call, error: ConnectionLost) -> bool:
-        # Only a used connection can be stale, and nothing is sent twice that may have been acted on the first
-        # time.
-        return self.reused and (error.sent == "never" or call.idempotent)
+            connection = self._connection = self.member.pool.acquire(self._budget)
+            self.reused = connection.calls > 0
+            try:
+                self._ask(connection, request, body_bytes_max)
+            except ConnectionLost as error:
+                if not self.reused or error.sent != "never":
+                    raise
+                # Its server closed it while it lay idle, and nothing was written: that says nothing about the
+                # endpoint.
+                telemetry.event("rpc.replaced", endpoint=self.member.label, sent=error.sent)
+                self._connection = None  # closed by ``replace``, whatever that one raises
+                connection = self._connection = self.member.pool.replace(connection, self._budget)
+                self.reused = False
+                self._ask(connection, request, body_bytes_max)
+            reader = self.reader = connection.reader
+        except BaseException as error:
+            self.fail(error)
+            raise
+        now = self._budget.clock()
+        status = reader.status
+        if status < 429 or 429 < status < 500:
+            took_s = now - connection.taken_at
+            self.member.limit.sample(now, took_s, self.member.gate.in_flight)
+            if self.member.is_compared:
+                self.member.latency.observe(now, took_s)
+        else:
+            self._suffered(now, overloaded=status in OVERLOADED)
 
     def read(self) -> None:
         """Read the next piece of the answer."""
         assert self._connection is not None
-        self._connection.read(self.budget)
+        self._connection.read(self._budget)
 
     def finish(self) -> float:
         """Give everything back after a complete answer; return the call's duration in seconds."""
         connection, self._connection = self._connection, None
         assert connection is not None
-        status = connection.reader.status
-        self._backend.pool.release(connection)
-        self._backend.on_idle()
-        return self._settle(judge_status(status), status, "answered")
+        now = self._budget.clock()
+        self.member.pool.release(connection, now)
+        status = self.reader.status
+        self._settle(judge_status(status), status, "answered", now)
+        return now - self._budget.started_at
 
     def leave(self) -> None:
         """Give everything back before the answer's end, because its reader has all it wanted: a success.
@@ -111,29 +103,56 @@ class Exchange:
         """
         connection, self._connection = self._connection, None
         assert connection is not None
-        status = connection.reader.status
-        self._backend.pool.discard(connection)
-        self._settle(judge_status(status), status, "left")
+        self.member.pool.discard(connection)
+        status = self.reader.status
+        self._settle(judge_status(status), status, "left", self._budget.clock())
+
+    def drop(self) -> None:
+        """Give everything back: the answer will be asked for again."""
+        if self.reader.done:
+            self.finish()
+        else:
+            self.leave()
 
     def fail(self, error: BaseException) -> None:
         """Give everything back after *error*; the connection is destroyed."""
         connection, self._connection = self._connection, None
-        status = connection.reader.status if connection is not None else 0
+        status = 0
         if connection is not None:
-            self._backend.pool.discard(connection)
-        judgement = judge_error(error, status, patience_s=self._backend.settings.breaker_patience_s)
-        reason = error.reason if isinstance(error, SwitchboardError) else "cancelled"
-        self._settle(judgement, status, reason)
+            status = connection.reader.status
+            self.member.pool.discard(connection)
+        now = self._budget.clock()
+        judgement = judge_error(error, status, patience_s=self.member.patience_s)
+        if judgement[0] is Verdict.FAILED:
+            self._suffered(now, overloaded=isinstance(error, CallTimeout))
+        self._settle(judgement, status, error.reason if isinstance(error, SwitchboardError) else "cancelled", now)
 
-    def _settle(self, judgement: tuple[Verdict, Cause], status: int, outcome: str) -> float:
-        duration_s = self.budget.clock() - self.budget.started_at
-        self._backend.breaker.settle(self._permit, judgement)
+    def _ask(self, connection: Connection, request: bytes, body_bytes_max: int) -> None:
+        slow_at = connection.taken_at + self.member.slow_s
+        connection.ask(
+            request, self._budget, slow_at, self._slow, self._call.method == "HEAD", body_bytes_max
+        )
+
+    def _slow(self) -> None:
+        if self._permit is not None:
+            self._was_slow = True
+            self.member.breaker.note_slow(self._permit)
+
+    def _suffered(self, now: float, *, overloaded: bool) -> None:
+        self.member.latency.failed(now, now - self._began_at)
+        if overloaded:
+            self.member.limit.drop(now, now - self._began_at, self.member.gate.in_flight)
+
+    def _settle(self, judgement: tuple[Verdict, Cause], status: int, outcome: str, now: float) -> None:
+        member = self.member
+        member.leave(self._call.tenant)
+        if self._permit is not None:
+            member.breaker.settle(self._permit, judgement, now, self._was_slow)
         telemetry.event(
             "rpc.call",
-            endpoint=self._backend.name,
+            endpoint=member.label,
             outcome=outcome,
             status=status,
             reused=self.reused,
-            duration_s=duration_s,
+            duration_s=now - self._began_at,
         )
-        return duration_s

@@ -1,93 +1,77 @@
-"""The connections of one endpoint: bounded, last in first out, with a bounded queue of waiters.
+"""The connections of one endpoint: last in, first out.
 
 Rules:
 
-1. A *permit* is the right to have one connection; there are ``connections_max``.  Whoever got one from
-   ``acquire`` gives it back exactly once, by ``release`` or ``discard``.  A kill or timeout at any wait gives
-   it back too.
-2. Decide purely, then act: ``_plan`` and ``_free`` change the books and never yield; sockets are opened and
-   closed after them.
-3. The connection used last is used next, so that the rest grow old and are closed; idle ones are closed after
-   ``idle_max_s``, which is below the keep-alive of the servers we meet, and all after about ``age_max_s``.
-4. A permit that comes free goes to the longest waiter and never back into the pot while somebody waits: a
-   late comer cannot overtake.
-5. An idle connection that is readable was closed by its server, or holds bytes that nobody asked for: it is
-   dropped.
+1. Who takes a connection holds a slot of the endpoint's gate (:mod:`gateway.rpc.member`), and there are never more
+   slots than connections allowed: so nobody waits here, and the number of connections is bounded.
+2. Whoever got one from ``acquire`` gives it back exactly once, by ``release`` or ``discard``.
+3. Decide first, then act: what changes the books never yields; connections are opened and closed outside of that.
+4. The connection used last is used next, so that the rest grow old and are closed; idle ones are closed after
+   ``idle_max_s``, which is below the keep-alive of the servers we meet, and all after about ``age_max_s``.  One whose
+   address the host's name no longer has serves no further call.
+5. An idle connection that is readable was closed by its server, or holds bytes that nobody asked for: it is dropped.
+   The kernel is asked before each use: the loop may not have noticed yet, and a POST that goes into a closed connection
+   is lost.
 
 Books belong to one thread: greenlets only.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-from gevent.event import Event
-
+from gateway.rpc.clock import Clock
 from gateway.rpc.connection import Connection
 from gateway.rpc.errors import CallRefused
-from gateway.rpc.timeouts import Budget, Clock
+from gateway.rpc.timeouts import Budget
 from gateway.settings.rpc import RpcSettings
 
-__all__ = ["Pool"]
+__all__ = ["Opener", "Pool", "stopped"]
 
-#: Tells that the pool closed a connection, and why: ``idle``, ``age``, ``stale``, ``used_up``, ``discarded``,
-#: ``stopped``.
+#: Tells that the pool closed a connection, and why: ``idle``, ``age``, ``moved``, ``stale``, ``used_up``,
+#: ``discarded``, ``stopped``.
 OnClose = Callable[[str], None]
 
+class Opener(Protocol):
+    """Makes connections, and knows where they should lead."""
 
-class Waiter:
-    """A call in the queue.  ``granted`` with no connection means: the permit is yours, open one."""
+    @property
+    def generation(self) -> int:
+        """Raised whenever the addresses of the endpoint change."""
 
-    __slots__ = ("connection", "granted", "woken")
+    def open(self, budget: Budget) -> Connection:
+        """Return a connection that is ready to be asked."""
+        ...
 
-    def __init__(self) -> None:
-        self.woken = Event()
-        self.granted = False
-        self.connection: Connection | None = None
-
-    def grant(self, connection: Connection | None) -> None:
-        """Hand over a permit, with its connection if it has one."""
-        self.connection = connection
-        self.granted = True
-        self.woken.set()
+    def is_current(self, connection: Connection) -> bool:
+        """Whether the endpoint still has the address that *connection* leads to."""
+        ...
 
 
 class Pool:
     """The connections to one endpoint."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: RpcSettings,
-        open_connection: Callable[[Budget], Connection],
-        *,
-        clock: Clock,
-        on_close: OnClose,
-    ) -> None:
-        self._name = name
-        self._settings = settings
-        self._open_connection = open_connection
+    __slots__ = ("_all", "_clock", "_idle", "_idle_max_s", "_on_close", "_opener", "_opening", "_stopped")
+
+    def __init__(self, settings: RpcSettings, opener: Opener, *, clock: Clock, on_close: OnClose) -> None:
+        self._idle_max_s = settings.idle_max_s
+        self._opener = opener
         self._clock = clock
         self._on_close = on_close
         self._idle: deque[Connection] = deque()  # oldest left, newest right
-        self._busy: set[Connection] = set()
-        self._permits = 0  # given out: busy connections and those being opened
-        # Ordered, because both taking the first and leaving from the middle must be O(1).
-        self._waiters: OrderedDict[Waiter, None] = OrderedDict()
+        self._all: set[Connection] = set()
+        self._opening = 0
         self._stopped = False
 
     def __repr__(self) -> str:
-        return (
-            f"<Pool {self._name}: {self._permits} busy, {len(self._idle)} idle"
-            f" of {self._settings.connections_max},"
-            f" {len(self._waiters)} waiting of {self._settings.waiters_max}>"
-        )
+        return f"<Pool: {self.busy} busy, {len(self._idle)} idle>"
 
     @property
     def busy(self) -> int:
-        """Permits given out."""
-        return self._permits
+        """Connections that serve a call or are being opened."""
+        return len(self._all) - len(self._idle) + self._opening
 
     @property
     def idle(self) -> int:
@@ -95,150 +79,90 @@ class Pool:
         return len(self._idle)
 
     def acquire(self, budget: Budget) -> Connection:
-        """Return a connection that is ready to be asked, and with it a permit."""
-        connection = self._take_idle()
-        if connection is None and not self._take_permit():
-            connection = self._wait(budget)
-        if connection is None:
-            connection = self._open(budget)
-        if self._stopped:  # while we waited
-            self.discard(connection, "stopped")
-            raise self._refusal_stopped()
-        self._busy.add(connection)
-        return connection
+        """Return a connection that is ready to be asked."""
+        if self._stopped:
+            raise stopped()
+        now = self._clock()
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            reason = self._unfit(connection, now)
+            if not reason:
+                connection.taken_at = now
+                return connection
+            self._close(connection, reason)
+        return self._open(budget)
 
     def replace(self, stale: Connection, budget: Budget) -> Connection:
-        """Return a new connection under the permit of *stale*, which is closed."""
-        self._busy.discard(stale)
+        """Return a new connection in the place of *stale*, which is closed, and so are others like it."""
         self._close(stale, "stale")
-        connection = self._open(budget)
-        self._busy.add(connection)
-        return connection
+        # Its server may have closed many at once, as it does when it starts anew.
+        for connection in [each for each in self._idle if not each.wire.is_alive()]:
+            self._idle.remove(connection)
+            self._close(connection, "stale")
+        return self._open(budget)
 
-    def release(self, connection: Connection) -> None:
-        """Take *connection* back after a call that ended well, and with it the permit."""
-        now = self._clock()
+    def release(self, connection: Connection, now: float) -> None:
+        """Take *connection* back after a call that ended well."""
         if not connection.reusable or connection.expires_at <= now or self._stopped:
-            self.discard(connection, "used_up")
+            self._close(connection, "used_up")
             return
-        self._busy.discard(connection)
-        if self._waiters:
-            self._waiters.popitem(last=False)[0].grant(connection)
-            return
-        self._permits -= 1
-        connection.idle_until = now + self._settings.idle_max_s
+        connection.idle_since = now
         self._idle.append(connection)
 
-    def discard(self, connection: Connection, reason: str = "discarded") -> None:
-        """Close *connection*, whatever its state, and take the permit back."""
-        self._busy.discard(connection)
-        self._free()
-        self._close(connection, reason)
+    def discard(self, connection: Connection) -> None:
+        """Close *connection*, whatever its state."""
+        self._close(connection, "discarded")
 
     def sweep(self) -> int:
-        """Close what lay idle for too long; return how many connections still lie idle."""
-        now = self._clock()
-        while self._idle and self._idle[0].idle_until <= now:
+        """Close what lay idle for too long, or was closed by its server; return how many connections there are."""
+        too_old = self._clock() - self._idle_max_s
+        while self._idle and self._idle[0].idle_since <= too_old:
             self._close(self._idle.popleft(), "idle")
-        return len(self._idle)
+        for connection in [each for each in self._idle if not each.wire.is_quiet()]:
+            self._idle.remove(connection)
+            self._close(connection, "stale")
+        return len(self._all) + self._opening
 
     def stop(self) -> None:
-        """Refuse from now on, those who wait included, and close what lies idle.  Safe to call twice."""
+        """Give out nothing from now on, and close what lies idle.  Safe to call twice."""
         self._stopped = True
         while self._idle:
             self._close(self._idle.pop(), "stopped")
-        while self._waiters:
-            self._waiters.popitem(last=False)[0].woken.set()
 
     def abort(self) -> None:
         """Make every call that is under way fail now."""
-        for connection in list(self._busy):
+        for connection in self._all:
             connection.wire.abort()
 
-    def _take_idle(self) -> Connection | None:
-        if self._stopped:
-            raise self._refusal_stopped()
-        while self._idle:
-            now = self._clock()
-            connection = self._idle.pop()
-            self._permits += 1
-            reason = "age" if connection.expires_at <= now else "idle" if connection.idle_until <= now else ""
-            if not reason and connection.is_quiet():
-                return connection
-            self._permits -= 1
-            self._close(connection, reason or "stale")
-        return None
-
-    def _take_permit(self) -> bool:
-        if self._permits >= self._settings.connections_max:
-            return False
-        self._permits += 1
-        return True
-
-    def _wait(self, budget: Budget) -> Connection | None:
-        if len(self._waiters) >= self._settings.waiters_max:
-            raise self._refusal(
-                "pool_full", f"{self._settings.waiters_max} calls wait already (rpc.waiters_max)"
-            )
-        wait_s = min(budget.left_s(), budget.timeouts.pool_wait_s)
-        waiter = Waiter()
-        self._waiters[waiter] = None
-        try:
-            waiter.woken.wait(wait_s)
-        except BaseException:
-            self._withdraw(waiter)
-            raise
-        if waiter.granted:
-            return self._checked(waiter.connection)
-        self._withdraw(waiter)
-        if self._stopped:
-            raise self._refusal_stopped()
-        budget.left_s()  # the caller's own deadline is no fault of the pool
-        raise self._refusal(
-            "pool_wait", f"none came free within {budget.timeouts.pool_wait_s:g} s (rpc.pool_wait_s)"
-        )
-
-    def _checked(self, connection: Connection | None) -> Connection | None:
-        if connection is None or connection.is_quiet():
-            return connection
-        self._close(connection, "stale")
-        return None
-
-    def _withdraw(self, waiter: Waiter) -> None:
-        self._waiters.pop(waiter, None)
-        if not waiter.granted:
-            return
-        # Killed between the grant and the wake-up: what was given goes on to the next.
-        if waiter.connection is not None:
-            self.release(waiter.connection)
-        else:
-            self._free()
+    def _unfit(self, connection: Connection, now: float) -> str:
+        """Return why *connection* must not be used any more, or an empty text."""
+        if now - connection.idle_since >= self._idle_max_s:
+            return "idle"
+        if connection.expires_at <= now:
+            return "age"
+        if connection.generation != self._opener.generation and not self._opener.is_current(connection):
+            return "moved"
+        return "" if connection.wire.is_alive() else "stale"
 
     def _open(self, budget: Budget) -> Connection:
+        self._opening += 1
         try:
-            return self._open_connection(budget)
-        except BaseException:
-            self._free()
-            raise
-
-    def _free(self) -> None:
-        if self._waiters:
-            self._waiters.popitem(last=False)[0].grant(None)
-        else:
-            self._permits -= 1
+            connection = self._opener.open(budget)
+        finally:
+            self._opening -= 1
+        self._all.add(connection)
+        if self._stopped:
+            self._close(connection, "stopped")
+            raise stopped()
+        return connection
 
     def _close(self, connection: Connection, reason: str) -> None:
+        self._all.discard(connection)
         connection.close()
         self._on_close(reason)
 
-    def _refusal(self, reason: str, why: str) -> CallRefused:
-        connections_max = self._settings.connections_max
-        text = f"all {connections_max} connections to {self._name} are busy (rpc.connections_max) and {why}"
-        return CallRefused(text, reason=reason, retry_after_s=RETRY_AFTER_S)
 
-    def _refusal_stopped(self) -> CallRefused:
-        return CallRefused("the RPC client is stopped", reason="stopped", retry_after_s=RETRY_AFTER_S)
-
-
-#: What a caller is told to wait when the pool refuses: a busy moment passes faster than a broken endpoint.
-RETRY_AFTER_S = 1.0
+def stopped() -> CallRefused:
+    """Return the refusal of a client that has ended."""
+    return CallRefused("the RPC client is stopped", reason="stopped", retry_after_s=1.0)

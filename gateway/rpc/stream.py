@@ -10,8 +10,13 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-from gateway.rpc.call import RawHeaders, find_header
+from gateway import telemetry
+from gateway.domain.errors import SwitchboardError
+from gateway.rpc.backend import Backend
+from gateway.rpc.call import Call, RawHeaders, Service, find_header
 from gateway.rpc.exchange import Exchange
+from gateway.rpc.retries import Tries
+from gateway.rpc.timeouts import Budget
 
 __all__ = ["StreamedResponse"]
 
@@ -25,17 +30,32 @@ class StreamedResponse:
                 ...
     """
 
-    __slots__ = ("_begin", "_exchange", "_open", "raw_headers", "status")
+    __slots__ = ("_backend", "_budget", "_call", "_exchange", "_find", "_open", "raw_headers", "status")
 
-    def __init__(self, begin: Callable[[], Exchange]) -> None:
-        self._begin = begin
+    def __init__(self, find: Callable[[Service], Backend], call: Call) -> None:
+        self._find = find
+        self._call = call
+        self._backend: Backend | None = None
+        self._budget: Budget
         self._exchange: Exchange
         self._open = False
         self.status = 0
         self.raw_headers: RawHeaders = []
 
     def __enter__(self) -> Self:
-        self._exchange = self._begin()
+        call = self._call
+        try:
+            backend = self._find(call.service)
+            self._budget = backend.enter(call)
+        except SwitchboardError as error:
+            telemetry.event("rpc.refused", endpoint=call.service.name, reason=error.reason)
+            raise
+        try:
+            self._exchange = backend.open(call, self._budget, Tries())
+        except BaseException:
+            backend.calls -= 1
+            raise
+        self._backend = backend
         self._open = True
         self.status = self._exchange.reader.status
         self.raw_headers = self._exchange.reader.headers
@@ -44,6 +64,9 @@ class StreamedResponse:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            backend.calls -= 1
         if not self._open:
             return
         self._open = False

@@ -6,20 +6,17 @@ every four seconds ends at the total, and a turn that is nearly over never waits
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import Reached
+from gateway.rpc.clock import Clock
 from gateway.rpc.errors import CallTimeout
 from gateway.settings.rpc import RpcSettings
 
-__all__ = ["Budget", "Clock", "Step", "Timeouts"]
-
-#: Monotonic seconds.
-Clock = Callable[[], float]
+__all__ = ["Budget", "Step", "Timeouts"]
 
 #: gevent's timers count from when its loop last looked at the clock, and so may fire a little early.
 TIMER_SLACK_S = 0.01
@@ -51,7 +48,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget:
-    """The time of one call."""
+    """The time of one call, all its attempts together."""
 
     __slots__ = ("_cut_by_deadline", "clock", "ends_at", "started_at", "timeouts")
 
@@ -65,19 +62,17 @@ class Budget:
         #: When the whole call must be over, in monotonic seconds.
         self.ends_at = deadline.expires_at if self._cut_by_deadline else ends_at
 
+    def until(self, step_s: float) -> float:
+        """Return when a wait must end that begins now and may last *step_s*, in monotonic seconds."""
+        until = self.clock() + step_s
+        return min(self.ends_at, until)
+
     def wait_s(self, step: Step, step_ends_at: float, sent: Reached) -> float:
         """Return how long the next wait of *step* may last, or raise :exc:`CallTimeout`."""
         wait_s = min(step_ends_at, self.ends_at) - self.clock()
         if wait_s <= 0:
             raise self.timed_out(step, sent)
         return wait_s
-
-    def idle_s(self, sent: Reached) -> float:
-        """Return how long the next silence may last, or raise :exc:`CallTimeout`."""
-        left_s = self.ends_at - self.clock()
-        if left_s <= 0:
-            raise self.timed_out("idle", sent)
-        return min(left_s, self.timeouts.idle_s)
 
     def left_s(self) -> float:
         """Return what is left of the whole, or raise :exc:`CallTimeout`: nothing was sent yet."""

@@ -1,8 +1,8 @@
 """A socket and its one watcher: how wires wait.
 
 A ``gevent.socket`` tries to read, fails, starts a watcher and a timer, waits, and takes both down again, for each
-answer.  An answer is never there yet when its request has just left.  Here one watcher runs for as long as the socket is
-open, and all waits share one timer; a bare loop of sending and parsing costs half as much (11 µs a call against 5.5).
+answer.  An answer is never there yet when its request has just left.  Here one watcher runs for as long as the socket
+is open, and all waits share one timer: a bare loop of sending and parsing costs half as much (5.5 µs a call for 11).
 
 What comes while nobody reads stops the watcher: nothing is read ahead of its reader, and an idle connection that its
 server closed is known to be dead without asking.
@@ -37,19 +37,26 @@ _switch = greenlet.switch
 class WatchedSocket:
     """A socket and its watcher: what all wires have in common."""
 
-    __slots__ = ("_clock", "_hub", "_late", "_readable", "_socket", "_waiting", "_watch", "_watcher", "address", "until")
+    __slots__ = (
+        "_clock", "_hub", "_late", "_poll", "_readable", "_socket", "_waiting", "_watch", "_watcher", "address",
+        "until",
+    )  # fmt: skip
 
     def __init__(self, connected: Any, address: SocketAddress, watch: Watch, clock: Clock) -> None:
         self._socket = connected
         self._watch = watch
         self._clock = clock
         self._hub = gevent.get_hub()
-        self._waiting: greenlet | None = None
+        #: The greenlet that reads; others set it to None.
+        self._waiting: Any = None
         #: Something came, and nobody has read it: the watcher stands still.
         self._readable = False
         self._late = False
         self.until = NEVER
         self.address = address
+        # poll(2): select(2) fails above descriptor 1023, and keep-alive would silently end there.
+        self._poll = _poll()
+        self._poll.register(connected.fileno(), select.POLLIN)
         self._watcher: Any = self._hub.loop.io(connected.fileno(), READ)
         self._watcher.start(self._on_readable)
         watch.add(self)
@@ -87,9 +94,10 @@ class WatchedSocket:
             writable.close()
 
     def expire(self) -> None:
-        """Wake the reader: its time is over."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
+        """Wake the reader: its time is over.  Not if its answer is here: it was this process that came late."""
+        waiting = self._waiting
+        if waiting is not None and self.is_alive():
+            self._waiting = None
             self._late = True
             waiting.switch()
 
@@ -99,7 +107,7 @@ class WatchedSocket:
 
     def is_alive(self) -> bool:
         """Whether nothing has come since the last read: asks the kernel."""
-        return not self._readable and _poll_quiet(self._socket.fileno())
+        return not (self._readable or self._poll.poll(0))
 
     def abort(self) -> None:
         """Make whoever waits on this wire fail now."""
@@ -119,14 +127,6 @@ class WatchedSocket:
         else:
             self._waiting = None
             waiting.switch()
-
-
-def _poll_quiet(descriptor: int) -> bool:
-    """Return whether nothing can be read from *descriptor* now."""
-    # poll(2): select(2) fails above descriptor 1023, and keep-alive would silently end there.
-    poll = _poll()
-    poll.register(descriptor, select.POLLIN)
-    return not poll.poll(0)
 
 
 def _shut(connected: socket.socket) -> None:

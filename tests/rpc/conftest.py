@@ -40,11 +40,11 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def make_client() -> Iterator[MakeClient]:
-    """Make a client with some settings changed."""
+    """Make a client with some settings changed; it makes no attempt beyond the first unless they say so."""
     clients: list[RpcClient] = []
 
     def make(**changes: Any) -> RpcClient:
-        clients.append(RpcClient(RpcSettings(**changes)))
+        clients.append(RpcClient(RpcSettings(**{"retries_max": 0} | changes)))
         return clients[-1]
 
     yield make
@@ -54,7 +54,7 @@ def make_client() -> Iterator[MakeClient]:
 
 @pytest.fixture
 def client(make_client: MakeClient) -> RpcClient:
-    """A client with the default settings."""
+    """A client with the default settings, but for retries."""
     return make_client()
 
 

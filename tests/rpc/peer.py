@@ -14,7 +14,7 @@ from gevent.queue import Queue
 from gevent.server import StreamServer
 
 from gateway.domain.deadline import Deadline
-from gateway.rpc import Call, Endpoint, RpcClient
+from gateway.rpc import Call, RpcClient, Service
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -140,7 +140,7 @@ def to(server: Server | str, *, within_s: float = 10.0, **changes: Any) -> Call:
     """Return a call to *server*: ``GET /`` unless *changes* say otherwise."""
     url = server if isinstance(server, str) else server.url
     values: dict[str, Any] = {
-        "endpoint": Endpoint("peer", url),
+        "service": Service("peer", (url,)),
         "method": "GET",
         "path": "/",
         "deadline": Deadline.after(within_s, now=time.monotonic()),

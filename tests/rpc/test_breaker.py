@@ -15,7 +15,6 @@ from gateway.rpc import (
     CallTimeout,
     ConnectFailed,
     ConnectionLost,
-    Endpoint,
     InvalidCall,
     RpcClient,
 )
@@ -106,12 +105,12 @@ def test_it_closes_again_when_its_probes_pass(serve: Serve, make_client: MakeCli
             link.send(OK if server.go_on.is_set() else UNAVAILABLE)
 
     server = serve(script)
-    endpoint = to(server).endpoint
+    label = to(server).service.name
     for _ in range(2):
         client.call(to(server))
     server.go_on.set()
     with gevent.Timeout(5):
-        while client.breakers()[endpoint].state is not State.CLOSED:
+        while client.breakers()[label].state is not State.CLOSED:
             try:
                 client.call(to(server))
             except CallRefused as error:
@@ -131,19 +130,19 @@ def test_a_killed_probe_lets_the_next_one_through(serve: Serve, make_client: Mak
         link.send(UNAVAILABLE if link.number == 1 else OK)
 
     server, client = serve(script), make_client(breaker_calls_min=1, breaker_open_base_s=0.001)
-    endpoint = to(server).endpoint
+    label = to(server).service.name
     client.call(to(server))
     gevent.sleep(0.002)  # the time that the circuit stays open at most
     probe = gevent.spawn(client.call, to(server))
     reached(server.reached)
-    view = client.breakers()[endpoint]
+    view = client.breakers()[label]
     assert (view.state, view.probes_running) == (State.HALF_OPEN, 1)
     probe.kill(timeout=5)
 
-    view = client.breakers()[endpoint]
+    view = client.breakers()[label]
     assert (view.state, view.probes_running, view.probes_passed) == (State.HALF_OPEN, 0, 0)
     assert client.call(to(server)).status == 200
-    assert client.breakers()[endpoint].probes_passed == 1
+    assert client.breakers()[label].probes_passed == 1
 
 
 def test_a_full_pool_is_no_failure_of_the_endpoint(serve: Serve, make_client: MakeClient) -> None:
@@ -163,7 +162,7 @@ def test_a_full_pool_is_no_failure_of_the_endpoint(serve: Serve, make_client: Ma
     server.go_on.set()
 
     assert call.get(timeout=5).status == 200
-    assert client.breakers()[to(server).endpoint].failed == 0
+    assert client.breakers()[to(server).service.name].failed == 0
 
 
 def test_a_stream_counts_when_read_to_its_end_or_left_but_not_when_its_reader_fails(
@@ -171,28 +170,28 @@ def test_a_stream_counts_when_read_to_its_end_or_left_but_not_when_its_reader_fa
 ) -> None:
     """A stream may say by its content that it is over: were leaving no success, no probe could pass."""
     server = serve(lambda link: (link.request(), link.send(OK[:-1]), server.go_on.wait(), link.send(b"!")))
-    endpoint = to(server).endpoint
+    label = to(server).service.name
     with client.stream(to(server)):
         pass
-    assert client.breakers()[endpoint].calls == 1
+    assert client.breakers()[label].calls == 1
 
     with pytest.raises(KeyError), client.stream(to(server)):
         raise KeyError
-    assert client.breakers()[endpoint].calls == 1
+    assert client.breakers()[label].calls == 1
 
     server.go_on.set()
     with client.stream(to(server)) as response:
         assert b"".join(response) == b"h!"
-    assert client.breakers()[endpoint].calls == 2
+    assert client.breakers()[label].calls == 2
 
 
 def test_an_operator_has_the_last_word(serve: Serve, client: RpcClient) -> None:
     server = serve(answering(OK))
-    endpoint = to(server).endpoint
-    client.command(endpoint, Event.FORCE_OPEN)
+    label = to(server).service.name
+    client.command(label, Event.FORCE_OPEN)
     with pytest.raises(CallRefused, match="forced_open"):
         client.call(to(server))
-    client.command(endpoint, Event.RESET)
+    client.command(label, Event.RESET)
 
     assert client.call(to(server)).status == 200
 
@@ -223,11 +222,11 @@ def test_a_change_is_told_once_with_its_reason(heard: list[tuple[str, dict[str, 
     now = [0.0]
     settings = RpcSettings(breaker_connect_failures_max=1)
     breaker = Breaker("peer", settings, clock=lambda: now[0], draw=lambda: 0.0)
-    breaker.settle(breaker.admit(0.0, lease_s=1), (Verdict.FAILED, Cause.CONNECT))
+    breaker.settle(breaker.admit(0.0, 1.0), (Verdict.FAILED, Cause.CONNECT), 0.0, False)
     with pytest.raises(CallRefused):
-        breaker.admit(1.0, lease_s=1)
+        breaker.admit(1.0, 1.0)
     now[0] = 2.5
-    breaker.admit(2.5, lease_s=1)
+    breaker.admit(2.5, 1.0)
 
     assert heard == [
         ("breaker.changed", CHANGE | {"before": "closed", "after": "open", "reason": "connect_failures"}),
@@ -246,7 +245,3 @@ def test_every_call_ends_in_one_event_without_its_contents(
     assert [name for name, _ in heard] == ["rpc.connected", "rpc.call", "rpc.refused"]
     assert heard[1][1].items() >= {"endpoint": "peer", "outcome": "answered", "status": 200}.items()
     assert "secret" not in repr(heard)
-
-
-def test_an_endpoint_is_a_name_and_a_base_url() -> None:
-    assert Endpoint("a", "http://h") != Endpoint("b", "http://h")

@@ -17,6 +17,7 @@ from gateway.rpc import (
     ConnectionLost,
     InvalidCall,
     RpcClient,
+    Service,
 )
 from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, once, reached, to
 
@@ -217,19 +218,19 @@ def test_an_invalid_call_opens_nothing_and_blames_nobody(serve: Serve, make_clie
     assert client.call(to(server)).status == 200
 
 
-def test_endpoints_are_bounded_and_the_longest_unused_idle_one_is_forgotten(
+def test_services_are_bounded_and_the_longest_unused_idle_one_is_forgotten(
     serve: Serve, make_client: MakeClient
 ) -> None:
-    servers, client = [serve(answering(OK)) for _ in range(3)], make_client(endpoints_max=2)
-    for server in servers:
-        client.call(to(server))
+    servers, client = [serve(answering(OK)) for _ in range(3)], make_client(services_max=2)
+    for number, server in enumerate(servers):
+        client.call(to(server, service=Service(f"peer {number}", (server.url,))))
 
-    assert [endpoint.base_url for endpoint in client.breakers()] == [servers[1].url, servers[2].url]
+    assert list(client.breakers()) == ["peer 1", "peer 2"]
     assert servers[0].ended.get(timeout=5) == 1, "its idle connection is closed"
 
 
-def test_endpoints_that_are_all_busy_refuse_another(serve: Serve, make_client: MakeClient) -> None:
-    client = make_client(endpoints_max=1)
+def test_services_that_are_all_busy_refuse_another(serve: Serve, make_client: MakeClient) -> None:
+    client = make_client(services_max=1)
 
     def script(link: Link) -> None:
         link.request()
@@ -240,7 +241,7 @@ def test_endpoints_that_are_all_busy_refuse_another(serve: Serve, make_client: M
     server = serve(script)
     call = gevent.spawn(client.call, to(server))
     reached(server.reached)
-    with pytest.raises(TryLater, match="endpoints_max"):
+    with pytest.raises(TryLater, match="services_max"):
         client.call(to(serve(answering(OK))))
     server.go_on.set()
 

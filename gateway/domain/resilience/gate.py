@@ -5,8 +5,8 @@ Rules:
 1. Never more slots in use than the adaptive limit, and never more than ``slots_max``, said at the time of
    entering: a limit that falls takes no slot back.
 2. The last slots are kept for what matters more: ``LOW`` calls enter while less than 80 % of the limit is in use,
-   ``NORMAL`` ones below 95 %, ``HIGH`` ones below all of it.  From a limit of two on, something is kept; with a
-   limit of one anybody may have it.
+   ``NORMAL`` ones below 95 %, ``HIGH`` ones below all of it.  Parts of a slot are not kept: below a limit of 20 (LOW:
+   5) anybody may have the last one, because a small bound that an operator sets is meant to be used.
 3. A slot that comes free goes to who waits, before anybody new: the highest priority first, then as the line
    says.  A newcomer overtakes nobody of its own class or a higher one.
 4. When the line is full a newcomer takes the place of somebody less important or greedier, or is refused at
@@ -173,4 +173,4 @@ class Gate:
     def _cap(self) -> None:
         limit = self._capped_at = self._limit.limit
         slots = min(limit, self._rules.slots_max)
-        self._caps = [max(1, slots * _SHARES[each] // 100) for each in Priority]
+        self._caps = [-(-slots * _SHARES[each] // 100) for each in Priority]  # rounded up

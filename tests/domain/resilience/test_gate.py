@@ -28,10 +28,10 @@ def fill(gate: Gate, priority: Priority, tenant: str = "filler") -> int:
 
 @pytest.mark.parametrize(
     ("limit", "low", "normal"),
-    [(1, 1, 1), (2, 1, 1), (3, 2, 2), (4, 3, 3), (5, 4, 4), (10, 8, 9), (20, 16, 19), (100, 80, 95)],
+    [(1, 1, 1), (2, 2, 2), (4, 4, 4), (5, 4, 5), (10, 8, 10), (19, 16, 19), (20, 16, 19), (100, 80, 95)],
 )
 def test_each_priority_may_fill_its_share(limit: int, low: int, normal: int) -> None:
-    """Something is kept for who matters more, from a limit of two on."""
+    """Something is kept for who matters more, in whole slots."""
     gate = gate_of(limit)
 
     filled = [fill(gate, LOW), fill(gate, NORMAL), fill(gate, HIGH)]
@@ -68,7 +68,7 @@ def test_the_tenant_with_the_fewest_slots_is_next_then_who_waits_longest() -> No
 
 def test_a_newcomer_overtakes_nobody_of_its_class_or_a_higher_one() -> None:
     """There is room again, but it belongs to who waits, though nobody has told them yet."""
-    gate = gate_of(10)
+    gate = gate_of(20)
     fill(gate, NORMAL)
     gate.wait("first", NORMAL, "a")
     gate.enter(HIGH, "h")

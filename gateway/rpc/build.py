@@ -1,0 +1,76 @@
+"""Builds what the client keeps of a service: a member for each endpoint, with all that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway import telemetry
+from gateway.rpc.address import Address, parse_base_url
+from gateway.rpc.backend import Backend
+from gateway.rpc.breaker import Breaker, OnCircuit
+from gateway.rpc.call import Service
+from gateway.rpc.clock import Clock
+from gateway.rpc.connect import Connector
+from gateway.rpc.errors import InvalidCall
+from gateway.rpc.member import Member
+from gateway.rpc.opener import ConnectionOpener
+from gateway.rpc.pool import Pool
+from gateway.rpc.request import RequestWriter
+from gateway.rpc.watch import Watch
+from gateway.settings.rpc import RpcSettings
+
+__all__ = ["Builder"]
+
+
+class Builder:
+    """What all services of one client share."""
+
+    def __init__(
+        self,
+        settings: RpcSettings,
+        *,
+        clock: Clock,
+        draw: Callable[[], float],
+        on_circuit: OnCircuit | None,
+        on_open: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._draw = draw
+        self._on_circuit = on_circuit
+        self._on_open = on_open
+        self._watch = Watch(clock)
+
+    def backend(self, service: Service) -> Backend:
+        """Return *service* at run time.
+
+        :raises InvalidCall: it has no endpoint, the same one twice, or one whose base URL is none.
+        """
+        if not service.base_urls or len(set(service.base_urls)) < len(service.base_urls):
+            raise InvalidCall(f"expected one or more base URLs of {service.name}, each once")
+        addresses = [parse_base_url(base_url) for base_url in service.base_urls]
+        members = [self._member(service, address) for address in addresses]
+        writers = [RequestWriter(address) for address in addresses]
+        return Backend(service, self._settings, members, writers, clock=self._clock, draw=self._draw)
+
+    def _member(self, service: Service, address: Address) -> Member:
+        settings, policy = self._settings, service.policy
+        several = len(service.base_urls) > 1
+        label = f"{service.name}@{address.socket_path or address.authority}" if several else service.name
+        connector = Connector(address, tls_ca_file=settings.tls_ca_file, watch=self._watch, clock=self._clock)
+        opener = ConnectionOpener(
+            label, settings, connector, clock=self._clock, draw=self._draw, on_open=self._on_open
+        )
+
+        def tell_close(reason: str) -> None:
+            telemetry.event("rpc.disconnected", endpoint=label, reason=reason)
+
+        return Member(
+            label,
+            settings,
+            slots_max=policy.connections_max or settings.connections_max,
+            slow_s=policy.slow_s or settings.breaker_slow_s,
+            pool=Pool(settings, opener, clock=self._clock, on_close=tell_close),
+            breaker=Breaker(label, settings, clock=self._clock, draw=self._draw, on_circuit=self._on_circuit),
+            is_compared=several,
+        )

@@ -1,0 +1,179 @@
+"""One endpoint at run time: its gate, its circuit, its connections, and how long it takes.
+
+The gate comes first: whoever holds a slot may ask the circuit, then the pool.  A slot is the only thing that is waited
+for, and whoever got one gives it back exactly once, by ``leave``; a kill or timeout in the line gives it back too.
+"""
+
+from __future__ import annotations
+
+from gevent.event import Event
+
+from gateway.domain.resilience.balance import Latency
+from gateway.domain.resilience.gate import Evicted, Full, Gate, GateRules
+from gateway.domain.resilience.limiter import ConcurrencyLimit, LimitRules
+from gateway.domain.resilience.priority import Priority
+from gateway.rpc.breaker import Breaker
+from gateway.rpc.errors import CallRefused
+from gateway.rpc.pool import Pool, stopped
+from gateway.rpc.timeouts import Budget
+from gateway.settings.rpc import RpcSettings
+
+__all__ = ["Member"]
+
+#: What a caller is told to wait when the gate refuses: a busy moment passes faster than a broken endpoint.
+RETRY_AFTER_S = 1.0
+
+
+class Waiter:
+    """A call in the line."""
+
+    __slots__ = ("evicted", "granted", "woken")
+
+    def __init__(self) -> None:
+        self.woken = Event()
+        self.granted = False
+        self.evicted = False
+
+
+class Member:
+    """One of the copies of a service."""
+
+    __slots__ = (
+        "_settings", "_slots_max", "_stopped", "breaker", "gate", "is_compared", "label", "latency", "limit",
+        "patience_s", "pool", "slow_s",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        label: str,
+        settings: RpcSettings,
+        *,
+        slots_max: int,
+        slow_s: float,
+        pool: Pool,
+        breaker: Breaker,
+        is_compared: bool,
+    ) -> None:
+        self.label = label
+        self.slow_s = slow_s
+        self.patience_s = settings.breaker_patience_s
+        self.pool = pool
+        self.breaker = breaker
+        self.latency = Latency()
+        #: Whether it has siblings: else nobody asks how fast it is.
+        self.is_compared = is_compared
+        self.limit = ConcurrencyLimit(
+            LimitRules(
+                floor=min(settings.limit_floor, slots_max), ceiling=slots_max, tolerance=settings.limit_tolerance
+            )
+        )
+        self.gate = Gate(GateRules(slots_max=slots_max, waiters_max=settings.waiters_max), self.limit)
+        self._settings = settings
+        self._slots_max = slots_max
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        return f"<Member {self.label}: {self.gate!r} {self.breaker!r} {self.pool!r}>"
+
+    # What the balancer asks (gateway.domain.resilience.balance.Candidate).
+
+    @property
+    def ready(self) -> bool:
+        """Whether its circuit lets everybody through."""
+        return self.breaker.health.open_to_all
+
+    @property
+    def room(self) -> bool:
+        """Whether a call would get a slot without waiting."""
+        return self.gate.has_room(Priority.NORMAL)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls under way and waiting."""
+        return self.gate.in_flight + self.gate.waiting
+
+    @property
+    def since(self) -> float:
+        """When it last came back."""
+        return self.breaker.health.closed_at
+
+    @property
+    def tripped_by_rate(self) -> bool:
+        """Whether failures or slowness of calls shut it out."""
+        return self.breaker.health.tripped_by_rate
+
+    def due(self, now: float) -> bool:
+        """Return whether a call would be its probe."""
+        return self.breaker.health.due(now)
+
+    def shut_for_s(self, now: float) -> float:
+        """Return for how long its circuit has been open by itself; -1 if it is not."""
+        return self.breaker.health.shut_for_s(now)
+
+    def enter(self, budget: Budget, priority: Priority, tenant: str) -> None:
+        """Take a slot, waiting for one if need be.
+
+        :raises CallRefused: there is none in time, or none to wait for.
+        """
+        if self._stopped:
+            raise stopped()
+        if not self.gate.enter(priority, tenant):
+            self._wait(budget, priority, tenant)
+
+    def leave(self, tenant: str) -> None:
+        """Give the slot back; whoever waits gets it now."""
+        granted = self.gate.leave(tenant)
+        while granted is not None:
+            assert isinstance(granted, Waiter)
+            granted.granted = True
+            granted.woken.set()
+            granted = self.gate.grant()
+
+    def stop(self) -> None:
+        """Refuse from now on, those who wait included, and close what lies idle.  Safe to call twice."""
+        self._stopped = True
+        self.pool.stop()
+        for waiter in self.gate.dismiss():
+            assert isinstance(waiter, Waiter)
+            waiter.woken.set()
+
+    def _wait(self, budget: Budget, priority: Priority, tenant: str) -> None:
+        wait_s = min(budget.left_s(), budget.timeouts.pool_wait_s)
+        waiter = Waiter()
+        match self.gate.wait(waiter, priority, tenant):
+            case Full():
+                why = f"{self._settings.waiters_max} calls that matter no less wait already (rpc.waiters_max)"
+                raise self._refusal("pool_full", why)
+            case Evicted(other):
+                assert isinstance(other, Waiter)
+                other.evicted = True
+                other.woken.set()
+            case None:
+                pass
+        try:
+            waiter.woken.wait(wait_s)
+        except BaseException:
+            self._withdraw(waiter, tenant)
+            raise
+        if not waiter.granted:
+            raise self._in_vain(waiter, budget)
+
+    def _withdraw(self, waiter: Waiter, tenant: str) -> None:
+        # Killed between the grant and the wake-up: what was given goes on to the next.
+        if not self.gate.withdraw(waiter) and waiter.granted:
+            self.leave(tenant)
+
+    def _in_vain(self, waiter: Waiter, budget: Budget) -> CallRefused:
+        self.gate.withdraw(waiter)
+        if self._stopped:
+            return stopped()
+        if waiter.evicted:
+            return self._refusal("shed", f"{self._settings.waiters_max} wait who matter more (rpc.waiters_max)")
+        budget.left_s()  # the caller's own deadline is no fault of the endpoint
+        return self._refusal("pool_wait", f"none came free within {budget.timeouts.pool_wait_s:g} s (rpc.pool_wait_s)")
+
+    def _refusal(self, reason: str, why: str) -> CallRefused:
+        limit = self.limit.limit
+        bound = "rpc.connections_max" if limit >= self._slots_max else "the adaptive limit: it answers too slowly"
+        text = f"{self.gate.in_flight} calls to {self.label} are under way, {limit} may be ({bound}), and {why}"
+        return CallRefused(text, reason=reason, retry_after_s=RETRY_AFTER_S)
