@@ -219,7 +219,9 @@ class Balancer:
 
     def spared(self) -> list[int]:
         """Return the members that the ejection cap keeps among those that take calls."""
-        shut = [index for index, member in enumerate(self._members) if not member.ready]
+        return self._spare([index for index, member in enumerate(self._members) if not member.ready])
+
+    def _spare(self, shut: Sequence[int]) -> list[int]:
         excess = len(shut) - len(self._members) // 2
         if excess <= 0:
             return []
@@ -232,16 +234,17 @@ class Balancer:
 
     def _choose_among_mixed(self, now: float, tried: int, may_probe: bool) -> Choice | None:
         members = self._members
-        spared = self.spared()
-        taking = [index for index, member in enumerate(members) if member.ready or index in spared]
-        if not taking:
-            return self._probe(now, 0) or self._panic(now, spared)
-        if may_probe:
-            extra = self._probe(now, tried)
+        shut = [index for index, member in enumerate(members) if not member.ready]
+        spared = self._spare(shut)
+        taking = [index for index in range(len(members)) if index not in shut or index in spared]
+        if shut and (may_probe or not taking):
+            extra = self._probe(now, shut, tried if taking else 0)
             if extra is None and 2 * len(taking) < len(members):
-                extra = self._panic(now, spared)
+                extra = self._panic(now, shut, spared)
             if extra is not None:
                 return extra
+        if not taking:
+            return None
         pool = [index for index in taking if not tried >> index & 1] or taking
         pool = [index for index in pool if members[index].room] or pool
         chosen = pool[0]
@@ -273,18 +276,14 @@ class Balancer:
         weight = _WEIGHT_MIN + (1.0 - _WEIGHT_MIN) * back_for_s / self._rules.slow_start_s
         return self._draw() < weight
 
-    def _probe(self, now: float, tried: int) -> Choice | None:
-        for index, member in enumerate(self._members):
-            if not member.ready and not tried >> index & 1 and member.due(now):
+    def _probe(self, now: float, shut: Sequence[int], tried: int) -> Choice | None:
+        for index in shut:
+            if not tried >> index & 1 and self._members[index].due(now):
                 return Choice(index, Kind.PROBE)
         return None
 
-    def _panic(self, now: float, spared: Sequence[int]) -> Choice | None:
+    def _panic(self, now: float, shut: Sequence[int], spared: Sequence[int]) -> Choice | None:
         # A spared member is left alone: its calls tell more than one probe, and would be cut off by it.
-        shut_for_s = {
-            index: member.shut_for_s(now)
-            for index, member in enumerate(self._members)
-            if not member.ready and index not in spared
-        }
+        shut_for_s = {index: self._members[index].shut_for_s(now) for index in shut if index not in spared}
         longest = max(shut_for_s, key=shut_for_s.__getitem__)
         return Choice(longest, Kind.PANIC) if shut_for_s[longest] >= self._rules.panic_rest_s else None
