@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-BENCHES = ("turn", "server")
+BENCHES = ("turn", "server", "rpc")
 REPORT = Path(__file__).parent / "results" / "report.json"
 
 

@@ -19,7 +19,7 @@ from bench.needs import PLOTS, missing
 from bench.rpc.backend import SLOT_S
 from bench.stack import ROOT
 
-__all__ = ["RECOVERY", "draw", "overload", "recovery"]
+__all__ = ["OVERLOAD", "RECOVERY", "draw", "overload", "recovery"]
 
 RECOVERY, OVERLOAD = "rpc_recovery.png", "rpc_overload.png"
 #: Samples: whatever the report's JSON has.

@@ -29,7 +29,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 def series(calls: Sequence[Called], counted: Sequence[Counted], began_at: float, seconds: float) -> Series:
     """Return what became of *calls* in *seconds* from *began_at*, and what backends *counted* meanwhile."""
-    slots = range(slot(began_at), slot(began_at + seconds))
+    slots = range(slot(began_at), slot(began_at + seconds) + 1)
     offered = _by_slot(call.intended_at for call in calls)
     good = _by_slot(call.ended_at for call in calls if call.good)
     bad = _by_slot(call.ended_at for call in calls if not call.good)

@@ -44,6 +44,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
     contestant.name: contestant
     for contestant in (
         Contestant(OURS, "Switchboard", needs=()),
+        Contestant("ours_metered", "Switchboard, with metrics", needs=()),
         Contestant("geventhttpclient", "geventhttpclient", 2.0),
         Contestant("urllib3", "urllib3", 5.0),
         Contestant("requests", "requests"),

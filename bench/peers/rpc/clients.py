@@ -29,18 +29,27 @@ TIMEOUT_S = 10.0
 def ours(port: int) -> Connect:
     """The gateway's client with its default settings: every guard on."""
     from gateway.domain.deadline import Deadline
-    from gateway.rpc import Call, Endpoint, RpcClient
+    from gateway.rpc import Call, RpcClient, Service
     from gateway.settings.rpc import RpcSettings
 
     client = RpcClient(RpcSettings())
-    endpoint = Endpoint("echo", f"http://127.0.0.1:{port}")
+    service = Service("echo", (f"http://127.0.0.1:{port}",))
 
     def ask(body: bytes) -> bytes:
         deadline = Deadline.after(TIMEOUT_S, now=time.monotonic())
-        call = Call(endpoint=endpoint, method="POST", path=PATH, headers=HEADERS, body=body, deadline=deadline)
+        call = Call(service=service, method="POST", path=PATH, headers=HEADERS, body=body, deadline=deadline)
         return client.call(call).body
 
     return lambda _: ask
+
+
+def ours_metered(port: int) -> Connect:
+    """The same, where every event is counted for Prometheus as it is in the gateway's own process."""
+    from gateway import telemetry
+    from gateway.telemetry.metrics import Metrics
+
+    telemetry.attach(Metrics())
+    return ours(port)
 
 
 def geventhttpclient(port: int) -> Connect:
@@ -196,7 +205,7 @@ def _request(port: int, body: bytes) -> bytes:
 
 CLIENTS: dict[str, Callable[[int], Connect]] = {
     client.__name__: client
-    for client in (ours, geventhttpclient, urllib3, requests, httpx, bare, bare_watcher)
+    for client in (ours, ours_metered, geventhttpclient, urllib3, requests, httpx, bare, bare_watcher)
 }
 #: Those that know nothing of gevent, and wait in greenlets because their sockets are patched.
 PATCHED = frozenset({"urllib3", "requests", "httpx"})
