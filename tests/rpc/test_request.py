@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from gateway.domain.deadline import Deadline
 from gateway.rpc import request
 from gateway.rpc.address import parse_base_url
-from gateway.rpc.call import Call, Endpoint
+from gateway.rpc.call import Call, Service
 from gateway.rpc.errors import InvalidCall
 from gateway.rpc.request import BEGINNINGS_MAX, GOOD_NAMES_MAX, OWN_HEADERS, RequestWriter, finish
 
 
 def written(base_url: str = "http://host:81", **changes: Any) -> bytes:
-    values = {"endpoint": Endpoint("peer", base_url), "method": "GET", "deadline": Deadline(0.0)}
+    values = {"service": Service("peer", (base_url,)), "method": "GET", "deadline": Deadline(0.0)}
     return RequestWriter(parse_base_url(base_url)).write(Call(**(values | changes)))
 
 
@@ -65,7 +65,7 @@ def test_a_get_without_a_body_announces_none_and_an_empty_post_does() -> None:
 
 def test_a_call_may_want_its_answer_uncompressed() -> None:
     writer = RequestWriter(parse_base_url("http://host:81"))
-    call = Call(endpoint=Endpoint("peer", "http://host:81"), method="GET", deadline=Deadline(0.0))
+    call = Call(service=Service("peer", ("http://host:81",)), method="GET", deadline=Deadline(0.0))
 
     for gzip, coding in ((True, b"gzip"), (False, b"identity"), (True, b"gzip")):
         data = writer.write(msgspec.structs.replace(call, gzip=gzip))
@@ -168,7 +168,7 @@ def test_a_bad_header_is_refused_each_time() -> None:
 
 def test_more_names_and_paths_than_are_remembered_are_written_all_the_same() -> None:
     writer = RequestWriter(parse_base_url("http://host:81"))
-    call = Call(endpoint=Endpoint("peer", "http://host:81"), method="GET", deadline=Deadline(0.0))
+    call = Call(service=Service("peer", ("http://host:81",)), method="GET", deadline=Deadline(0.0))
 
     for number in range(max(GOOD_NAMES_MAX, BEGINNINGS_MAX) + 2):
         changed = msgspec.structs.replace(call, path=f"/{number}", headers={f"X-{number}": "v"})
@@ -185,7 +185,7 @@ def test_more_names_and_paths_than_are_remembered_are_written_all_the_same() -> 
 
 def test_methods_and_paths_are_never_taken_for_each_other() -> None:
     writer = RequestWriter(parse_base_url("http://host:81/api"))
-    call = Call(endpoint=Endpoint("peer", "http://host:81"), method="GET", deadline=Deadline(0.0))
+    call = Call(service=Service("peer", ("http://host:81",)), method="GET", deadline=Deadline(0.0))
     lines = {
         (method, path): b"%b /api%b HTTP/1.1" % (method.encode(), path.encode() or b"")
         for method in ("GET", "PUT")
@@ -202,7 +202,7 @@ def test_methods_and_paths_are_never_taken_for_each_other() -> None:
 def test_the_time_left_is_written_into_each_attempt(method: str, body: bytes) -> None:
     changes = {"method": method, "body": body, "headers": {"X-A": "b"}}
     call = Call(
-        endpoint=Endpoint("peer", "http://host:81"), deadline=Deadline(0.0), deadline_header="X-Left-Ms", **changes
+        service=Service("peer", ("http://host:81",)), deadline=Deadline(0.0), deadline_header="X-Left-Ms", **changes
     )
     data = RequestWriter(parse_base_url("http://host:81")).write(call)
     assert data == written(**changes), "nothing of it is in what attempts share"
