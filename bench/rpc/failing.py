@@ -29,7 +29,7 @@ __all__ = ["Plan", "Seen", "attempts_ratio", "measure", "one_of_three", "outage"
 ENDPOINTS, FAILING = 3, 0
 SERVICE_S, DEADLINE_S = 0.01, 1.0
 ERRORS_GOAL_PERCENT, ATTEMPTS_GOAL = 1.0, 1.2
-#: Attempts a second that are free.
+#: Attempts a second that are free; of the second that has begun, too.
 FREE_PER_S = 10.0
 #: Seconds of the shortest stretch that must keep the promise: the retry budget's window.
 STRETCH_S = 10.0
@@ -102,7 +102,7 @@ def attempts_ratio(seen: Series) -> float:
     worst = 0.0
     for begin in range(len(seen.offered)):
         for end in range(begin + shortest, len(calls)):
-            free = FREE_PER_S * SLOT_S * (end - begin)
+            free = FREE_PER_S * (SLOT_S * (end - begin) + 1)
             worst = max(worst, (attempts[end] - attempts[begin] - free) / max(1, calls[end] - calls[begin]))
     return worst
 
