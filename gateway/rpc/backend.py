@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from gateway import telemetry
 from gateway.domain.errors import CallFailed
 from gateway.domain.resilience.balance import Balancer, BalanceRules, Kind
 from gateway.domain.resilience.budget import RetryBudget
 from gateway.domain.resilience.retry import RetryRules
-from gateway.rpc.call import Call, CallResult, Service
+from gateway.rpc.call import Call, CallResult, Service, find_header
 from gateway.rpc.clock import Clock
 from gateway.rpc.errors import CallRefused, InvalidCall
 from gateway.rpc.exchange import Exchange
+from gateway.rpc.hedge import Hedger
 from gateway.rpc.member import Member
-from gateway.rpc.request import RequestWriter
+from gateway.rpc.probe import Prober
+from gateway.rpc.redirect import next_target
 from gateway.rpc.retries import Retries, Tries
 from gateway.rpc.timeouts import Budget, Timeouts
 from gateway.settings.rpc import RpcSettings
@@ -35,18 +39,18 @@ class Backend:
         service: Service,
         settings: RpcSettings,
         members: Sequence[Member],
-        writers: Sequence[RequestWriter],
+        probers: Sequence[Prober] = (),
         *,
         clock: Clock,
         draw: Callable[[], float],
     ) -> None:
         self.service = service
         self.members = members
+        self._probers = probers
         #: Calls under way, those that pause or wait included.
         self.calls = 0
         #: When it was called last, in monotonic seconds.
         self.called_at = 0.0
-        self._writers = writers
         self._settings = settings
         self._timeouts = Timeouts.of(settings)
         self._clock = clock
@@ -61,6 +65,11 @@ class Backend:
         )
         self._retries = Retries(service.name, rules, self._retry_budget, draw=draw)
         self._balancer = Balancer(members, BalanceRules(slow_start_s=settings.slow_start_s), draw)
+        self._hedger = (
+            Hedger(service.name, self._retry_budget, clock=clock, crowded=self._is_crowded)
+            if service.policy.hedge
+            else None
+        )
         self._only = members[0] if len(members) == 1 else None
 
     def __repr__(self) -> str:
@@ -84,10 +93,14 @@ class Backend:
         return budget
 
     def start(self) -> None:
-        """Begin what goes on beside calls."""
+        """Begin what goes on beside calls: active probes."""
+        for prober in self._probers:
+            prober.start()
 
     def stop(self) -> None:
         """Refuse from now on, those who wait included, and close what lies idle.  Safe to call twice."""
+        for prober in self._probers:
+            prober.stop()
         for member in self.members:
             member.stop()
 
@@ -119,35 +132,58 @@ class Backend:
         while True:
             tries.number += 1
             try:
-                exchange = self._attempt(call, budget, tries)
+                exchange = self._answer(call, budget, tries)
             except (CallFailed, CallRefused) as error:
                 if not self._again_after(error, call, budget, tries):
                     raise
                 continue
             status = exchange.reader.status
-            if status != 429 and status < 500:
+            if status < 300:
+                return exchange
+            if status < 400 and call.redirects_max:
+                target = self._redirected(exchange, call)
+                if target is not None:
+                    exchange.drop()
+                    call = msgspec.structs.replace(call, path=target, redirects_max=call.redirects_max - 1)
+                    tries.number -= 1  # the next one is no repetition
+                    continue
+            if status < 500 and status != 429:
                 return exchange
             others_left = self._balancer.others_left(tries.tried)
             if not self._retries.after_answer(exchange.reader, call, tries, budget, others_left):
                 return exchange
             exchange.drop()
 
-    def _attempt(self, call: Call, budget: Budget, tries: Tries) -> Exchange:
+    def _answer(self, call: Call, budget: Budget, tries: Tries) -> Exchange:
         began_at = budget.started_at if tries.number == 1 else self._clock()
+        if self._hedger is None or not call.idempotent:
+            return self._attempt(call, budget, tries, began_at)
+        return self._hedger.race(lambda began_at: self._attempt(call, budget, tries, began_at), began_at)
+
+    def _attempt(self, call: Call, budget: Budget, tries: Tries, began_at: float) -> Exchange:
         member, spared = self._only, False
         if member is None:
             index, spared = self._choose(began_at, call, tries)
             member = self.members[index]
             tries.tried |= 1 << index
-        else:
-            index = 0
-        request = self._writers[index].write(call)
+        request = member.writer.write(call)
         exchange = Exchange(member, call, budget, began_at, spared)
         body_bytes_max = call.body_bytes_max
         if body_bytes_max is None:
             body_bytes_max = self._settings.body_bytes_max
         exchange.open(request, body_bytes_max)
         return exchange
+
+    def _redirected(self, exchange: Exchange, call: Call) -> str | None:
+        reader = exchange.reader
+        target = next_target(reader.status, find_header(reader.headers, "location"), call, exchange.member.address)
+        if isinstance(target, str):
+            return target
+        telemetry.event("rpc.not_redirected", endpoint=exchange.member.label, reason=target.reason)
+        return None
+
+    def _is_crowded(self) -> bool:
+        return any(member.gate.waiting for member in self.members)
 
     def _choose(self, now: float, call: Call, tries: Tries) -> tuple[int, bool]:
         # Who may be made again elsewhere can afford to be the one that finds out.

@@ -15,7 +15,7 @@ from gateway.rpc.errors import InvalidCall
 from gateway.rpc.member import Member
 from gateway.rpc.opener import ConnectionOpener
 from gateway.rpc.pool import Pool
-from gateway.rpc.request import RequestWriter
+from gateway.rpc.probe import Prober
 from gateway.rpc.watch import Watch
 from gateway.settings.rpc import RpcSettings
 
@@ -48,29 +48,43 @@ class Builder:
         """
         if not service.base_urls or len(set(service.base_urls)) < len(service.base_urls):
             raise InvalidCall(f"expected one or more base URLs of {service.name}, each once")
-        addresses = [parse_base_url(base_url) for base_url in service.base_urls]
-        members = [self._member(service, address) for address in addresses]
-        writers = [RequestWriter(address) for address in addresses]
-        return Backend(service, self._settings, members, writers, clock=self._clock, draw=self._draw)
+        members, probers = [], []
+        for base_url in service.base_urls:
+            address = parse_base_url(base_url)
+            label = self._label(service, address)
+            opener = self._opener(label, address)
+            member = self._member(service, label, address, opener)
+            members.append(member)
+            if service.policy.probe_path:
+                prober = Prober(member, service, opener, self._settings, clock=self._clock, draw=self._draw)
+                probers.append(prober)
+        return Backend(service, self._settings, members, probers, clock=self._clock, draw=self._draw)
 
-    def _member(self, service: Service, address: Address) -> Member:
-        settings, policy = self._settings, service.policy
-        several = len(service.base_urls) > 1
-        label = f"{service.name}@{address.socket_path or address.authority}" if several else service.name
+    def _label(self, service: Service, address: Address) -> str:
+        if len(service.base_urls) == 1:
+            return service.name
+        return f"{service.name}@{address.socket_path or address.authority}"
+
+    def _opener(self, label: str, address: Address) -> ConnectionOpener:
+        settings = self._settings
         connector = Connector(address, tls_ca_file=settings.tls_ca_file, watch=self._watch, clock=self._clock)
-        opener = ConnectionOpener(
+        return ConnectionOpener(
             label, settings, connector, clock=self._clock, draw=self._draw, on_open=self._on_open
         )
+
+    def _member(self, service: Service, label: str, address: Address, opener: ConnectionOpener) -> Member:
+        settings, policy = self._settings, service.policy
 
         def tell_close(reason: str) -> None:
             telemetry.event("rpc.disconnected", endpoint=label, reason=reason)
 
         return Member(
             label,
+            address,
             settings,
             slots_max=policy.connections_max or settings.connections_max,
             slow_s=policy.slow_s or settings.breaker_slow_s,
             pool=Pool(settings, opener, clock=self._clock, on_close=tell_close),
             breaker=Breaker(label, settings, clock=self._clock, draw=self._draw, on_circuit=self._on_circuit),
-            is_compared=several,
+            is_compared=len(service.base_urls) > 1,
         )

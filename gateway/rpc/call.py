@@ -64,6 +64,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str = ""
     #: Name of a header in which each attempt says how many milliseconds are left; empty: none.
     deadline_header: str = ""
+    #: Seconds of them that are kept back, for the answer to travel and be worked on.
+    deadline_margin_s: float = 0.0
     #: Whether a compressed answer is welcome; it is decompressed as it comes.
     gzip: bool = True
     #: Redirects that are followed, by GET and HEAD and within the same origin.

@@ -16,6 +16,7 @@ from gateway.rpc.call import Call
 from gateway.rpc.connection import Connection
 from gateway.rpc.errors import CallTimeout, ConnectionLost
 from gateway.rpc.member import Member
+from gateway.rpc.request import finish
 from gateway.rpc.response import ResponseReader
 from gateway.rpc.timeouts import Budget
 
@@ -128,9 +129,13 @@ class Exchange:
         self._settle(judgement, status, error.reason if isinstance(error, SwitchboardError) else "cancelled", now)
 
     def _ask(self, connection: Connection, request: bytes, body_bytes_max: int) -> None:
+        call = self._call
+        if call.deadline_header:
+            left_s = self._budget.ends_at - self._budget.clock() - call.deadline_margin_s
+            request = finish(call, request, max(0, int(1000 * left_s)))
         slow_at = connection.taken_at + self.member.slow_s
         connection.ask(
-            request, self._budget, slow_at, self._slow, self._call.method == "HEAD", body_bytes_max
+            request, self._budget, slow_at, self._slow, call.method == "HEAD", body_bytes_max
         )
 
     def _slow(self) -> None:

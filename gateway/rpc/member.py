@@ -12,9 +12,11 @@ from gateway.domain.resilience.balance import Latency
 from gateway.domain.resilience.gate import Evicted, Full, Gate, GateRules
 from gateway.domain.resilience.limiter import ConcurrencyLimit, LimitRules
 from gateway.domain.resilience.priority import Priority
+from gateway.rpc.address import Address
 from gateway.rpc.breaker import Breaker
 from gateway.rpc.errors import CallRefused
 from gateway.rpc.pool import Pool, stopped
+from gateway.rpc.request import RequestWriter
 from gateway.rpc.timeouts import Budget
 from gateway.settings.rpc import RpcSettings
 
@@ -39,13 +41,14 @@ class Member:
     """One of the copies of a service."""
 
     __slots__ = (
-        "_settings", "_slots_max", "_stopped", "breaker", "gate", "is_compared", "label", "latency", "limit",
-        "patience_s", "pool", "slow_s",
+        "_settings", "_slots_max", "_stopped", "address", "breaker", "gate", "is_compared", "label", "latency",
+        "limit", "patience_s", "pool", "slow_s", "writer",
     )  # fmt: skip
 
     def __init__(
         self,
         label: str,
+        address: Address,
         settings: RpcSettings,
         *,
         slots_max: int,
@@ -55,6 +58,8 @@ class Member:
         is_compared: bool,
     ) -> None:
         self.label = label
+        self.address = address
+        self.writer = RequestWriter(address)
         self.slow_s = slow_s
         self.patience_s = settings.breaker_patience_s
         self.pool = pool

@@ -15,7 +15,6 @@ from gateway.rpc.breaker import Breaker
 from gateway.rpc.connection import Connection
 from gateway.rpc.member import Member
 from gateway.rpc.pool import Pool
-from gateway.rpc.request import RequestWriter
 from gateway.rpc.timeouts import Budget
 from gateway.settings.rpc import RpcSettings
 from tests.rpc.peer import OK
@@ -83,13 +82,17 @@ class House:
         breaker = Breaker("peer", settings, clock=time.monotonic, draw=lambda: 0.0)
         self.pool = Pool(settings, Script(wires), clock=time.monotonic, on_close=lambda reason: None)
         self.member = Member(
-            "peer", settings, slots_max=2, slow_s=5.0, pool=self.pool, breaker=breaker, is_compared=False
+            "peer",
+            parse_base_url("http://peer"),
+            settings,
+            slots_max=2,
+            slow_s=5.0,
+            pool=self.pool,
+            breaker=breaker,
+            is_compared=False,
         )
         self.service = Service("peer", ("http://peer",))
-        writer = RequestWriter(parse_base_url("http://peer"))
-        self.backend = Backend(
-            self.service, settings, [self.member], [writer], clock=time.monotonic, draw=lambda: 0.0
-        )
+        self.backend = Backend(self.service, settings, [self.member], clock=time.monotonic, draw=lambda: 0.0)
 
     def call(self, *, idempotent: bool = False) -> int:
         deadline = Deadline.after(5, now=time.monotonic())

@@ -7,6 +7,7 @@ import pytest
 from gevent.pool import Group
 
 from gateway.domain.resilience.priority import Priority
+from gateway.rpc.address import parse_base_url
 from gateway.rpc.breaker import Breaker
 from gateway.rpc.errors import CallRefused, CallTimeout
 from gateway.rpc.member import Member
@@ -23,6 +24,7 @@ class Slots(House):
         breaker = Breaker("peer", self.settings, clock=self.clock, draw=lambda: 0.0)
         self.member = Member(
             "peer",
+            parse_base_url("http://peer"),
             self.settings,
             slots_max=slots_max,
             slow_s=5.0,
