@@ -19,12 +19,15 @@ from gateway.assistants.client import Assistants
 from gateway.assistants.schema import assistant_schema
 from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
+from gateway.circuits.circuits import Circuits
+from gateway.circuits.overview import configured_endpoints
 from gateway.conversations.live import Live
 from gateway.conversations.transcripts import Transcripts
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.hint import Hint
 from gateway.domain.http import Request, Response, json_response
+from gateway.domain.resilience.health import Change
 from gateway.intake.accept import Intake
 from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
@@ -44,6 +47,7 @@ from gateway.store.signals import Signals
 from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web import probes
+from gateway.web.api.breakers import breaker_pages
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
@@ -61,7 +65,7 @@ class Gateway:
         self.settings = settings
         self._bots = Bots(CHANNELS, settings.accounts)
         self._database = Database(settings.store, application="switchboard gateway")
-        self.rpc = RpcClient(settings.rpc)
+        self.rpc = RpcClient(settings.rpc, on_circuit=self._circuit_changed)
         self.owner = Owner(
             self._database,
             settings.lanes,
@@ -71,6 +75,14 @@ class Gateway:
         )
         self._ledger = Ledger(self._database, settings.store, settings.lanes, lambda: self.owner.process)
         self._signals = Signals(settings.store, audience="gateways", on_hint=self._hear)
+        self._circuits = Circuits(
+            self.rpc,
+            self._database,
+            self._signals,
+            store=settings.store,
+            settings=settings.rpc,
+            me=lambda: self.owner.process_id,
+        )
         self._transcripts = Transcripts(self._database, settings.store)
         self._live = Live(self._transcripts, settings.webchat, poll_s=settings.lanes.poll_s)
         self._announcements = Announcements(self._live, self._signals, self.owner)
@@ -82,6 +94,9 @@ class Gateway:
         self._hearing = Hearing(self._live, self._results, self._takeover, self.owner)
         self.flask = flask.Flask("gateway.web")
         self.flask.register_blueprint(chat_pages(settings, self._live, self._transcripts))
+        self.flask.register_blueprint(
+            breaker_pages(self._circuits, configured_endpoints(settings.assistants), settings.api.tokens)
+        )
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
         self._bench = Bench(settings.bench, KeyValues(self._database, settings.store))
         if settings.bench.enabled:
@@ -145,6 +160,7 @@ class Gateway:
         self._announcements.orphaned()
         self._signals.flush()
         self._signals.close()
+        self._circuits.close()
         self.rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
 
@@ -216,6 +232,10 @@ class Gateway:
 
     def _hear(self, hint: Hint) -> None:
         self._hearing.hear(hint)
+        self._circuits.hear(hint)
+
+    def _circuit_changed(self, endpoint: str, change: Change) -> None:
+        self._circuits.changed(endpoint, change)
 
     def _operating_routes(self, metrics: Metrics) -> list[Route]:
         health = Health(
@@ -250,4 +270,5 @@ class Gateway:
         supervisor.add("live", self._live.poll_forever)
         supervisor.add("signals.publish", self._signals.publish_forever)
         supervisor.add("signals.listen", self._signals.listen_forever)
+        self._circuits.supervise(supervisor)
         return supervisor

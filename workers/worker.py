@@ -13,9 +13,11 @@ import gevent
 from gevent.event import Event
 
 from gateway.channels.registry import CHANNELS
+from gateway.circuits.circuits import Circuits
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.hint import Hint, OutboxFilled
+from gateway.domain.resilience.health import Change
 from gateway.lanes.owner import Owner
 from gateway.replies.platform_client import RpcPlatformClient
 from gateway.replies.strays import Strays
@@ -43,7 +45,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._database = Database(settings.store, application="switchboard worker")
-        self._rpc = RpcClient(settings.rpc)
+        self._rpc = RpcClient(settings.rpc, on_circuit=self._circuit_changed)
         self.owner = Owner(
             self._database,
             settings.lanes,
@@ -54,6 +56,14 @@ class Worker:
         )
         self._signals = Signals(settings.store, audience="workers", on_hint=self._hear)
         store = settings.store
+        self._circuits = Circuits(
+            self._rpc,
+            self._database,
+            self._signals,
+            store=store,
+            settings=settings.rpc,
+            me=lambda: self.owner.process_id,
+        )
         finishes: Batcher[Finish, bool] = Batcher(
             "finish",
             self._database,
@@ -112,6 +122,7 @@ class Worker:
         with contextlib.suppress(StoreUnavailable):
             self.owner.leave()
         self._signals.close()
+        self._circuits.close()
         self._rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
 
@@ -121,6 +132,11 @@ class Worker:
     def _hear(self, hint: Hint) -> None:
         if isinstance(hint, OutboxFilled):
             self._consumer.hint()
+        else:
+            self._circuits.hear(hint)
+
+    def _circuit_changed(self, endpoint: str, change: Change) -> None:
+        self._circuits.changed(endpoint, change)
 
     def _supervise(self) -> Supervisor:
         janitor = Janitor(self._database, self.owner, self._settings.lanes, CHANNELS)
@@ -131,7 +147,9 @@ class Worker:
         supervisor.add("strays", self._strays.watch_forever)
         supervisor.add("bury", janitor.bury_forever)
         supervisor.add("prune", janitor.prune_forever)
+        supervisor.add("signals.publish", self._signals.publish_forever)
         supervisor.add("signals.listen", self._signals.listen_forever)
+        self._circuits.supervise(supervisor)
         if port := self._settings.worker.metrics_port:
             page = MetricsPage(self._metrics, self._settings.server.host, port)
             supervisor.add("metrics", page.serve_forever)

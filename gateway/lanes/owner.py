@@ -73,6 +73,11 @@ class Owner:
         """The epoch in which this process lives; 0 while it has none."""
         return 0 if self._process is None else self._process.epoch
 
+    @property
+    def process_id(self) -> int:
+        """This process's id in the ledger; 0 while it has none."""
+        return 0 if self._process is None else self._process.process_id
+
     def holds(self) -> bool:
         """Return whether a call or a send may be started now."""
         return self._lease.holds(self._clock())
