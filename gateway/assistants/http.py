@@ -22,13 +22,13 @@ from gateway.assistants.decode import decode_reply
 from gateway.assistants.preview import OnPreview
 from gateway.assistants.signing import signature_headers, signing_key
 from gateway.assistants.stream import StreamDecoder
-from gateway.assistants.wire import call_headers, encode, message_id
+from gateway.assistants.wire import DEADLINE_HEADER, call_headers, encode, message_id
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import AssistantFailed, CallFailed, TryLater
 from gateway.domain.reply import Reply
 from gateway.domain.turn import LaneKey, Turn
-from gateway.rpc import Call, RpcClient, Service, StreamedResponse
+from gateway.rpc import Call, Policy, RpcClient, Service, StreamedResponse
 from gateway.rpc.errors import BadAnswer, CallTimeout, ConnectFailed, ConnectionLost
 from gateway.settings.assistants import AssistantSettings
 
@@ -62,7 +62,7 @@ class HttpAssistant:
         self._unix_time = unix_time
         self._random_bits = random_bits
         self._keys = _signing_keys(name, settings)
-        self._service, self._path = _address(name, settings.url)
+        self._service, self._path = _service(name, settings)
         self._timeouts = msgspec.structs.replace(
             rpc.timeouts,
             connect_s=settings.connect_timeout_s,
@@ -99,7 +99,7 @@ class HttpAssistant:
             message = f"no time was left to ask {self.name} (assistants.{self.name}.deadline_margin_s)"
             raise AssistantFailed(message, reason="timeout")
         body = encode(turn, lane_key, capabilities, deadline_ms=deadline_ms)
-        headers = call_headers(turn, lane_key, deadline_ms=deadline_ms, span_id=self._span_id())
+        headers = call_headers(turn, lane_key, span_id=self._span_id())
         signature = signature_headers(
             self._keys, message_id=message_id(turn), unix_s=int(self._unix_time()), body=body
         )
@@ -110,6 +110,11 @@ class HttpAssistant:
             headers=dict(headers + signature),
             body=body,
             deadline=deadline,
+            deadline_header=DEADLINE_HEADER,
+            deadline_margin_s=settings.deadline_margin_s,
+            # One account's burst must not be another's wait.
+            tenant=f"{turn.channel}/{turn.account}",
+            gzip=settings.gzip,
             idempotent=settings.honours_idempotency_key,
             # A backstop: which bound holds is known only from the head, and _read keeps to it.  An answer
             # that announces more than this is not read at all.
@@ -179,14 +184,34 @@ def _signing_keys(name: str, settings: AssistantSettings) -> tuple[bytes, ...]:
     return tuple(keys)
 
 
-def _address(name: str, url: str) -> tuple[Service, str]:
-    """Return the service that *url* lies on, and the rest of it."""
+def _service(name: str, settings: AssistantSettings) -> tuple[Service, str]:
+    """Return the service that the settings' addresses lie on, and the path that they share."""
+    base_url, path = _address(name, "url", settings.url)
+    base_urls = [base_url]
+    for index, url in enumerate(settings.replica_urls):
+        base_url, other_path = _address(name, f"replica_urls[{index}]", url)
+        if other_path != path or base_url in base_urls:
+            raise ValueError(
+                f"assistants.{name}.replica_urls[{index}]: expected another host or port with the path of url"
+            )
+        base_urls.append(base_url)
+    policy = Policy(
+        connections_max=settings.connections_max,
+        slow_s=settings.slow_s,
+        probe_path=settings.health_path,
+        hedge=settings.hedge,
+    )
+    return Service(f"assistants.{name}", tuple(base_urls), policy), path
+
+
+def _address(name: str, field: str, url: str) -> tuple[str, str]:
+    """Return scheme and host of *url*, and the rest of it."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ValueError(f"assistants.{name}.url: {error}") from None
+        raise ValueError(f"assistants.{name}.{field}: {error}") from None
     if parts.scheme not in {"http", "https", "http+unix"} or not parts.netloc:
         got = parts.scheme or "none"
-        raise ValueError(f"assistants.{name}.url: expected http, https or http+unix with a host, got {got}")
+        raise ValueError(f"assistants.{name}.{field}: expected http, https or http+unix with a host, got {got}")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Service(f"assistants.{name}", (f"{parts.scheme}://{parts.netloc}",)), path
+    return f"{parts.scheme}://{parts.netloc}", path

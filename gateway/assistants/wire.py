@@ -76,6 +76,9 @@ class TurnRequest(msgspec.Struct, frozen=True):
     surface: SurfaceView
 
 
+#: Says how many milliseconds were left when an attempt was sent.
+DEADLINE_HEADER = "switchboard-deadline-ms"
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -114,9 +117,9 @@ def message_id(turn: Turn) -> str:
 
 
 def call_headers(
-    turn: Turn, lane_key: LaneKey, *, deadline_ms: int, span_id: str
+    turn: Turn, lane_key: LaneKey, *, span_id: str
 ) -> tuple[tuple[str, str], ...]:
-    """Return all headers of a call but its signature.
+    """Return all headers of a call but its signature and ``DEADLINE_HEADER``, which each attempt has its own of.
 
     *span_id*: 16 lower-case hexadecimal digits, not all zero.
     https://www.w3.org/TR/trace-context/#traceparent-header
@@ -128,7 +131,6 @@ def call_headers(
         ("traceparent", f"00-{turn.trace_id}-{span_id}-01"),
         ("switchboard-turn", str(turn.turn_id)),
         ("switchboard-fence", str(lane_key.fence)),
-        ("switchboard-deadline-ms", str(deadline_ms)),
     )
 
 

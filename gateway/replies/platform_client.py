@@ -41,6 +41,7 @@ class RpcPlatformClient:
                 headers=headers,
                 body=body,
                 deadline=deadline,
+                retries_max=0,  # the outbox repeats, with its own times and within its own bounds
             )
         )
         return PlatformAnswer(result.status, result.headers, result.body)

@@ -68,6 +68,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     deadline_margin_s: float = 0.0
     #: Whether a compressed answer is welcome; it is decompressed as it comes.
     gzip: bool = True
+    #: Further attempts; None: the setting ``rpc.retries_max``.  0 where somebody else repeats: one layer does.
+    retries_max: int | None = None
     #: Redirects that are followed, by GET and HEAD and within the same origin.
     redirects_max: int = 0
 

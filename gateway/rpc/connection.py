@@ -65,7 +65,7 @@ class Connection:
         """
         self.calls += 1
         reader, wire = self.reader, self.wire
-        reader.begin(bodiless=bodiless, body_bytes_max=body_bytes_max)
+        reader.begin(bodiless, body_bytes_max)
         try:
             wire.write(request, budget.ends_at, budget.timeouts.idle_s)
         except OSError as error:

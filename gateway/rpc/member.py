@@ -69,7 +69,7 @@ class Member:
         self.is_compared = is_compared
         self.limit = ConcurrencyLimit(
             LimitRules(
-                floor=min(settings.limit_floor, slots_max), ceiling=slots_max, tolerance=settings.limit_tolerance
+                floor=min(settings.limit_floor, slots_max), ceiling=slots_max, tolerance=settings.limit_tolerance_ratio
             )
         )
         self.gate = Gate(GateRules(slots_max=slots_max, waiters_max=settings.waiters_max), self.limit)

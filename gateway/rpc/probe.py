@@ -1,8 +1,8 @@
 """Active probes: asking an endpoint for its health, whether anybody calls it or not.
 
 A probe goes over a connection of its own, past gate and circuit: it must find out what they hide.  What its end means
-is the health's business (:mod:`gateway.domain.resilience.health`): it can open a circuit and shorten its time, and never
-closes it.
+is the health's business (:mod:`gateway.domain.resilience.health`): it can open a circuit and shorten its time, and
+never closes it.
 """
 
 from __future__ import annotations

@@ -77,9 +77,12 @@ class Retries:
     ) -> bool:
         now = budget.clock()
         left_s = budget.ends_at - now
+        own_max = call.retries_max
         what = decide(ending, tries.number, call.idempotent, left_s, self._draw(), self._rules, others_left)
         if isinstance(what, GiveUp):
             why_not = what.reason
+        elif own_max is not None and tries.number > own_max:
+            why_not = "retries_max"
         elif not self.budget.withdraw(now):
             why_not = "budget"
         else:

@@ -44,6 +44,12 @@ class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
     kind: AssistantKind = "http"
     #: Where turns are POSTed (``http``): http, https, or http+unix with the socket's path percent-encoded.
     url: str = ""
+    #: Further copies of the same service, each as a whole address with the same path as ``url``: calls are
+    #: spread over all of them, and one that is sick is left out.
+    replica_urls: tuple[str, ...] = ()
+    #: A path that a copy answers to GET with 2xx while it is well, asked every ``rpc.probe_period_s``; empty:
+    #: its health is judged by calls alone.
+    health_path: str = ""
     #: ``whsec_`` and base64 of 24 to 64 bytes, newest first; each live one signs, so that the assistant can
     #: rotate.  None: calls carry no signature, and the assistant cannot tell the gateway from anybody else.
     signing_secrets: tuple[Secret, ...] = ()
@@ -51,6 +57,16 @@ class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: call that it may have received be repeated.
     honours_idempotency_key: bool = False
 
+    #: A call that is later than 95 of 100 is made a second time, and the first answer counts: at most
+    #: ``rpc.hedge_ratio`` of the calls, and only with ``honours_idempotency_key``.
+    hedge: bool = False
+    #: Whether responses may come compressed.  Some services gather a stream to compress it.
+    gzip: bool = True
+
+    #: Calls under way at one copy at most.
+    connections_max: Count = 1_024
+    #: Seconds to the response's head above which a call is slow: when most are, the copy is taken for sick.
+    slow_s: Seconds = 20.0
     #: Seconds for a connection to be made.
     connect_timeout_s: Seconds = 1.0
     #: Seconds from the request's last byte to the response's head.  An assistant that thinks for longer

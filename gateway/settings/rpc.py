@@ -43,7 +43,7 @@ class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: Calls below which the adaptive limit of one endpoint never falls.
     limit_floor: Count = 4
     #: How many times the unloaded time to first byte may be reached before the limit falls.
-    limit_tolerance: Annotated[float, Meta(ge=1.1, le=100)] = 2.0
+    limit_tolerance_ratio: Annotated[float, Meta(ge=1.1, le=100)] = 2.0
     #: Calls that wait for the limit; one more is refused at once, or takes the place of a less important one.
     waiters_max: Count = 1_024
 
@@ -57,7 +57,6 @@ class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: Services that are remembered in one process; the least recently used idle one is forgotten for a new
     #: one.
     services_max: Count = 256
-    endpoints_max: Count = 256
     #: Seconds after which a host's addresses are looked up again, beside the calls.
     dns_refresh_s: Seconds = 5.0
     #: Seconds that addresses are used while looking them up again fails.

@@ -95,9 +95,9 @@ def test_the_deadline_that_is_sent_shrinks_with_what_is_left(service: Service, r
         assistant.ask(TURN, LANE_KEY, CAPABILITIES, turn_deadline, ignore_preview)
 
     assert [round(call.request.deadline_ms, -1) for call in service.received] == [7_500, 6_000]
-    assert [call.headers["switchboard-deadline-ms"] for call in service.received] == [
-        str(call.request.deadline_ms) for call in service.received
-    ]
+    # The header is written by the RPC client, which has another clock here.
+    sent = int(service.received[0].headers["switchboard-deadline-ms"])
+    assert service.received[0].request.deadline_ms - 1_000 < sent <= service.received[0].request.deadline_ms
 
 
 def test_the_deadline_that_is_sent_is_never_longer_than_a_call_may_take(
@@ -270,6 +270,8 @@ def test_a_call_that_may_have_arrived_is_repeated_only_for_an_assistant_that_kno
         if honours:
             assert ask(assistant) == Reply()
             second, third = service.received[1:]
+            left_ms = [int(call.headers.pop("switchboard-deadline-ms")) for call in (second, third)]
+            assert left_ms[0] >= left_ms[1] > 0
             assert (second.body, second.headers) == (third.body, third.headers)
         else:
             with pytest.raises(AssistantFailed) as failed:

@@ -56,18 +56,17 @@ def test_the_locale_of_the_message_outweighs_the_one_of_the_profile() -> None:
 
 def test_the_traceparent_is_the_one_of_the_specification() -> None:
     """W3C trace context, version 00: version, trace id of the turn, span id of the call, flags."""
-    headers = dict(call_headers(TURN, LANE_KEY, deadline_ms=1, span_id="00f067aa0ba902b7"))
+    headers = dict(call_headers(TURN, LANE_KEY, span_id="00f067aa0ba902b7"))
 
     assert headers["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", headers["traceparent"])
 
 
 def test_the_headers_name_turn_fence_and_deadline() -> None:
-    headers = dict(call_headers(TURN, LANE_KEY, deadline_ms=12_345, span_id="00f067aa0ba902b7"))
+    headers = dict(call_headers(TURN, LANE_KEY, span_id="00f067aa0ba902b7"))
 
     assert headers["switchboard-turn"] == "123"
     assert headers["switchboard-fence"] == "7"
-    assert headers["switchboard-deadline-ms"] == "12345"
     assert headers["accept"] == "application/json, text/event-stream"
 
 
@@ -75,7 +74,7 @@ def test_a_turn_begun_anew_keeps_its_idempotency_key_and_gets_a_new_message_id()
     """The turn is the same one; the bytes are not, and a guard against replays must let them pass."""
     again = msgspec.structs.replace(TURN, deaths=1)
     first, second = (
-        dict(call_headers(turn, LANE_KEY, deadline_ms=1, span_id="00f067aa0ba902b7"))
+        dict(call_headers(turn, LANE_KEY, span_id="00f067aa0ba902b7"))
         for turn in (TURN, again)
     )
 

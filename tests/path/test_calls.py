@@ -27,7 +27,8 @@ def test_a_call_carries_trace_deadline_turn_and_fence(stack: Stack) -> None:
     assert call.headers["switchboard-fence"] == str(asked.fence) == str(turn["fence"])
     assert call.headers["idempotency-key"] == f"turn-{turn['id']}"
     assert 0 < asked.deadline_ms < 120_000, "Slack's turns have two minutes"
-    assert call.headers["switchboard-deadline-ms"] == str(asked.deadline_ms)
+    left_ms = int(call.headers["switchboard-deadline-ms"])
+    assert asked.deadline_ms - 10_000 < left_ms <= asked.deadline_ms, "what was left when it was sent"
     assert (asked.sequence, asked.attempt) == (1, 1)
 
 
