@@ -52,7 +52,7 @@ def recovery(samples: Samples, file: Path) -> None:
     calls.set_ylabel("the sick service, 1/s")
     # All that hung end at once when it dies: that peak would flatten everything else.
     calls.set_ylim(0, 2 * max(_per_s(seen["sick"]["offered"])))
-    calls.legend(loc="center right", fontsize=8)
+    figure.legend(loc="upper center", ncols=4, fontsize=8, frameon=False)
     latency.step(_times(seen["others"]["worst_ms"]), seen["others"]["worst_ms"], color=SEEN, where="post", lw=0.8)
     latency.set_ylabel("worst latency\nof the others, ms")
     latency.set_xlabel("seconds")
@@ -64,7 +64,7 @@ def recovery(samples: Samples, file: Path) -> None:
             if axis is calls:
                 axis.text(seen[begin], 1.02, name, transform=axis.get_xaxis_transform(), fontsize=9)
     calls.text(seen["back_at_s"], 1.02, "back", transform=calls.get_xaxis_transform(), fontsize=9)
-    _save(figure, file)
+    _save(figure, file, top=0.95)
 
 
 def overload(samples: Samples, file: Path) -> None:
@@ -99,8 +99,8 @@ def _per_s(counts: Sequence[float]) -> list[float]:
     return [count / SLOT_S for count in counts]
 
 
-def _save(figure: Any, file: Path) -> None:
-    figure.tight_layout()
+def _save(figure: Any, file: Path, *, top: float = 1.0) -> None:
+    figure.tight_layout(rect=(0, 0, 1, top))
     # White, or a dark page would swallow the axes.
     figure.savefig(file, dpi=100, facecolor="white")
 

@@ -66,7 +66,7 @@ def test_a_crash_ends_the_run() -> None:
 
 def test_a_series_puts_beginnings_ends_and_arrivals_where_they_belong() -> None:
     """A call that began in the first tenth and failed in the third is in both."""
-    calls = [called(0.05, 0.06), called(0.01, 0.25, "timeout"), called(0.15, 0.19)]
+    calls = [called(0.01, 0.25, "timeout"), called(0.05, 0.06), called(0.15, 0.19)]
     seen = series(calls, [Counted({slot(AT): 1}, {}), Counted({slot(AT): 1, slot(AT) + 1: 4}, {})], AT, 0.29)
     assert seen.offered == [2, 1, 0]
     assert seen.good == [1, 1, 0]
