@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.store.circuit_reports import Circuit, encode_report
 from gateway.store.ledger.process import register
+from tests.support.stores import Stores
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 #: An operator's shell has no secret, and needs none.
@@ -206,6 +207,15 @@ def test_without_redis_orders_are_shown_and_given_and_the_rest_is_told(
     assert shell.json("list")["problem"] == "Redis does not answer (store.redis_url)"
     unknown = shell.force("slack.com", "open")
     assert "What processes have called is not known: Redis does not answer" in unknown.output
+
+
+def test_beside_up_it_finds_redis_by_the_home(
+    tmp_path: Path, database: str, stores: Stores, reporting: redis.Redis
+) -> None:
+    """As PostgreSQL: in a second terminal nothing more need be said than where the home is."""
+    shell = Shell(tmp_path, database, "")
+    shell.env["SWITCHBOARD_HOME"] = str(stores.redis._data.parents[1])
+    assert shell.run("list").output.endswith("2 of 3 processes report.\n")
 
 
 def test_without_a_schema_or_a_database_it_says_what_to_do(

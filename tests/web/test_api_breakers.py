@@ -196,9 +196,10 @@ def test_a_typing_error_is_told_and_can_be_insisted_on(site: Site) -> None:
 
 def test_a_label_with_a_slash_is_a_label(site: Site) -> None:
     """That of a service at several unix sockets."""
-    response = site.ask("PUT", f"{PATH}/a@%252Ftmp%2Fb.sock", {**OPEN, "anyway": True})
-    assert response.status_code == 200
-    assert site.orders() == {"a@%2Ftmp/b.sock": "forced_open"}
+    for written in ("a@/tmp/b.sock", "c@%2Ftmp%2Fd.sock"):
+        assert site.ask("PUT", f"{PATH}/{written}", {**OPEN, "anyway": True}).status_code == 200
+    assert site.orders() == {"a@/tmp/b.sock": "forced_open", "c@/tmp/d.sock": "forced_open"}
+    assert site.ask("DELETE", f"{PATH}/a@/tmp/b.sock").status_code == 204
 
 
 @pytest.mark.parametrize(
