@@ -149,8 +149,7 @@ class Backend:
                     continue
             if status < 500 and status != 429:
                 return exchange
-            others_left = self._balancer.others_left(tries.tried)
-            if not self._retries.after_answer(exchange.reader, call, tries, budget, others_left):
+            if not self._retries.after_answer(exchange.reader, call, tries, budget, self._others_left(tries)):
                 return exchange
             exchange.drop()
 
@@ -199,5 +198,7 @@ class Backend:
     def _again_after(self, error: CallFailed | CallRefused, call: Call, budget: Budget, tries: Tries) -> bool:
         if isinstance(error, CallRefused | InvalidCall):
             telemetry.event("rpc.refused", endpoint=self.service.name, reason=error.reason)
-        others_left = self._only is None and self._balancer.others_left(tries.tried)
-        return self._retries.after_error(error, call, tries, budget, others_left)
+        return self._retries.after_error(error, call, tries, budget, self._others_left(tries))
+
+    def _others_left(self, tries: Tries) -> bool:
+        return self._only is None and self._balancer.others_left(tries.tried)
