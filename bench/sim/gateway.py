@@ -1,7 +1,8 @@
 """A gateway of the simulation: the way of a call through the real rules, without sockets.
 
-Budget, choice, permit, gate, attempt, settle, retry: in the order and with the arguments of the shells in
-``gateway/rpc``.  Absent: hedges, hints from other processes, and connections.
+Budget, choice, gate, permit, attempt, settle, retry: in the order and with the arguments of the shells in
+``gateway/rpc`` (backend, exchange, member, retries).  All calls are idempotent, which is the worst for storms.  Absent:
+hedges, hints from other processes, tenants, and connections.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class Call:
     """One call of a user, and the attempt that it is at."""
 
     __slots__ = (
-        "attempt", "began_at", "expires_at", "member", "permit", "priority", "sent_at", "tried", "waits", "was_slow",
+        "attempt", "began_at", "expires_at", "member", "permit", "priority", "sent_at", "spared", "tried", "waits",
+        "was_slow",
     )  # fmt: skip
 
     def __init__(self, now: float, priority: Priority, deadline_s: float) -> None:
@@ -89,6 +91,7 @@ class Call:
         self.member: Member | None = None
         self.permit: Permit | None = None
         self.sent_at = -inf  # -inf while no attempt is under way
+        self.spared = False
         self.waits = False
         self.was_slow = False
 
@@ -142,23 +145,17 @@ class Gateway:
     def _attempt(self, call: Call) -> None:
         now = self._timeline.now
         call.attempt += 1
-        choice = self._balancer.choose(now, call.tried, call.attempt == 1)
+        choice = self._balancer.choose(now, call.tried, True)
         if choice is None:
             self._failed(call, _REFUSED_HERE)
             return
         member = call.member = self.members[choice.index]
         call.tried |= 1 << choice.index
-        call.permit = None
-        if choice.kind is not Kind.SPARED:
-            if choice.kind is Kind.PANIC:
-                member.health.cool(now, "panic")
-            permit = member.health.admit(now, self._rules.attempt_s)
-            if isinstance(permit, Refused):
-                self._failed(call, _REFUSED_HERE)
-                return
-            call.permit = permit
+        call.spared = choice.kind is Kind.SPARED
+        if choice.kind is Kind.PANIC:
+            member.health.cool(now, "panic")
         if member.gate.enter(call.priority, ""):
-            self._send(call)
+            self._send(call, member)
         else:
             self._wait(call, member)
 
@@ -184,15 +181,21 @@ class Gateway:
 
     def _turned_away(self, call: Call) -> None:
         call.waits = False
-        if call.permit is not None and call.member is not None:
-            call.member.health.settle(call.permit, Verdict.IGNORED, self._timeline.now)
         self._failed(call, _REFUSED_HERE)
 
-    def _send(self, call: Call) -> None:
-        member = call.member
-        assert member is not None
-        now = call.sent_at = self._timeline.now
+    def _send(self, call: Call, member: Member) -> None:
+        """Use the slot that *call* has."""
+        now = self._timeline.now
         call.waits = call.was_slow = False
+        call.permit = None
+        if not call.spared:
+            permit = member.health.admit(now, call.expires_at - now)
+            if isinstance(permit, Refused):
+                self._leave(member)
+                self._failed(call, _REFUSED_HERE)
+                return
+            call.permit = permit
+        call.sent_at = now
         self.attempts += 1
         ends_at, outcome = member.endpoint.arrive(now)
         patience = min(now + self._rules.attempt_s, call.expires_at)
@@ -224,16 +227,19 @@ class Gateway:
                 member.health.settle(call.permit, Verdict.FAILED, now, self._draw(), cause, call.was_slow)
             elif call.permit is not None:
                 member.health.settle(call.permit, Verdict.IGNORED, now)
-        granted = member.gate.leave("")
-        while granted is not None:
-            assert isinstance(granted, Call)
-            self._send(granted)
-            granted = member.gate.grant()
+        self._leave(member)
         if call_was_ok:
             self.good += 1
             self._done(call, True)
         else:
             self._failed(call, _JUDGEMENTS[outcome][1])
+
+    def _leave(self, member: Member) -> None:
+        granted = member.gate.leave("")
+        while granted is not None:
+            assert isinstance(granted, Call)
+            self._send(granted, member)
+            granted = member.gate.grant()
 
     def _failed(self, call: Call, ending: Ending) -> None:
         now = self._timeline.now
