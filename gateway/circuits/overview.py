@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.resilience.orders import Order
+from gateway.rpc.call import endpoint_label
 from gateway.settings.assistants import AssistantSettings
 from gateway.store.circuit_reports import Circuit, CircuitReports, LiveProcess
 
@@ -73,4 +74,9 @@ def look(orders: Sequence[Order], processes: Sequence[LiveProcess], reports: Cir
 
 def configured_endpoints(assistants: Mapping[str, AssistantSettings]) -> Collection[str]:
     """Return the labels of the endpoints at which *assistants* are reached."""
-    return {f"assistants.{name}" for name, assistant in assistants.items() if assistant.kind == "http"}
+    return {
+        endpoint_label(f"assistants.{name}", url, among=1 + len(assistant.replica_urls))
+        for name, assistant in assistants.items()
+        if assistant.kind == "http"
+        for url in (assistant.url, *assistant.replica_urls)
+    }

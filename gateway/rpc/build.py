@@ -8,7 +8,7 @@ from gateway import telemetry
 from gateway.rpc.address import Address, parse_base_url
 from gateway.rpc.backend import Backend
 from gateway.rpc.breaker import Breaker, OnCircuit
-from gateway.rpc.call import Service
+from gateway.rpc.call import Service, endpoint_label
 from gateway.rpc.clock import Clock
 from gateway.rpc.connect import Connector
 from gateway.rpc.errors import InvalidCall
@@ -51,7 +51,7 @@ class Builder:
         members, probers = [], []
         for base_url in service.base_urls:
             address = parse_base_url(base_url)
-            label = self._label(service, address)
+            label = endpoint_label(service.name, base_url, among=len(service.base_urls))
             opener = self._opener(label, address)
             member = self._member(service, label, address, opener)
             members.append(member)
@@ -59,11 +59,6 @@ class Builder:
                 prober = Prober(member, service, opener, self._settings, clock=self._clock, draw=self._draw)
                 probers.append(prober)
         return Backend(service, self._settings, members, probers, clock=self._clock, draw=self._draw)
-
-    def _label(self, service: Service, address: Address) -> str:
-        if len(service.base_urls) == 1:
-            return service.name
-        return f"{service.name}@{address.socket_path or address.authority}"
 
     def _opener(self, label: str, address: Address) -> ConnectionOpener:
         settings = self._settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,7 +11,7 @@ from gateway.domain.deadline import Deadline
 from gateway.domain.resilience.priority import Priority
 from gateway.rpc.timeouts import Timeouts
 
-__all__ = ["Call", "CallResult", "Policy", "RawHeaders", "Service", "find_header", "header_map"]
+__all__ = ["Call", "CallResult", "Policy", "RawHeaders", "Service", "endpoint_label", "find_header", "header_map"]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -39,6 +40,11 @@ class Service(msgspec.Struct, frozen=True, cache_hash=True):
     name: str
     base_urls: tuple[str, ...]
     policy: Policy = Policy()
+
+
+def endpoint_label(name: str, base_url: str, *, among: int) -> str:
+    """Return what people and metrics call the endpoint at *base_url*, one of *among* of the service *name*."""
+    return name if among == 1 else f"{name}@{urlsplit(base_url).netloc}"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
