@@ -16,6 +16,8 @@ from gateway.rpc.member import Member
 from gateway.rpc.opener import ConnectionOpener
 from gateway.rpc.pool import Pool
 from gateway.rpc.probe import Prober
+from gateway.rpc.resolve import Resolver
+from gateway.rpc.tls import TlsContext
 from gateway.rpc.watch import Watch
 from gateway.settings.rpc import RpcSettings
 
@@ -40,6 +42,8 @@ class Builder:
         self._on_circuit = on_circuit
         self._on_open = on_open
         self._watch = Watch(clock)
+        self._tls = TlsContext(settings.tls_ca_file)
+        self._resolver = Resolver(refresh_s=settings.dns_refresh_s, keep_s=settings.dns_keep_s, clock=clock)
 
     def backend(self, service: Service) -> Backend:
         """Return *service* at run time.
@@ -52,7 +56,7 @@ class Builder:
         for base_url in service.base_urls:
             address = parse_base_url(base_url)
             label = endpoint_label(service.name, base_url, among=len(service.base_urls))
-            opener = self._opener(label, address)
+            opener = self._opener(service, label, address)
             member = self._member(service, label, address, opener)
             members.append(member)
             if service.policy.probe_path:
@@ -60,9 +64,22 @@ class Builder:
                 probers.append(prober)
         return Backend(service, self._settings, members, probers, clock=self._clock, draw=self._draw)
 
-    def _opener(self, label: str, address: Address) -> ConnectionOpener:
+    def stop(self) -> None:
+        """End look-ups that are under way.  Safe to call twice."""
+        self._resolver.stop()
+
+    def _opener(self, service: Service, label: str, address: Address) -> ConnectionOpener:
         settings = self._settings
-        connector = Connector(address, tls_ca_file=settings.tls_ca_file, watch=self._watch, clock=self._clock)
+        connector = Connector(
+            address,
+            self._resolver,
+            tls=self._tls,
+            watch=self._watch,
+            clock=self._clock,
+            guarded=service.policy.guarded,
+            private_allowed=settings.private_addresses_allowed,
+            draw=self._draw,
+        )
         return ConnectionOpener(
             label, settings, connector, clock=self._clock, draw=self._draw, on_open=self._on_open
         )

@@ -113,6 +113,7 @@ class RpcClient:
             gevent.sleep(min(left_s, DRAIN_POLL_S))
         for backend in backends:
             backend.abort()
+        self._builder.stop()
         sweeper, self._sweeper = self._sweeper, None
         if sweeper is not None:
             sweeper.kill(block=False)

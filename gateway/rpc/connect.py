@@ -1,8 +1,16 @@
 """Opening a connection: name, TCP, TLS or unix socket, all inside one bound.
 
-The bound is shared out over the addresses that are left, so that a silent first address cannot use up the
-time of a second that works.  TLS always verifies the certificate and the host's name.  Redirects, proxies and
-TLS older than 1.2 are deliberately absent.
+Rules:
+
+1. Connections go over the addresses of a name in turn, from a drawn start; one that failed comes last for a while.
+2. The bound is shared out over the addresses that are left, so that a silent first one cannot use up the time of a
+   second that works; but no share is smaller than a third of the rest, or a name with many would leave none of them the
+   time for a handshake over an ocean.
+3. A guarded connector connects to public addresses only, and judges the very address that it connects to.
+4. ``generation`` rises when an address is gone; a connection made before asks ``is_current`` and is retired, or not.
+
+Redirects and proxies are deliberately absent, and so are attempts at two addresses at once (RFC 8305): a pool opens
+its connections beside each other anyway.
 """
 
 from __future__ import annotations
@@ -11,22 +19,29 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import gevent.socket
-import gevent.ssl
 from gevent import monkey
 
 from gateway.rpc.address import Address
 from gateway.rpc.clock import Clock
 from gateway.rpc.errors import CallTimeout, ConnectFailed
-from gateway.rpc.resolve import Resolve, SocketAddress, resolve_now
+from gateway.rpc.guard import is_public
+from gateway.rpc.resolve import Addresses, IpAddress, Resolver
 from gateway.rpc.timeouts import Budget
-from gateway.rpc.tls import TlsWire
+from gateway.rpc.tls import Resumption, TlsContext, TlsWire
 from gateway.rpc.watch import Watch
+from gateway.rpc.watched import SocketAddress
 from gateway.rpc.wire import PlainWire, Wire
 
 __all__ = ["Connector"]
+
+#: Into how many parts the rest of the bound is shared out at most.
+SHARES_MAX = 3
+#: Seconds for which an address that failed comes last.
+AVOIDED_S = 10.0
 
 _raw_socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
@@ -34,24 +49,36 @@ _IN_PROGRESS = frozenset({errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY})
 
 
 class Connector:
-    """Connects to one endpoint.  The TLS context, slow to make, is made once and at the first need."""
+    """Connects to one endpoint."""
 
-    __slots__ = ("_address", "_ca_file", "_clock", "_context", "_resolve", "_watch", "generation")
+    __slots__ = ("_address", "_addresses", "_avoided_until", "_clock", "_public_only", "_resolver", "_resumption",
+                 "_tls", "_turn", "_watch", "generation")  # fmt: skip
 
     def __init__(
-        self, address: Address, *, tls_ca_file: str, watch: Watch, clock: Clock, resolve: Resolve = resolve_now
+        self,
+        address: Address,
+        resolver: Resolver,
+        *,
+        tls: TlsContext,
+        watch: Watch,
+        clock: Clock,
+        guarded: bool,
+        private_allowed: bool,
+        draw: Callable[[], float],
     ) -> None:
         self._address = address
+        self._resolver = resolver
+        self._tls = tls
         self._watch = watch
         self._clock = clock
+        self._public_only = guarded and not private_allowed
+        # Drawn, so that a thousand processes do not all begin with the same address.
+        self._turn = int(draw() * 1_000_000)
+        self._addresses: Addresses | None = None
+        self._avoided_until: dict[str, float] = {}
+        self._resumption = Resumption()
+        #: How often addresses were found to be gone.  To be read before ``connect`` and kept with the connection.
         self.generation = 0
-        self._resolve = resolve
-        self._ca_file = tls_ca_file
-        self._context: Any = None
-
-    def is_current(self, address: SocketAddress) -> bool:
-        """Whether *address* is still one of the host's."""
-        return True
 
     def connect(self, budget: Budget) -> Wire:
         """Return a connected wire.
@@ -59,76 +86,120 @@ class Connector:
         :raises ConnectFailed: there is none, or not within ``connect_timeout_s``.
         :raises CallTimeout: the caller's deadline came first.
         """
+        # First, and outside of the bound: it may fail, and takes a while once in a process's life.
+        context = self._tls.get() if self._address.scheme == "https" else None
         ends_at = budget.clock() + budget.timeouts.connect_s
         try:
             if self._address.socket_path:
-                path = self._address.socket_path
-                return self._plain(_open(socket.AF_UNIX, path, _left_s(budget, ends_at)), path)
-            return self._connect_any(budget, ends_at)
+                return self._connect_unix(_left_s(budget, ends_at))
+            return self._connect_any(context, budget, ends_at)
         except TimeoutError:
-            error = budget.timed_out("connect", "never")
-            if error.by_deadline:
-                raise error from None
-            raise ConnectFailed(str(error), reason="connect_timeout") from None
+            raise _too_late(budget, "", reason="connect_timeout") from None
 
-    def _connect_any(self, budget: Budget, ends_at: float) -> Wire:
-        addresses = self._resolve(self._address.host, self._address.port, _left_s(budget, ends_at))
-        for left, (family, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            share_ends_at = budget.clock() + _left_s(budget, ends_at) / left
+    def is_current(self, connected_address: SocketAddress) -> bool:
+        """Return whether the name still stands for the address that a connection leads to."""
+        return self._addresses is None or connected_address[0] in self._addresses.current
+
+    def touch(self) -> None:
+        """See whether addresses are gone, and have the name looked up again if that is due.  Never waits.
+
+        To be called now and then while connections are in use: who needs no new one does not ask for addresses.
+        """
+        addresses = self._resolver.known(self._address.host)
+        if addresses is not None:
+            self._adopt(addresses)
+
+    def _connect_unix(self, wait_s: float) -> Wire:
+        if self._public_only:
+            raise _not_allowed()
+        path = self._address.socket_path
+        return self._plain(_open(socket.AF_UNIX, path, wait_s), path)
+
+    def _connect_any(self, context: Any, budget: Budget, ends_at: float) -> Wire:
+        tries = self._in_order(self._look_up(budget, ends_at))
+        for left, ip in zip(range(len(tries), 0, -1), tries, strict=True):
+            wait_s = _left_s(budget, ends_at) / min(left, SHARES_MAX)
             try:
-                connected = _open(family, address, _left_s(budget, share_ends_at))
-                if self._address.scheme == "http":
-                    return self._plain(connected, address)
-                return self._secure(connected, address, _left_s(budget, share_ends_at))
+                return self._connect_one(ip, context, budget.clock() + wait_s, wait_s)
             except (ConnectFailed, TimeoutError):
+                self._avoided_until[ip.text] = self._clock() + AVOIDED_S
                 if left == 1:
                     raise
-        raise ConnectFailed("the host's name has no address", reason="unknown_host")
+        raise AssertionError("a name has at least one address, or its look-up failed")
 
-    def _plain(self, connected: socket.socket, address: SocketAddress) -> Wire:
-        return PlainWire(connected, address, self._watch, self._clock)
-
-    def _secure(self, connected: socket.socket, address: SocketAddress, wait_s: float) -> Wire:
-        # gevent's TLS wants gevent's socket.
-        cooperative: Any = gevent.socket.socket(fileno=connected.detach())
+    def _look_up(self, budget: Budget, ends_at: float) -> Addresses:
         try:
-            if self._context is None:
-                self._context = self._make_context()
-            # Ragged ends are errors: what ends with the stream could be cut off by anybody.  The handshake
-            # comes second: inside the constructor, a kill would leave nobody to close the socket.
-            cooperative = self._context.wrap_socket(
-                cooperative,
-                server_hostname=self._address.host,
-                suppress_ragged_eofs=False,
-                do_handshake_on_connect=False,
-            )
-            cooperative.settimeout(wait_s)
-            cooperative.do_handshake()
+            addresses = self._resolver.resolve(self._address.host, _left_s(budget, ends_at))
+        except TimeoutError:
+            raise _too_late(budget, "the host's name was not resolved: ", reason="dns_timeout") from None
+        self._adopt(addresses)
+        return addresses
+
+    def _adopt(self, addresses: Addresses) -> None:
+        before, self._addresses = self._addresses, addresses
+        if before is None or before is addresses or before.current <= addresses.current:
+            return
+        self.generation += 1
+        for gone in before.current - addresses.current:
+            self._avoided_until.pop(gone, None)
+
+    def _in_order(self, addresses: Addresses) -> list[IpAddress]:
+        """Return the addresses to try, first the one whose turn it is."""
+        found = addresses.latest
+        # All of them: no honest host on the internet has a private address among its public ones.
+        if self._public_only and not all(is_public(ip.text) for ip in found):
+            raise _not_allowed()
+        begin, now, avoided = self._turn % len(found), self._clock(), self._avoided_until
+        self._turn += 1
+        return sorted(found[begin:] + found[:begin], key=lambda ip: avoided.get(ip.text, now) > now)
+
+    def _connect_one(self, ip: IpAddress, context: Any, until: float, wait_s: float) -> Wire:
+        address = ip.at(self._address.port)
+        connected = _open(ip.family, address, wait_s)
+        if context is None:
+            return self._plain(connected, address)
+        wire = self._secured(connected, address, context)
+        try:
+            wire.handshake(until)
         except BaseException as error:
-            cooperative.close()
+            wire.close()
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 raise ConnectFailed(f"TLS failed: {_tls_reason(error)}", reason="tls") from None
             raise
-        return TlsWire(cooperative, address, self._clock)
+        return wire
 
-    def _make_context(self) -> Any:
-        # Not ``create_default_context``: in a process that is not patched it makes a context of blocking
-        # sockets.
-        context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_default_certs()
-        context.set_alpn_protocols(["http/1.1"])
-        if self._ca_file:
-            try:
-                context.load_verify_locations(self._ca_file)
-            except OSError:
-                raise ConnectFailed("rpc.tls_ca_file cannot be read as PEM", reason="tls") from None
-        return context
+    def _plain(self, connected: socket.socket, address: SocketAddress) -> PlainWire:
+        try:
+            return PlainWire(connected, address, self._watch, self._clock)
+        except BaseException:
+            connected.close()
+            raise
+
+    def _secured(self, connected: socket.socket, address: SocketAddress, context: Any) -> TlsWire:
+        try:
+            return TlsWire(
+                connected,
+                address,
+                self._watch,
+                self._clock,
+                context=context,
+                host=self._address.host,
+                resumption=self._resumption,
+            )
+        except BaseException as error:
+            connected.close()
+            if isinstance(error, ValueError):
+                raise ConnectFailed("the host's name cannot be one in a certificate", reason="tls") from None
+            raise
 
 
 def _open(family: int, address: SocketAddress, wait_s: float) -> socket.socket:
     """Return a connected, non-blocking, unpatched socket."""
-    connecting = _raw_socket(family, socket.SOCK_STREAM)
+    try:
+        connecting = _raw_socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        # No descriptor is left, or this machine does not speak IPv6: another address may do.
+        raise _failed(error.errno) from None
     try:
         connecting.setblocking(False)
         if family != socket.AF_UNIX:
@@ -140,9 +211,11 @@ def _open(family: int, address: SocketAddress, wait_s: float) -> socket.socket:
             gevent.socket.wait_write(connecting.fileno(), wait_s, TimeoutError)
             code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            raise ConnectFailed(f"no connection: {os.strerror(code)}", reason=_reason(code))
-    except BaseException:
+            raise _failed(code)
+    except BaseException as error:
         connecting.close()
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            raise _failed(error.errno) from None  # a path that is too long
         raise
     return connecting
 
@@ -156,8 +229,23 @@ def _left_s(budget: Budget, ends_at: float) -> float:
         raise TimeoutError from None
 
 
-def _reason(code: int) -> str:
-    return "refused" if code in (errno.ECONNREFUSED, errno.ENOENT) else "unreachable"
+def _too_late(budget: Budget, what: str, *, reason: str) -> CallTimeout | ConnectFailed:
+    error = budget.timed_out("connect", "never")
+    return error if error.by_deadline else ConnectFailed(f"{what}{error}", reason=reason)
+
+
+def _not_allowed() -> ConnectFailed:
+    return ConnectFailed(
+        "expected a public address behind a URL out of a payload, got a private or special one"
+        " (rpc.private_addresses_allowed)",
+        reason="address_not_allowed",
+    )
+
+
+def _failed(code: int | None) -> ConnectFailed:
+    code = code or errno.EINVAL
+    reason = "refused" if code in (errno.ECONNREFUSED, errno.ENOENT) else "unreachable"
+    return ConnectFailed(f"no connection: {os.strerror(code)}", reason=reason)
 
 
 def _tls_reason(error: OSError) -> str:

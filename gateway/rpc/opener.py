@@ -48,9 +48,15 @@ class ConnectionOpener:
         connection.generation = self._connector.generation
         return True
 
+    def touch(self) -> None:
+        """See whether addresses are gone, and have the name looked up again if that is due.  Never waits."""
+        self._connector.touch()
+
     def open(self, budget: Budget) -> Connection:
         """Return a connection that is ready to be asked."""
         began_at = self._clock()
+        # Before the wait: addresses that go meanwhile must be noticed.
+        generation = self._connector.generation
         wire = self._connector.connect(budget)
         now = self._clock()
         telemetry.event("rpc.connected", endpoint=self._label, duration_s=now - began_at)
@@ -63,5 +69,5 @@ class ConnectionOpener:
             now=now,
             # Drawn, so that connections made together do not all have to be made again together.
             expires_at=now + settings.age_max_s * (1 - 0.1 * self._draw()),
-            generation=self._connector.generation,
+            generation=generation,
         )

@@ -41,6 +41,10 @@ class Opener(Protocol):
     def generation(self) -> int:
         """Raised whenever the addresses of the endpoint change."""
 
+    def touch(self) -> None:
+        """See whether that has changed.  Called now and then while there are connections; never waits."""
+        ...
+
     def open(self, budget: Budget) -> Connection:
         """Return a connection that is ready to be asked."""
         ...
@@ -116,6 +120,8 @@ class Pool:
 
     def sweep(self) -> int:
         """Close what lay idle for too long, or was closed by its server; return how many connections there are."""
+        if self._all:
+            self._opener.touch()
         too_old = self._clock() - self._idle_max_s
         while self._idle and self._idle[0].idle_since <= too_old:
             self._close(self._idle.popleft(), "idle")

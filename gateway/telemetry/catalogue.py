@@ -197,6 +197,12 @@ _EVENTS = (
     Event("rpc.replaced", "debug", "a call took a new connection for a dead one", ("endpoint", "sent")),
     Event("rpc.connected", "debug", "a connection was opened", ("endpoint", "duration_s")),
     Event("rpc.disconnected", "debug", "a pool closed a connection", ("endpoint", "reason")),
+    Event(
+        "dns.stale",
+        "warning",
+        "old addresses of a host are used, because looking it up again failed or is slow",
+        ("host", "reason", "age_s"),
+    ),
     # The outbox
     Event("outbox.claimed", "debug", "a worker took due replies", ("rows",)),
     Event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.ssl import SSLContext
 
 from gateway import telemetry
 from gateway.domain.deadline import Deadline
 from gateway.rpc import RpcClient
 from gateway.settings.rpc import RpcSettings
 from tests.rpc.peer import MakeClient, Script, Serve, Server
+from tests.rpc.tls_peer import Authority, Caller, MakeCaller, ServeTls, TlsServer
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +76,39 @@ def deaf_port() -> Iterator[int]:
     yield address[1]
     for connecting in [*waiting, listener]:
         connecting.close()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority, where the machine has openssl's command."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command")
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def call_tls(authority: Authority) -> Iterator[MakeCaller]:
+    """Make a caller of a port; its connections are closed when the test ends."""
+    callers: list[Caller] = []
+
+    def make(port: int, host: str = "localhost") -> Caller:
+        callers.append(Caller(authority, port, host))
+        return callers[-1]
+
+    yield make
+    for caller in callers:
+        caller.close()
+
+
+@pytest.fixture
+def serve_tls() -> Iterator[ServeTls]:
+    """Start a server that tells how TLS began and ended."""
+    servers: list[TlsServer] = []
+
+    def start(context: SSLContext, port: int = 0) -> TlsServer:
+        servers.append(TlsServer(context, port))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

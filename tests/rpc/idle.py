@@ -52,6 +52,8 @@ class IdleOpener:
         self.opened: list[Connection] = []
         self.fail_with: BaseException | None = None
 
+    def touch(self) -> None: ...
+
     def open(self, budget: Budget) -> Connection:
         gevent.sleep(0)  # as a real one, it lets others run
         if self.fail_with is not None:

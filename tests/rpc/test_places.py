@@ -1,25 +1,30 @@
-"""The laws of getting there: unix sockets, names with several addresses, TLS."""
+"""The laws of getting there: unix sockets, names with several addresses, addresses that are not to be reached."""
 
 from __future__ import annotations
 
-import shutil
+import random
 import socket
-import ssl
-import subprocess
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import gevent
 import pytest
-from gevent.ssl import SSLContext
+from gevent.event import Event
 
 from gateway.domain.deadline import Deadline
-from gateway.rpc import ConnectFailed, RpcClient
+from gateway.rpc import CallTimeout, ConnectFailed, RpcClient
 from gateway.rpc.address import parse_base_url
-from gateway.rpc.connect import Connector
-from gateway.rpc.resolve import SocketAddress
+from gateway.rpc.connect import AVOIDED_S, Connector
+from gateway.rpc.guard import check_payload_url
+from gateway.rpc.resolve import GONE_AFTER_S, IpAddress, Resolver, ask_system
 from gateway.rpc.timeouts import Budget, Timeouts
+from gateway.rpc.tls import TlsContext
+from gateway.rpc.watch import Watch
 from gateway.settings.rpc import RpcSettings
-from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, to
+from tests.rpc.peer import OK, Link, Serve, answering, to
+from tests.support.waiting import until
 
 
 def listening_at(path: Path) -> socket.socket:
@@ -57,158 +62,307 @@ def test_a_unix_socket_that_is_not_there_was_never_sent(client: RpcClient, tmp_p
     assert (caught.value.reason, caught.value.sent) == ("refused", "never")
 
 
+def test_a_path_that_is_none_is_no_connection(client: RpcClient, tmp_path: Path) -> None:
+    with pytest.raises(ConnectFailed) as caught:
+        client.call(to(unix_url(tmp_path / ("x" * 200))))
+    assert caught.value.reason == "unreachable"
+
+
 def test_a_name_is_resolved(serve: Serve, client: RpcClient) -> None:
     assert client.call(to(f"http://localhost:{serve(answering(OK)).port}")).status == 200
 
 
-def connector_to(*ports: int) -> Connector:
-    """Return a connector to a name that stands for several addresses."""
-    addresses: list[tuple[int, SocketAddress]] = [(socket.AF_INET, ("127.0.0.1", port)) for port in ports]
-    address = parse_base_url("http://several.example")
-    return Connector(address, tls_ca_file="", resolve=lambda host, port, wait_s: addresses)
+# Names with several addresses: here 127.0.0.x, all of which lead to this machine
 
 
-def budget_of(**changes: float) -> Budget:
-    return Budget(Timeouts.of(RpcSettings(**changes)), Deadline.after(60, now=time.monotonic()), time.monotonic)
+class Place:
+    """A name that stands for what a test says, and a connector to it."""
+
+    def __init__(self, port: int, *answer: str, url: str = "http://several.example", **changes: Any) -> None:
+        self.answer = answer
+        self.now = 1000.0
+        self.look_ups = 0
+        self.watch = Watch(time.monotonic)
+        look_up: Callable[[str], Iterable[IpAddress]] = changes.pop("look_up", self._look_up)
+        self.resolver = Resolver(refresh_s=5.0, keep_s=300.0, names_max=9, clock=self.clock, look_up=look_up)
+        values: dict[str, Any] = {"guarded": False, "private_allowed": False, "draw": lambda: 0.0}
+        self.connector = Connector(
+            parse_base_url(url if "unix" in url else f"{url}:{port}"),
+            self.resolver,
+            tls=TlsContext(""),
+            watch=self.watch,
+            clock=self.clock,
+            **(values | changes),
+        )
+
+    def clock(self) -> float:
+        return self.now
+
+    def _look_up(self, host: str) -> Iterable[IpAddress]:
+        self.look_ups += 1
+        return [IpAddress(socket.AF_INET, text) for text in self.answer]
+
+    def connect(self, within_s: float = 60.0, **timeouts: float) -> Any:
+        """Connect, close, and return the address that it led to."""
+        wire = self.connector.connect(budget_of(within_s, **timeouts))
+        wire.close()
+        return wire.address
+
+    def reached(self, times: int = 1) -> list[str]:
+        """Connect so often, and return the last part of each address."""
+        return [self.connect()[0].rpartition(".")[2] for _ in range(times)]
+
+    def look_again(self, *answer: str) -> None:
+        """Have the name looked up again, with another answer."""
+        self.answer = answer
+        self.connector.touch()
+        gevent.idle()
+        self.connector.touch()
 
 
-def test_an_address_that_refuses_or_is_silent_leaves_time_for_the_next(serve: Serve, deaf_port: int) -> None:
-    """The bound is shared out: a silent first address must not use up the time of a second that works."""
-    good, closed = serve(answering(OK)), serve(answering(OK))
-    closed.stop()
-    connector_to(closed.port, deaf_port, good.port).connect(budget_of(connect_timeout_s=0.3)).close()
-
-    assert good.ended.get(timeout=5) == 1
+def budget_of(within_s: float = 60.0, **changes: float) -> Budget:
+    deadline = Deadline.after(within_s, now=time.monotonic())
+    return Budget(Timeouts.of(RpcSettings(**changes)), deadline, time.monotonic)
 
 
-def test_when_no_address_works_the_last_ones_reason_is_told(serve: Serve, deaf_port: int) -> None:
-    closed = serve(answering(OK))
-    closed.stop()
-    with pytest.raises(ConnectFailed) as caught:
-        connector_to(deaf_port, closed.port).connect(budget_of(connect_timeout_s=0.1))
-    assert caught.value.reason == "refused"
-
-    with pytest.raises(ConnectFailed, match="no address"):
-        connector_to().connect(budget_of())
+@pytest.fixture
+def everywhere(serve: Serve) -> int:
+    """The port of a server at every address of this machine."""
+    return serve(answering(OK), ("0.0.0.0", 0)).port
 
 
-# TLS
+@pytest.fixture
+def make_deaf() -> Iterator[Callable[[str, int], int]]:
+    """Make an address whose backlog is full: the kernel leaves further connections unanswered."""
+    sockets: list[socket.socket] = []
+
+    def make(ip: str, port: int) -> int:
+        sockets.append(socket.create_server((ip, port), backlog=0))
+        address = sockets[0].getsockname()
+        for _ in range(3):
+            sockets.append(socket.socket())
+            sockets[-1].setblocking(False)
+            sockets[-1].connect_ex((ip, address[1]))
+        gevent.idle()
+        return int(address[1])
+
+    yield make
+    for each in sockets:
+        each.close()
 
 
-class Authority:
-    """A certificate authority of this test run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.pem = folder / "ca.pem"
-        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                      "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Test Authority")  # fmt: skip
-
-    def server_context(self, names: str) -> SSLContext:
-        """Return the context of a server whose certificate is for *names*."""
-        (self.folder / "names.ext").write_text(f"subjectAltName={names}\n")
-        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                      "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=server")  # fmt: skip
-        self._openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-                      "-CAcreateserial", "-out", "server.pem", "-days", "2", "-extfile", "names.ext")  # fmt: skip
-        context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.folder / "server.pem", self.folder / "server.key")
-        return context
-
-    def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True, timeout=30)
+def open_descriptors() -> set[str]:
+    return {each.name for each in Path("/proc/self/fd").iterdir()}
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority, where the machine has openssl's command."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command")
-    return Authority(tmp_path_factory.mktemp("authority"))
+def test_pitfall_8_connections_go_over_all_addresses_in_turn(everywhere: int) -> None:
+    """geventhttpclient tries addresses in order: all connections lead to the first, and the rest idle."""
+    place = Place(everywhere, "127.0.0.1", "127.0.0.2", "127.0.0.3")
+    assert sorted(place.reached(6)) == ["1", "1", "2", "2", "3", "3"]
 
 
-def secure(server_port: int) -> str:
-    return f"https://localhost:{server_port}"
+def test_the_first_address_is_drawn(everywhere: int) -> None:
+    """A thousand processes that begin at once must not all begin with the same address."""
+    answer = tuple(f"127.0.0.{number}" for number in range(1, 5))
+    first = [Place(everywhere, *answer, draw=random.Random(seed).random).reached() for seed in range(100)]
+    assert {reached[0] for reached in first} == {"1", "2", "3", "4"}
 
 
-def test_a_trusted_certificate_for_the_hosts_name_is_spoken_to(
-    serve: Serve, make_client: MakeClient, authority: Authority
+def test_pitfall_8_a_name_is_not_looked_up_for_each_connection(everywhere: int) -> None:
+    place = Place(everywhere, "127.0.0.1")
+    place.reached(20)
+    assert place.look_ups == 1
+
+
+def test_an_address_that_failed_comes_last_for_a_while(serve: Serve) -> None:
+    good = serve(answering(OK), ("127.0.0.3", 0))
+    place = Place(good.port, "127.0.0.2", "127.0.0.3")
+    assert place.reached(4) == ["3", "3", "3", "3"]
+
+    serve(answering(OK), ("127.0.0.2", good.port))
+    assert place.reached(4) == ["3", "3", "3", "3"]
+    place.now += AVOIDED_S
+    assert sorted(place.reached(4)) == ["2", "2", "3", "3"]
+
+
+def test_an_address_that_failed_is_tried_when_no_other_works(serve: Serve) -> None:
+    good = serve(answering(OK), ("127.0.0.3", 0))
+    place = Place(good.port, "127.0.0.2", "127.0.0.3")
+    place.reached(2)
+    good.stop()
+    serve(answering(OK), ("127.0.0.2", good.port))
+
+    assert place.reached(2) == ["2", "2"]
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(
+    serve: Serve, make_deaf: Callable[[str, int], int]
 ) -> None:
-    server = serve(answering(OK), ssl_context=authority.server_context("DNS:localhost"))
-    client = make_client(tls_ca_file=str(authority.pem))
-    results = [client.call(to(secure(server.port), method="POST", body=bytes(300_000))) for _ in range(3)]
+    good = serve(answering(OK), ("127.0.0.9", 0))
+    for number in (1, 2):
+        make_deaf(f"127.0.0.{number}", good.port)
+    place = Place(good.port, "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9")
 
-    assert [(result.body, result.reused) for result in results] == [(b"hi", False), (b"hi", True), (b"hi", True)]
-
-
-def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
-    serve: Serve, make_client: MakeClient, authority: Authority
-) -> None:
-    server = serve(answering(OK), ssl_context=authority.server_context("DNS:other.example"))
-    client = make_client(tls_ca_file=str(authority.pem))
-    with pytest.raises(ConnectFailed, match="localhost") as caught:
-        client.call(to(secure(server.port)))
-
-    assert (caught.value.reason, caught.value.sent) == ("tls", "never")
-    assert "0 busy, 0 idle" in repr(client)
+    assert place.connect(connect_timeout_s=0.3)[0] == "127.0.0.9"
 
 
-def test_an_unknown_authority_is_refused(serve: Serve, client: RpcClient, authority: Authority) -> None:
-    server = serve(answering(OK), ssl_context=authority.server_context("DNS:localhost"))
-    with pytest.raises(ConnectFailed, match="certificate") as caught:
-        client.call(to(secure(server.port)))
-
-    assert caught.value.reason == "tls"
-
-
-def test_a_server_that_does_not_speak_tls_is_refused(serve: Serve, client: RpcClient) -> None:
-    server = serve(lambda link: (link.send(b"SSH-2.0-OpenSSH_9.2\r\n"), link.until_gone()))
-    with pytest.raises(ConnectFailed, match="TLS failed") as caught:
-        client.call(to(secure(server.port)))
-    assert caught.value.reason == "tls"
-
-
-def test_a_handshake_that_never_ends_is_bounded(serve: Serve, make_client: MakeClient) -> None:
-    server = serve(lambda link: link.until_gone())
-    with pytest.raises(ConnectFailed) as caught:
-        make_client(connect_timeout_s=0.1).call(to(secure(server.port)))
+def test_pitfall_7_the_connect_timeout_is_over_all_addresses(make_deaf: Callable[[str, int], int]) -> None:
+    """geventhttpclient gives it to each: a name with eight silent addresses takes eight times as long."""
+    port = make_deaf("127.0.0.1", 0)
+    for number in range(2, 9):
+        make_deaf(f"127.0.0.{number}", port)
+    place = Place(port, *(f"127.0.0.{number}" for number in range(1, 9)))
+    began_at = time.monotonic()
+    with pytest.raises(ConnectFailed, match="connect_timeout_s") as caught:
+        place.connect(connect_timeout_s=0.4)
 
     assert caught.value.reason == "connect_timeout"
-    assert server.ended.get(timeout=5) == 1
+    assert time.monotonic() - began_at < 8 * 0.4
 
 
-def test_a_body_cut_off_without_tls_goodbye_is_not_taken_for_whole(
-    serve: Serve, make_client: MakeClient, authority: Authority
+def test_a_name_with_many_addresses_leaves_each_the_time_for_a_handshake(
+    serve: Serve, make_deaf: Callable[[str, int], int]
 ) -> None:
-    """A body that ends with the connection could be cut by anybody on the way (RFC 9112, section 9.8)."""
+    """Shared out evenly, a second would leave each of twenty addresses less than a packet takes around the world."""
+    good = serve(answering(OK), ("127.0.0.2", 0))
+    make_deaf("127.0.0.1", good.port)
+    place = Place(good.port, *(f"127.0.0.{number}" for number in range(1, 21)))
+    began_at = time.monotonic()
 
-    def script(link: Link) -> None:
-        link.request()
-        link.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
-
-    server = serve(script, ssl_context=authority.server_context("DNS:localhost"))
-    client = make_client(tls_ca_file=str(authority.pem))
-    with pytest.raises(Exception, match="broke inside the answer"):
-        client.call(to(secure(server.port)))
+    assert place.connect(connect_timeout_s=0.6)[0] == "127.0.0.2"
+    assert time.monotonic() - began_at > 0.6 / 4
 
 
-def test_an_unreadable_authority_file_names_its_setting(
-    serve: Serve, make_client: MakeClient, tmp_path: Path
+def test_when_no_address_works_the_last_ones_reason_is_told(
+    serve: Serve, make_deaf: Callable[[str, int], int]
 ) -> None:
-    server, client = serve(answering(OK)), make_client(tls_ca_file=str(tmp_path / "none.pem"))
-    with pytest.raises(ConnectFailed, match=r"rpc\.tls_ca_file"):
-        client.call(to(secure(server.port)))
-    assert server.ended.get(timeout=5) == 1
+    port = make_deaf("127.0.0.1", 0)
+    place = Place(port, "127.0.0.1", "127.0.0.2")
+    with pytest.raises(ConnectFailed) as caught:
+        place.connect(connect_timeout_s=0.1)
+    assert (caught.value.reason, caught.value.sent) == ("refused", "never")
 
 
-def test_aborting_a_tls_connection_wakes_its_reader(
-    serve: Serve, make_client: MakeClient, authority: Authority
-) -> None:
-    server = serve(lambda link: link.until_gone(), ssl_context=authority.server_context("DNS:localhost"))
-    connector = Connector(parse_base_url(secure(server.port)), tls_ca_file=str(authority.pem))
-    wire = connector.connect(budget_of())
-    wire.abort()
-    with pytest.raises(OSError, match="EOF occurred"):
-        wire.read(100, 5.0)
-    wire.close()
-    wire.close()
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_both_families_are_spoken(serve: Serve) -> None:
+    try:
+        server = serve(answering(OK), ("::", 0))
+    except OSError:
+        pytest.skip("needs IPv6")
+    found = [IpAddress(socket.AF_INET6, "::1"), IpAddress(socket.AF_INET, "127.0.0.1")]
+    place = Place(server.port, look_up=lambda host: found)
+
+    assert {place.connect()[0] for _ in range(2)} == {"::1", "127.0.0.1"}
+    assert Place(server.port, url="http://[::1]").connect()[0] == "::1"
+
+
+def test_a_family_that_this_machine_does_not_speak_leaves_the_other(everywhere: int) -> None:
+    found = [IpAddress(99, "::1"), IpAddress(socket.AF_INET, "127.0.0.1")]
+    assert Place(everywhere, look_up=lambda host: found).reached() == ["1"]
+    with pytest.raises(ConnectFailed) as caught:
+        Place(everywhere, look_up=lambda host: found[:1]).connect()
+    assert caught.value.reason == "unreachable"
+
+
+def test_a_name_that_is_not_resolved_in_time_says_so() -> None:
+    silent = Event()
+    place = Place(80, look_up=lambda host: silent.wait() and [])
+    with pytest.raises(ConnectFailed, match=r"not resolved.*connect_timeout_s") as caught:
+        place.connect(connect_timeout_s=0.02)
+    assert (caught.value.reason, caught.value.sent) == ("dns_timeout", "never")
+
+    with pytest.raises(CallTimeout) as cut:
+        place.connect(within_s=0.02)
+    assert cut.value.by_deadline
+    silent.set()
+
+
+def test_a_kill_while_connecting_closes_its_socket(make_deaf: Callable[[str, int], int]) -> None:
+    place = Place(make_deaf("127.0.0.1", 0), "127.0.0.1")
+    place.resolver.resolve("several.example", 1.0)
+    before = open_descriptors()
+    connecting = gevent.spawn(place.connect, connect_timeout_s=30)
+    until("it connects", lambda: open_descriptors() - before)
+    connecting.kill()
+
+    assert open_descriptors() == before
+    assert repr(place.watch) == "<Watch over 0>"
+
+
+# Addresses that are gone
+
+
+def test_a_connection_to_an_address_that_is_gone_is_not_current(everywhere: int) -> None:
+    place = Place(everywhere, "127.0.0.1", "127.0.0.2")
+    first, second = place.connect(), place.connect()
+    place.now += GONE_AFTER_S
+    place.look_again("127.0.0.2", "127.0.0.3")
+
+    assert place.connector.generation == 1
+    assert {address[0]: place.connector.is_current(address) for address in (first, second)} == {
+        "127.0.0.1": False,
+        "127.0.0.2": True,
+    }
+    assert sorted(place.reached(2)) == ["2", "3"]
+
+
+def test_addresses_that_come_or_change_places_cut_no_connection(everywhere: int) -> None:
+    place = Place(everywhere, "127.0.0.1", "127.0.0.2")
+    address = place.connect()
+    for answer in (["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2", "127.0.0.3"]):
+        place.now += GONE_AFTER_S
+        place.look_again(*answer)
+
+    assert (place.connector.generation, place.connector.is_current(address)) == (0, True)
+
+
+def test_a_unix_socket_and_an_address_never_go(everywhere: int, tmp_path: Path, serve: Serve) -> None:
+    serve(answering(OK), listening_at(tmp_path / "app.sock"))
+    for place in (Place(0, url=unix_url(tmp_path / "app.sock")), Place(everywhere, url="http://127.0.0.1")):
+        address = place.connect()
+        place.connector.touch()
+        assert (place.connector.generation, place.connector.is_current(address)) == (0, True)
+
+
+# Guarded: the URL came out of a payload
+
+
+def expect_not_allowed(place: Place) -> None:
+    with pytest.raises(ConnectFailed, match=r"rpc\.private_addresses_allowed") as caught:
+        place.connect()
+    assert (caught.value.reason, caught.value.sent) == ("address_not_allowed", "never")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "127.1", "2130706433", "0x7f.1"])
+def test_a_guarded_call_reaches_nothing_private_however_it_is_written(serve: Serve, host: str) -> None:
+    server = serve(answering(OK))
+    expect_not_allowed(Place(server.port, url=f"http://{host}", look_up=ask_system, guarded=True))
+    assert server.connections == 0
+
+
+def test_a_guarded_call_reaches_no_unix_socket(serve: Serve, tmp_path: Path) -> None:
+    server = serve(answering(OK), listening_at(tmp_path / "app.sock"))
+    expect_not_allowed(Place(0, url=unix_url(tmp_path / "app.sock"), guarded=True))
+    assert server.connections == 0
+
+
+def test_a_private_address_among_public_ones_is_refused_with_them(everywhere: int) -> None:
+    expect_not_allowed(Place(everywhere, "1.1.1.1", "127.0.0.1", guarded=True))
+
+
+def test_dns_rebinding_does_not_slip_between_the_check_and_the_connection(serve: Serve) -> None:
+    """The name stands for a public address when it is looked at, and for this machine when it is connected to."""
+    server = serve(answering(OK))
+    place = Place(server.port, "1.1.1.1", guarded=True)
+    check_payload_url("https://several.example/hook", ("several.example",))
+    assert place.resolver.resolve("several.example", 1.0).current == {"1.1.1.1"}
+    place.answer = ("127.0.0.1",)
+    place.now += 301.0
+
+    expect_not_allowed(place)
+    assert server.connections == 0
+
+
+def test_the_setting_and_only_it_opens_private_addresses(everywhere: int) -> None:
+    assert Place(everywhere, "127.0.0.1", guarded=True, private_allowed=True).reached() == ["1"]
+    assert Place(everywhere, "127.0.0.1", guarded=False).reached() == ["1"]
