@@ -17,9 +17,9 @@ from tests.rpc.peer import OK
 class IdleWire:
     """A wire on which nothing is sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "10.0.0.1") -> None:
         self.written = 0
-        self.address = "10.0.0.1"
+        self.address = address
         #: What the loop knows, and what the kernel knows.
         self.quiet = True
         self.alive = True
@@ -61,7 +61,7 @@ class IdleOpener:
         now = self._clock()
         self.opened.append(
             Connection(
-                IdleWire(),
+                IdleWire(min(self.current)),
                 header_bytes_max=1000,
                 recv_bytes=1000,
                 now=now,
