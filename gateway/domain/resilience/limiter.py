@@ -64,9 +64,6 @@ _BASELINE_RISE_PER_S = 1 / 60
 _USED_UP = 0.8
 #: How much higher, as a logarithm, a round trip is no longer the one by which the first fall was measured.
 _WORSE = 0.35
-#: Calls under way for each one that has ended above which the first window is not over: what ended are the shortest.
-#: An overload has as many, though, and the longer one waits the more of its queue becomes part of the baseline.
-_UNDER_WAY_MAX = 6
 #: Round trips that are left out behind a change.
 _SETTLING = 2.0
 #: Shorter than any round trip: the logarithm of 0 is none.
@@ -148,7 +145,7 @@ class ConcurrencyLimit:
             self._busiest = in_flight
         self._samples += 1
         if self._samples >= self._samples_min and now >= self._ripe_at:
-            self._close_window(now, in_flight)
+            self._close_window(now)
 
     def drop(self, now: float, waited_s: float, in_flight: int) -> None:
         """Take a call that the endpoint could not cope with, a timeout, 429 or 503, and how long that took."""
@@ -159,9 +156,9 @@ class ConcurrencyLimit:
         self._busiest = max(self._busiest, in_flight)
         self._samples += 1
         if self._samples >= self._samples_min and now >= self._ripe_at:
-            self._close_window(now, in_flight)
+            self._close_window(now)
 
-    def _close_window(self, now: float, in_flight: int) -> None:
+    def _close_window(self, now: float) -> None:
         """Decide, and begin the next window."""
         before, share = self._exact, self._drops / self._samples
         if share >= _DROWNED:
@@ -170,8 +167,6 @@ class ConcurrencyLimit:
             self._provisional = self._baseline == inf  # it was right to say fall
         elif self._baseline < inf:
             self._decide(now, self._logs / (self._samples - self._drops), share * _DROP_WEIGHT)
-        elif in_flight > self._samples * _UNDER_WAY_MAX:
-            return
         else:
             self._baseline = self._logs / (self._samples - self._drops)
         self._exact = max(self._rules.floor, min(self._exact, self._rules.ceiling))

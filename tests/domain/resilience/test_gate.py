@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections import deque
+
 import pytest
 
 from gateway.domain.resilience.gate import Evicted, Full, Gate, GateRules
@@ -147,6 +150,54 @@ def test_an_end_tells_everybody() -> None:
     assert sorted(map(str, gate.dismiss())) == ["t1", "t2"]
     assert gate.leave("a") is None
     assert gate.waiting == 0
+
+
+def test_a_long_steady_crowd_is_served_evenly_in_bounded_memory() -> None:
+    """One tenant has always fifty calls waiting, nine have one each, and all get what is theirs, in order."""
+    gate = gate_of(20, waiters_max=100)
+    fill(gate, HIGH, "greedy")
+    came: dict[str, int] = dict.fromkeys(["greedy", *"abcdefghi"], 0)
+    served = dict.fromkeys(came, 0)
+    running = deque(["greedy"] * 20)
+
+    def come(tenant: str) -> None:
+        assert gate.wait((tenant, came[tenant]), HIGH, tenant) is None
+        came[tenant] += 1
+
+    for tenant in came:
+        for _ in range(50 if tenant == "greedy" else 3):
+            come(tenant)
+    tracemalloc.start()
+    for round_ in range(3_000):
+        ticket = gate.leave(running.popleft())
+        assert isinstance(ticket, tuple)
+        tenant, number = ticket
+        assert number == served[tenant]
+        served[tenant] += 1
+        running.append(tenant)
+        come(tenant)
+        if round_ == 1_000:
+            before, _ = tracemalloc.get_traced_memory()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert max(served.values()) - min(served.values()) <= 5
+    assert after - before < 10_000
+
+
+def test_of_tenants_that_came_once_nothing_is_kept() -> None:
+    gate = gate_of(2)
+    gate.enter(HIGH, "there")
+    tracemalloc.start()
+    for number in range(2_000):
+        gate.enter(HIGH, f"tenant {number}")
+        gate.wait(number, LOW, f"tenant {number + 1_000_000}")
+        gate.withdraw(number)
+        gate.leave(f"tenant {number}")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 30_000
 
 
 def test_it_tells_what_it_is() -> None:
