@@ -103,6 +103,7 @@ class Backend:
             prober.stop()
         for member in self.members:
             member.stop()
+        self._retries.stop()
 
     def abort(self) -> None:
         """Make every call that is under way fail now."""
@@ -149,9 +150,11 @@ class Backend:
                     continue
             if status < 500 and status != 429:
                 return exchange
-            if not self._retries.after_answer(exchange.reader, call, tries, budget, self._others_left(tries)):
+            pause_s = self._retries.after_answer(exchange.reader, call, tries, budget, self._others_left(tries))
+            if pause_s is None:
                 return exchange
-            exchange.drop()
+            exchange.drop()  # before the pause: its slot and its connection are others' meanwhile
+            self._retries.pause(pause_s)
 
     def _answer(self, call: Call, budget: Budget, tries: Tries) -> Exchange:
         began_at = budget.started_at if tries.number == 1 else self._clock()
@@ -198,7 +201,11 @@ class Backend:
     def _again_after(self, error: CallFailed | CallRefused, call: Call, budget: Budget, tries: Tries) -> bool:
         if isinstance(error, CallRefused | InvalidCall):
             telemetry.event("rpc.refused", endpoint=self.service.name, reason=error.reason)
-        return self._retries.after_error(error, call, tries, budget, self._others_left(tries))
+        pause_s = self._retries.after_error(error, call, tries, budget, self._others_left(tries))
+        if pause_s is None:
+            return False
+        self._retries.pause(pause_s)
+        return True
 
     def _others_left(self, tries: Tries) -> bool:
         return self._only is None and self._balancer.others_left(tries.tried)

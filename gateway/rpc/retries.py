@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import gevent
+from gevent.event import Event
 
 from gateway import telemetry
-from gateway.domain.errors import CallFailed
+from gateway.domain.errors import CallFailed, Reached
 from gateway.domain.resilience.budget import RetryBudget
 from gateway.domain.resilience.retry import Ending, GiveUp, RetryRules, decide, parse_retry_after
 from gateway.rpc.call import Call, find_header
@@ -25,19 +25,25 @@ __all__ = ["Retries", "Tries"]
 class Tries:
     """The attempts of one call."""
 
-    __slots__ = ("number", "tried")
+    __slots__ = ("number", "reached", "tried")
 
     def __init__(self) -> None:
         #: The attempt under way, from 1.
         self.number = 0
+        #: What the other side may have seen of the attempts before that.
+        self.reached: Reached = "never"
         #: Bit ``1 << index`` for each member that it was sent to.
         self.tried = 0
 
 
 class Retries:
-    """Decides for the calls of one service."""
+    """Decides for the calls of one service.
 
-    __slots__ = ("_draw", "_name", "_rules", "_unix_time", "budget")
+    What it says is how long to pause before the next attempt, or None: what came of this one is what came of the call.
+    Whoever is told to pause gives back what it holds, then calls ``pause``.
+    """
+
+    __slots__ = ("_draw", "_name", "_rules", "_stopped", "_unix_time", "budget")
 
     def __init__(
         self,
@@ -52,29 +58,43 @@ class Retries:
         self._rules = rules
         self._draw = draw
         self._unix_time = unix_time
+        self._stopped = Event()
         self.budget = budget
 
     def after_error(
         self, error: CallFailed | CallRefused, call: Call, tries: Tries, budget: Budget, others_left: bool
-    ) -> bool:
-        """Pause, and return True; or return False: *error* is what came of the call."""
-        if isinstance(error, InvalidCall) or (isinstance(error, CallTimeout) and error.by_deadline):
-            return False
-        ending = Ending(error.sent, by_us=isinstance(error, CallRefused))
-        return self._again(ending, call, tries, budget, others_left, error.reason)
+    ) -> float | None:
+        """Return the pause after *error*, or None: then *error* is the call's, and says what its attempts reached."""
+        pause_s = None
+        if not isinstance(error, InvalidCall) and not (isinstance(error, CallTimeout) and error.by_deadline):
+            ending = Ending(error.sent, by_us=isinstance(error, CallRefused))
+            pause_s = self._again(ending, call, tries, budget, others_left, error.reason)
+        if pause_s is None and error.sent == "never":
+            # The last attempt was not sent; its sender would say so of the whole call.
+            error.sent = tries.reached
+        return pause_s
 
     def after_answer(
         self, reader: ResponseReader, call: Call, tries: Tries, budget: Budget, others_left: bool
-    ) -> bool:
-        """Pause, and return True; or return False: this answer is what came of the call."""
+    ) -> float | None:
+        """Return the pause after an answer, or None."""
         said = find_header(reader.headers, "retry-after")
         retry_after_s = None if said is None else parse_retry_after(said, self._unix_time())
         ending = Ending("answered", reader.status, retry_after_s)
         return self._again(ending, call, tries, budget, others_left, f"http_{reader.status}")
 
+    def pause(self, pause_s: float) -> None:
+        """Wait; not beyond a stop, which refuses the next attempt."""
+        if pause_s > 0:
+            self._stopped.wait(pause_s)
+
+    def stop(self) -> None:
+        """End all pauses.  Safe to call twice."""
+        self._stopped.set()
+
     def _again(
         self, ending: Ending, call: Call, tries: Tries, budget: Budget, others_left: bool, because: str
-    ) -> bool:
+    ) -> float | None:
         now = budget.clock()
         left_s = budget.ends_at - now
         own_max = call.retries_max
@@ -89,8 +109,9 @@ class Retries:
             telemetry.event(
                 "rpc.retried", service=self._name, reason=because, allowed=what.reason, pause_s=what.after_s
             )
-            if what.after_s > 0:
-                gevent.sleep(what.after_s)
-            return True
+            # Who pushes back has not acted on it.
+            if ending.sent != "never" and what.reason != "pushback":
+                tries.reached = ending.sent
+            return what.after_s
         telemetry.event("rpc.not_retried", service=self._name, reason=because, refused=why_not)
-        return False
+        return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -15,7 +16,9 @@ from gevent.ssl import SSLContext
 from gateway import telemetry
 from gateway.domain.deadline import Deadline
 from gateway.rpc import RpcClient
+from gateway.rpc.breaker import OnCircuit
 from gateway.settings.rpc import RpcSettings
+from tests.rpc.hearing import Heard
 from tests.rpc.peer import MakeClient, Script, Serve, Server
 from tests.rpc.tls_peer import Authority, Caller, MakeCaller, ServeTls, TlsServer
 
@@ -46,13 +49,25 @@ def make_client() -> Iterator[MakeClient]:
     """Make a client with some settings changed; it makes no attempt beyond the first unless they say so."""
     clients: list[RpcClient] = []
 
-    def make(**changes: Any) -> RpcClient:
-        clients.append(RpcClient(RpcSettings(**{"retries_max": 0} | changes)))
+    def make(
+        *, draw: Callable[[], float] = random.random, on_circuit: OnCircuit | None = None, **changes: Any
+    ) -> RpcClient:
+        settings = RpcSettings(**{"retries_max": 0} | changes)
+        clients.append(RpcClient(settings, draw=draw, on_circuit=on_circuit))
         return clients[-1]
 
     yield make
     for client in clients:
         client.stop(Deadline.after(0, now=time.monotonic()))
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """Everything that telemetry says during a test."""
+    heard = Heard()
+    telemetry.attach(heard)
+    yield heard
+    telemetry.detach(heard)
 
 
 @pytest.fixture

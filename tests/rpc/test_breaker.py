@@ -7,7 +7,6 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway import telemetry
 from gateway.domain.resilience.health import Cause, Event, State, Verdict
 from gateway.rpc import (
     BadAnswer,
@@ -20,7 +19,7 @@ from gateway.rpc import (
 )
 from gateway.rpc.breaker import Breaker, judge_error, judge_status
 from gateway.settings.rpc import RpcSettings
-from gateway.telemetry.catalogue import Event as CatalogueEvent
+from tests.rpc.hearing import Heard
 from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, reached, to
 
 UNAVAILABLE = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
@@ -199,26 +198,7 @@ def test_an_operator_has_the_last_word(serve: Serve, client: RpcClient) -> None:
 CHANGE = {"endpoint": "peer"}
 
 
-class Listener:
-    """Keeps what happened."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, Any]]] = []
-
-    def writer(self, event: CatalogueEvent) -> Any:
-        return lambda fields: self.heard.append((event.name, dict(fields)))
-
-
-@pytest.fixture
-def heard() -> Any:
-    """Everything that telemetry says during a test."""
-    listener = Listener()
-    telemetry.attach(listener)
-    yield listener.heard
-    telemetry.detach(listener)
-
-
-def test_a_change_is_told_once_with_its_reason(heard: list[tuple[str, dict[str, Any]]]) -> None:
+def test_a_change_is_told_once_with_its_reason(heard: Heard) -> None:
     now = [0.0]
     settings = RpcSettings(breaker_connect_failures_max=1)
     breaker = Breaker("peer", settings, clock=lambda: now[0], draw=lambda: 0.0)
@@ -235,7 +215,7 @@ def test_a_change_is_told_once_with_its_reason(heard: list[tuple[str, dict[str, 
 
 
 def test_every_call_ends_in_one_event_without_its_contents(
-    serve: Serve, client: RpcClient, heard: list[tuple[str, dict[str, Any]]]
+    serve: Serve, client: RpcClient, heard: Heard
 ) -> None:
     server = serve(answering(OK))
     client.call(to(server, path="/secret", headers={"Cookie": "secret"}, method="POST", body=b"secret"))

@@ -19,6 +19,7 @@ from gateway.rpc import (
     RpcClient,
     Service,
 )
+from tests.rpc.hearing import Heard
 from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, once, reached, to
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -302,3 +303,18 @@ def test_idle_connections_are_closed_without_traffic(serve: Serve, make_client: 
 
     assert server.ended.get(timeout=5) == 1
     assert "0 idle" in repr(client)
+
+
+def test_stop_ends_the_pauses_of_calls_that_would_only_be_refused_after_them(
+    serve: Serve, make_client: MakeClient, heard: Heard
+) -> None:
+    client = make_client(retries_max=1)
+    server = serve(answering(b"HTTP/1.1 503 X\r\nRetry-After: 4\r\nContent-Length: 0\r\n\r\n"))
+    call = gevent.spawn(client.call, to(server))
+    heard.wait_for("rpc.retried")
+    gevent.idle()
+    with gevent.Timeout(2):
+        client.stop(Deadline.after(60, now=time.monotonic()))
+
+    with pytest.raises(CallRefused, match="stopped"):
+        call.get(timeout=5)
