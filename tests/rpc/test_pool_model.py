@@ -131,5 +131,5 @@ class PoolModel(RuleBasedStateMachine):
             assert wire(connection).closed == (0 if alive else 1), "closed once, and only when it is in no book"
 
 
-PoolModel.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+PoolModel.TestCase.settings = settings(max_examples=400, stateful_step_count=50, deadline=None)
 TestPoolModel = PoolModel.TestCase
