@@ -95,10 +95,11 @@ def scene(plan: Plan) -> Seen:
 
 
 def measure(report: Report) -> None:
-    """Play it; in a whole run once more without guards, for comparison."""
+    """Play it; in a whole run once more without guards, and once with a load that comes all at once."""
     plans = {"guarded": Plan(loads=(0.8, 1.0, OVERLOAD), step_s=2.0) if report.quick else Plan()}
     if not report.quick:
         plans["unguarded"] = Plan(guarded=False)
+        plans["guarded, all at once"] = Plan(loads=(0.5, OVERLOAD, OVERLOAD, 0.5))
     seen = {}
     with click.progressbar(length=len(plans), label="overload") as progress:
         for name, plan in plans.items():
