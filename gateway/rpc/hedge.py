@@ -5,7 +5,8 @@ Rules:
 1. Only idempotent calls of a service that allows it; late is later than 95 of 100 before it, by a rolling quantile of
    the time to the answer's head.  Until that is known nothing is hedged.
 2. A second call is paid from the retry budget, and there are never more of them than ``rpc.hedge_ratio`` of the calls.
-3. The second one goes to another endpoint if there is one.  Its answer wins only if it is no failure.
+3. The second one goes to another endpoint if there is one.  Neither's failure ends the race while the other runs; if
+   both fail, what came of the first counts.
 4. The loser is cancelled: its connection is closed, which tells its server, and it says nothing about its endpoint.
 5. While calls wait in line nothing is hedged: what makes them late is that there are too many already.
 
@@ -22,7 +23,7 @@ from gevent import get_hub
 from greenlet import getcurrent, greenlet
 
 from gateway import telemetry
-from gateway.domain.errors import CallFailed
+from gateway.domain.errors import CallFailed, Reached
 from gateway.domain.resilience.budget import RetryBudget
 from gateway.domain.resilience.quantile import RollingQuantile
 from gateway.rpc.clock import Clock
@@ -74,10 +75,16 @@ class Hedger:
         telemetry.event("rpc.hedged", service=self._name, outcome=outcome)
 
 
+def is_failure(exchange: Exchange) -> bool:
+    """Return whether its answer is one that another attempt may better."""
+    status = exchange.reader.status
+    return status == 429 or status >= 500
+
+
 class Race:
     """One call and its second attempt, if it comes to that."""
 
-    __slots__ = ("_attempt", "_caller", "_hedger", "_over", "_second", "_winner")
+    __slots__ = ("_attempt", "_caller", "_hedger", "_over", "_second", "_second_reached", "_winner")
 
     def __init__(self, hedger: Hedger, attempt: Attempt) -> None:
         self._hedger = hedger
@@ -85,6 +92,8 @@ class Race:
         #: Who makes the first attempt; None while nobody does.
         self._caller: greenlet | None = None
         self._second: gevent.Greenlet[[], None] | None = None
+        #: What the other side may have seen of a second attempt that failed.
+        self._second_reached: Reached = "never"
         self._winner: Exchange | None = None
         self._over = False
 
@@ -99,7 +108,7 @@ class Race:
             timer.close()
             self._over = True
             if self._second is not None:
-                self._hedger.tell("won" if exchange is self._winner else "lost")
+                self._hedger.tell("won" if exchange is not None and exchange is self._winner else "lost")
                 self._second.kill(block=False)
             if self._winner is not None and self._winner is not exchange:
                 self._winner.drop()
@@ -107,19 +116,32 @@ class Race:
     def _first(self, began_at: float) -> Exchange:
         self._caller = getcurrent()
         try:
-            return self._attempt(began_at)
+            exchange = self._attempt(began_at)
         except Beaten:
             assert self._winner is not None
             return self._winner
-        except (CallFailed, CallRefused):
+        except (CallFailed, CallRefused) as error:
             self._caller = None
             if self._second is not None:
                 self._second.join()
-            if self._winner is None:
-                raise
-            return self._winner
+            if self._winner is not None:
+                return self._winner
+            if error.sent == "never":
+                error.sent = self._second_reached
+            raise
         finally:
             self._caller = None
+        if self._second is None or not is_failure(exchange):
+            return exchange
+        try:
+            self._second.join()
+        except BaseException:
+            exchange.drop()
+            raise
+        if self._winner is None:
+            return exchange
+        exchange.drop()
+        return self._winner
 
     def _late(self) -> None:
         refusal = self._hedger.refusal()
@@ -131,10 +153,11 @@ class Race:
     def _run_second(self) -> None:
         try:
             exchange = self._attempt(self._hedger.clock())
-        except (CallFailed, CallRefused):
+        except (CallFailed, CallRefused) as error:
+            self._second_reached = error.sent
             return  # told by its own event; the first one goes on
-        status = exchange.reader.status
-        if self._over or status == 429 or status >= 500:
+        if self._over or is_failure(exchange):
+            self._second_reached = "answered"
             exchange.drop()
             return
         self._winner = exchange

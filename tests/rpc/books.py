@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import gevent
+
 from gateway.rpc import RpcClient
 from tests.support.waiting import until
 
@@ -26,4 +28,5 @@ def assert_nothing_left(client: RpcClient) -> None:
     assert all(what in repr(client) for what in ("calls,", "in flight", "waiting of", "busy")), (
         "the books are told"
     )
+    gevent.idle()
     until("all that was taken is given back", lambda: not under_way(client))

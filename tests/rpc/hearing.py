@@ -38,12 +38,12 @@ class Heard(list[tuple[str, Fields]]):
         """Return one field of every event *name*."""
         return [fields[field] for fields in self.of(name)]
 
-    def wait_for(self, name: str, **fields: Any) -> Fields:
-        """Return the first event *name* with these *fields*; wait for it if need be."""
+    def wait_for(self, name: str, times: int = 1, **fields: Any) -> Fields:
+        """Return the event *name* with these *fields*, or that of so many *times*; wait for it if need be."""
         with gevent.Timeout(GUARD_S, AssertionError(f"never heard {name} {fields}")):
             while True:
-                for heard in self.of(name):
-                    if heard.items() >= fields.items():
-                        return heard
+                found = [heard for heard in self.of(name) if heard.items() >= fields.items()]
+                if len(found) >= times:
+                    return found[times - 1]
                 self._more.clear()
                 self._more.wait()
