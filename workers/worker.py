@@ -75,7 +75,7 @@ class Worker:
         executor = Executor(
             CHANNELS,
             settings.accounts,
-            RpcPlatformClient(self._rpc),
+            RpcPlatformClient(self._rpc, private_addresses_allowed=settings.rpc.private_addresses_allowed),
             finishes.submit,
             settings.outbox,
             may_send=lambda row: self.owner.holds() and row.epoch == self.owner.epoch,

@@ -83,9 +83,19 @@ class PlatformClient(Protocol):
     """The HTTP client that ``send`` is handed: bounded, with a breaker, never retrying by itself."""
 
     def post(
-        self, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: Deadline,
+        allowed_hosts: Sequence[str] | None = None,
     ) -> PlatformAnswer:
         """POST *body* to *url*.
+
+        *allowed_hosts* are given when *url* came out of a payload, where others choose it: it must be https at one of
+        them (``host``, ``host:port``, ``*.suffix``), and not lead into a private network; else the failure's reason
+        is ``address_not_allowed``.
 
         :raises gateway.domain.errors.CallFailed: no answer; its ``sent`` says whether anything was written.
         :raises gateway.domain.errors.TryLater: refused before anything was written (breaker open, pool full).

@@ -5,37 +5,53 @@ Not idempotent as far as it knows: the RPC client sends a POST once, or says tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from gateway.channels.base import PlatformAnswer
 from gateway.domain.deadline import Deadline
-from gateway.rpc.call import Call, Service
+from gateway.domain.errors import CallFailed
+from gateway.rpc.call import Call, Policy, Service
 from gateway.rpc.client import RpcClient
+from gateway.rpc.errors import InvalidCall
+from gateway.rpc.guard import check_payload_url
 
 __all__ = ["RpcPlatformClient"]
+
+
+_CONFIGURED = Policy()
+_GUARDED = Policy(guarded=True)
 
 
 class RpcPlatformClient:
     """:class:`gateway.channels.base.PlatformClient` over the RPC client."""
 
-    def __init__(self, rpc: RpcClient) -> None:
+    def __init__(self, rpc: RpcClient, *, private_addresses_allowed: bool = False) -> None:
         self._rpc = rpc
+        self._private_allowed = private_addresses_allowed
 
     def post(
-        self, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: Deadline,
+        allowed_hosts: Sequence[str] | None = None,
     ) -> PlatformAnswer:
         """POST *body* to *url*; each host has a pool and a circuit breaker of its own.
 
         :raises gateway.domain.errors.CallFailed: no answer; its ``sent`` says whether anything was written.
         :raises gateway.domain.errors.TryLater: refused before anything was written.
         """
+        if allowed_hosts is not None:
+            url = self._checked(url, allowed_hosts)
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.netloc}"
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         result = self._rpc.call(
             Call(
-                service=Service(parts.netloc, (host,)),
+                service=Service(parts.netloc, (host,), _CONFIGURED if allowed_hosts is None else _GUARDED),
                 method="POST",
                 path=path,
                 headers=headers,
@@ -45,3 +61,9 @@ class RpcPlatformClient:
             )
         )
         return PlatformAnswer(result.status, result.headers, result.body)
+
+    def _checked(self, url: str, allowed_hosts: Sequence[str]) -> str:
+        try:
+            return check_payload_url(url, allowed_hosts, private_allowed=self._private_allowed)
+        except InvalidCall as error:
+            raise CallFailed(str(error), reason="address_not_allowed", sent="never") from None

@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET
 from tests.support.visitor import COOKIE_SECRET
@@ -61,6 +62,7 @@ def write_config(path: Path, assistant_url: str, slack_api: str) -> None:
     """Write the accounts and assistants, none of them with a secret in it."""
     nobody = f"http://127.0.0.1:{free_port()}/turn"
     parts = [
+        "[rpc]\nprivate_addresses_allowed = true\n",  # the stand-in for Slack is on this machine
         f'[assistants.patient]\nurl = "{assistant_url}"\n',
         (
             f'[assistants.hasty]\nurl = "{assistant_url}"\n'
@@ -79,7 +81,7 @@ def write_config(path: Path, assistant_url: str, slack_api: str) -> None:
         )
         parts.append(
             f'[accounts.slack.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_BOT_TOKEN"\n'
-            f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["127.0.0.1"]\n'
+            f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["{urlsplit(slack_api).netloc}"]\n'
             f"signing_secrets = {_list(signed)}\n"
             f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
         )

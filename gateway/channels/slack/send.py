@@ -12,7 +12,6 @@ import msgspec
 
 from gateway.channels.base import PlatformAnswer, PlatformClient
 from gateway.channels.slack.render import RESPONSE_URL
-from gateway.channels.slack.response_url import is_allowed
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed, TryLater
 from gateway.domain.outcome import NotSent, Outcome, RetryLater, Sent, Unknown
@@ -53,10 +52,10 @@ def send(
 ) -> Outcome:
     """POST one rendered message and return what became of it."""
     headers = {"content-type": "application/json; charset=utf-8"}
+    allowed_hosts: tuple[str, ...] | None = None
     if payload["via"] == RESPONSE_URL:
         url = payload["url"]
-        if not is_allowed(url, account):
-            return NotSent("address_not_allowed", "see the account's response_url_hosts")
+        allowed_hosts = account.response_url_hosts
     else:
         token = account.bot_token.reveal()
         if not token:
@@ -65,11 +64,17 @@ def send(
         headers["authorization"] = f"Bearer {token}"
     try:
         answer = client.post(
-            url, headers=headers, body=msgspec.json.encode(payload["body"]), deadline=deadline
+            url,
+            headers=headers,
+            body=msgspec.json.encode(payload["body"]),
+            deadline=deadline,
+            allowed_hosts=allowed_hosts,
         )
     except TryLater as error:
         return RetryLater(error.reason, str(error), error.retry_after_s)
     except CallFailed as error:
+        if error.reason == "address_not_allowed":
+            return NotSent(error.reason, f"{error}; see the account's response_url_hosts")
         if error.reason == "invalid_call":
             # Nothing that could be written to a wire: the same tomorrow.
             return NotSent(error.reason, str(error))

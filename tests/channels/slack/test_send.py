@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -31,10 +31,18 @@ class ScriptedPlatform:
     def __init__(self, answer: PlatformAnswer | Exception) -> None:
         self.answer = answer
         self.calls: list[tuple[str, Mapping[str, str], bytes, Deadline]] = []
+        self.allowed_hosts: list[Sequence[str] | None] = []
 
     def post(
-        self, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: Deadline,
+        allowed_hosts: Sequence[str] | None = None,
     ) -> PlatformAnswer:
+        self.allowed_hosts.append(allowed_hosts)
         self.calls.append((url, headers, body, deadline))
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -165,55 +173,15 @@ def test_without_a_token_nothing_is_sent() -> None:
     assert platform.calls == []
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://hooks.slack.com/commands/1",
-        "https://hooks.slack.com.evil.example/1",
-        "https://evil.example/hooks.slack.com",
-        "https://hooks.slack.com@evil.example/1",
-        "https://user:pw@hooks.slack.com/1",
-        "https://hooks.slack.com:8443/1",
-        "https://hooks.slack.com:x/1",
-        "https://evil.example\\@hooks.slack.com/1",
-        "https://hooks.slack.com\t/1",
-        "https://hooks.slack.com/1\r\nx: y",
-        "https://127.0.0.1/1",
-        "https://[::1/1",
-        "ftp://hooks.slack.com/1",
-        "//hooks.slack.com/1",
-        "hooks.slack.com/1",
-        "",
-    ],
-)
-def test_a_response_url_elsewhere_is_not_called(url: str) -> None:
-    platform = ScriptedPlatform(answer(b"ok"))
-
-    outcome = send(platform, {**HOOK, "url": url})
-
-    assert isinstance(outcome, NotSent)
-    assert outcome.reason == "address_not_allowed"
-    assert platform.calls == []
-
-
-@pytest.mark.parametrize(
-    "url", ["https://hooks.slack.com/1", "https://hooks.slack.com:443/1", "https://HOOKS.slack.com/1"]
-)
-def test_slacks_own_host_is_called(url: str) -> None:
-    assert send(ScriptedPlatform(answer(b"ok")), {**HOOK, "url": url}) == Sent()
-
-
-def test_only_a_stand_in_on_this_machine_is_called_in_the_clear() -> None:
-    """Tests and the demo run a stand-in for Slack on the loopback; a real account never leaves https."""
-    local = {**HOOK, "url": "http://127.0.0.1:5001/commands/1"}
-    hosts = ("hooks.slack.com", "127.0.0.1")
-    stand_in = msgspec.structs.replace(
-        ACCOUNT, api_base_url="http://127.0.0.1:5001/api/", response_url_hosts=hosts
-    )
+def test_the_client_is_told_which_addresses_others_chose() -> None:
+    """Where they may lead is the client's to check: what a name stands for is seen only by who connects."""
     platform = ScriptedPlatform(answer(b'{"ok":true,"ts":"1"}'))
+    send(platform, POST)
+    send(platform, HOOK)
+    platform.answer = CallFailed("another host", reason="address_not_allowed", sent="never")
+    refused = send(platform, HOOK)
 
-    assert send(platform, local, stand_in) == Sent("1")
-    assert send(platform, POST, stand_in) == Sent("1")
-    assert platform.calls[1][0] == "http://127.0.0.1:5001/api/chat.postMessage"
-    refused = send(platform, local, msgspec.structs.replace(ACCOUNT, response_url_hosts=hosts))
+    assert platform.allowed_hosts == [None, ("hooks.slack.com",), ("hooks.slack.com",)]
     assert isinstance(refused, NotSent)
+    assert refused.reason == "address_not_allowed"
+    assert "response_url_hosts" in refused.detail
