@@ -20,8 +20,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceRules = BalanceRules()
     gate: GateRules = GateRules()
     retry: RetryRules = RetryRules()
-    #: A floor of one: forty gateways share an endpoint, and forty times the default would be more than it can do.
-    limit: LimitRules = LimitRules(floor=1)
+    limit: LimitRules = LimitRules()
     #: A call's deadline, and one attempt's: calls here take half a second, a tenth of what the defaults expect.
     deadline_s: float = 4.0
     attempt_s: float = 2.0
