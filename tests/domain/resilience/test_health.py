@@ -230,6 +230,7 @@ def test_due_says_whether_a_call_would_be_a_probe(state: State) -> None:
         health = health_in(state)
         health.due(now)
         due = health.due(now)
+        assert health.view(now).due is due
         permit = health.admit(now, 1.0)
 
         assert due is (isinstance(permit, Permit) and permit.lease > 0)
@@ -262,8 +263,10 @@ def test_it_says_for_how_long_it_has_been_open_by_itself() -> None:
     health = health_in(State.OPEN)
     assert health.shut_for_s(1.5) == 1.5
 
-    permit_of(health, 2.5)
-    assert health.shut_for_s(3.0) == -1.0, "half-open"
+    run(health, Verdict.FAILED, 2.5)
+    assert health.shut_for_s(4.0) == 1.5, "since it opened last"
+    permit_of(health, 7.5)
+    assert health.shut_for_s(8.0) == -1.0, "half-open"
     health.apply(Event.FORCE_OPEN, 3.0)
     assert health.shut_for_s(4.0) == -1.0, "an operator's word"
 

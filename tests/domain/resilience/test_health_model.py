@@ -95,17 +95,13 @@ class HealthMachine(RuleBasedStateMachine):
         elif (len(kinds) - good) / len(kinds) >= 0.8:
             self.expect(Event.TRIP, "slow_rate")
 
-    @rule(seconds=st.sampled_from([0.0, 0.25, 1.0, 2.0, 5.0, 30.0]))
+    @rule(seconds=st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule()
-    def call_comes(self) -> None:
-        state, due, open_for_s = (
-            self.health.state,
-            self.health.due(self.now),
-            self.health.view(self.now).open_for_s,
-        )
+    def admit(self) -> Call | None:
+        view = self.health.view(self.now)
+        state, due, open_for_s = view.state, view.due, view.open_for_s
         permit = self.health.admit(self.now, LEASE_S)
         if state is State.OPEN and not open_for_s:
             self.expect(Event.COOLED, "cooled")
@@ -119,19 +115,48 @@ class HealthMachine(RuleBasedStateMachine):
             assert not due
             assert isinstance(permit, Permit)
             assert not permit.lease
-        if isinstance(permit, Permit):
-            call = Call(permit, self.now + LEASE_S if permit.lease else float("inf"))
-            self.calls.append(call)
-            self.live.append(call)
-        else:
+        if isinstance(permit, Refused):
             assert permit.retry_after_s > 0
+            return None
+        call = Call(permit, self.now + LEASE_S if permit.lease else float("inf"))
+        self.live.append(call)
+        return call
+
+    @rule()
+    def call_comes(self) -> None:
+        call = self.admit()
+        if call is not None:
+            self.calls.append(call)
+
+    @rule(
+        count=st.integers(1, 4), verdict=st.sampled_from([Verdict.OK, Verdict.FAILED]), cause=st.sampled_from(Cause),
+    )  # fmt: skip
+    def calls_end_at_once(self, count: int, verdict: Verdict, cause: Cause) -> None:
+        for _ in range(count):
+            call = self.admit()
+            if call is not None:
+                self.end(call, verdict, cause, 0.0)
+
+    @rule(count=st.integers(1, 4))
+    def calls_hang(self, count: int) -> None:
+        for _ in range(count):
+            call = self.admit()
+            if call is not None:
+                self.calls.append(call)
+                self.note_slow(call, 0.0)
+
+    @rule()
+    def the_open_time_passes(self) -> None:
+        self.now += self.health.view(self.now).open_for_s
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data(), jitter=JITTERS)
     def call_is_slow(self, data: st.DataObject, jitter: float) -> None:
         call = data.draw(st.sampled_from(self.calls))
-        if call.was_slow:
-            return
+        if not call.was_slow:
+            self.note_slow(call, jitter)
+
+    def note_slow(self, call: Call, jitter: float) -> None:
         before = self.snapshot()
         call.was_slow = True
         self.health.note_slow(call.permit, self.now, jitter)
@@ -152,6 +177,9 @@ class HealthMachine(RuleBasedStateMachine):
     def call_ends(self, data: st.DataObject, verdict: Verdict, cause: Cause, jitter: float) -> None:
         call = data.draw(st.sampled_from(self.calls))
         self.calls.remove(call)
+        self.end(call, verdict, cause, jitter)
+
+    def end(self, call: Call, verdict: Verdict, cause: Cause, jitter: float) -> None:
         before = self.snapshot()
         self.health.settle(call.permit, verdict, self.now, jitter, cause, call.was_slow)
         if call not in self.live or self.health.state is State.FORCED_CLOSED:
@@ -220,10 +248,19 @@ class HealthMachine(RuleBasedStateMachine):
         if self.health.cool(self.now, "panic"):
             self.expect(Event.COOLED, "panic")
 
-    @rule(command=st.sampled_from(sorted(COMMANDS, key=lambda event: event.value)))
-    def an_operator_speaks(self, command: Event) -> None:
+    @rule(command=st.sampled_from(sorted(COMMANDS, key=lambda event: event.value)), of_ten=st.integers(0, 9))
+    def an_operator_speaks(self, command: Event, of_ten: int) -> None:
+        if of_ten:
+            # Each word makes all that was counted void: spoken often, it would leave nothing to be seen.
+            return
         self.health.apply(command, self.now, reason="operator")
         self.expect(command, "operator")
+
+    @precondition(lambda self: self.health.state in (State.FORCED_OPEN, State.FORCED_CLOSED))
+    @rule()
+    def an_operator_takes_the_word_back(self) -> None:
+        self.health.apply(Event.RESET, self.now, reason="operator")
+        self.expect(Event.RESET, "operator")
 
     @invariant()
     def it_shows_what_the_model_counted(self) -> None:
@@ -261,4 +298,4 @@ class HealthMachine(RuleBasedStateMachine):
 
 
 TestHealth = HealthMachine.TestCase
-TestHealth.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestHealth.settings = settings(max_examples=150, stateful_step_count=80, deadline=None)

@@ -120,6 +120,7 @@ def test_a_slow_probe_has_failed_and_its_end_changes_nothing() -> None:
     health = health_in(State.HALF_OPEN)
     [permit] = run_slow(health, 3.0)
     assert (health.state, reason_of(health)) == (State.OPEN, "probe_slow")
+    assert health.tripped_by_rate
 
     health.settle(permit, Verdict.OK, 3.5, was_slow=True)
     assert health.admit(4.0, 1.0) == Refused("open", 4.0), "twice the first time, as for any failed probe"

@@ -43,6 +43,26 @@ def test_a_time_just_behind_the_newest_counts_as_new() -> None:
     assert sums(window) == (2, 1, 0)
 
 
+def test_a_look_at_a_time_behind_the_newest_moves_nothing_back() -> None:
+    window = RateWindow(10.0)
+    window.add(100.0)
+    window.advance(98.5)
+
+    window.advance(109.9)
+    assert sums(window) == (1, 0, 0)
+
+
+def test_of_several_slow_calls_the_one_noted_first_fails_first() -> None:
+    window = RateWindow(10.0)
+    window.add_slow(101.0)
+    window.add_slow(105.0)
+    window.fail_slow(105.0)
+    assert sums(window) == (2, 1, 1)
+
+    window.advance(111.0)
+    assert sums(window) == (1, 0, 1)
+
+
 def test_clearing_forgets_everything() -> None:
     window = RateWindow(10.0)
     window.add_failed(100.0)
