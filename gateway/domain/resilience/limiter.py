@@ -5,7 +5,8 @@ Rules:
 1. It begins at the ceiling: a gateway must not shed its first burst.  The floor always holds.
 2. Decisions are made by window: at least ``samples_min`` calls over at least ``window_s``.  Behind a change of the
    limit two round trips are left out, so that the calls that were under way at the old one do not judge the new.
-   They are left out by when they end: leaving out those that *began* before would leave the short ones.
+   They are left out by when they end: leaving out those that *began* before would leave the short ones.  Only of
+   dropped calls it is the beginning that counts, for the last timeout comes long after an endpoint is back.
 3. A window's round trip is the *geometric* mean.  One call of a thousand times the usual length moves it by a
    seventh; answers of which one takes ten times as long as another, as a language model's do, neither swing it as they
    would a mean nor make it jump as they would a median.
@@ -55,11 +56,10 @@ _DROWNED = 0.5
 _DROP_WEIGHT = 5.0
 #: The share of the way down to a lower round trip that the baseline goes in one window.
 _BASELINE_FALL = 0.1
-#: How far below the baseline, as a logarithm, a round trip under load is still chance: without it, the baseline
-#: would sink for ever in an overload, where it cannot rise.
-_CHANCE = 0.25
 #: How fast the baseline rises, as a logarithm per second: 1.7 % in one, doubled in 42.
 _BASELINE_RISE_PER_S = 1 / 60
+#: How much two round trips in a row may differ, as a logarithm, by chance.
+_CHANCE = 0.25
 #: The share of the limit that is all of it, with what is reserved for calls of a higher priority.
 _USED_UP = 0.8
 #: How much higher, as a logarithm, a round trip is no longer the one by which the first fall was measured.
@@ -86,9 +86,9 @@ class ConcurrencyLimit:
     """The limit of one endpoint: ``sample`` or ``drop`` at a call's end, ``limit`` whenever it matters."""
 
     __slots__ = (
-        "_baseline", "_busiest", "_calm_since", "_closed_at", "_drop_logs", "_drops", "_enough", "_exact",
-        "_fallen_from", "_logs", "_provisional", "_ripe_at", "_rules", "_samples", "_samples_min", "_settled_at",
-        "_suspect", "_tolerated", "limit",
+        "_baseline", "_busiest", "_calm_since", "_closed_at", "_drops", "_drowned_at", "_enough",
+        "_exact", "_fallen_from", "_logs", "_provisional", "_ripe_at", "_rules", "_samples", "_samples_min",
+        "_settled_at", "_suspect", "_tolerated", "limit",
     )  # fmt: skip
 
     def __init__(self, rules: LimitRules) -> None:
@@ -125,6 +125,7 @@ class ConcurrencyLimit:
         self._closed_at = -inf
         # The first window is over as soon as it has its samples, before much of a queue can grow at the endpoint.
         self._settled_at = -inf
+        self._drowned_at = -inf
         self._open_window(-inf)
 
     def _open_window(self, ripe_at: float) -> None:
@@ -133,7 +134,6 @@ class ConcurrencyLimit:
         self._drops = 0
         self._busiest = 0
         self._logs = 0.0
-        self._drop_logs = 0.0
 
     def sample(self, now: float, rtt_s: float, in_flight: int) -> None:
         """Take the time to first byte of a call that went well; *in_flight* counts it too."""
@@ -149,10 +149,9 @@ class ConcurrencyLimit:
 
     def drop(self, now: float, waited_s: float, in_flight: int) -> None:
         """Take a call that the endpoint could not cope with, a timeout, 429 or 503, and how long that took."""
-        if now < self._settled_at:
+        if now < self._settled_at or now - waited_s < self._drowned_at:
             return
         self._drops += 1
-        self._drop_logs += log(max(waited_s, _RTT_MIN_S))
         self._busiest = max(self._busiest, in_flight)
         self._samples += 1
         if self._samples >= self._samples_min and now >= self._ripe_at:
@@ -164,15 +163,16 @@ class ConcurrencyLimit:
         if share >= _DROWNED:
             self._exact = min(before, self._busiest) * _FALL_MAX
             self._calm_since = inf
-            self._provisional = self._baseline == inf  # it was right to say fall
+            self._fallen_from = self._exact  # higher it never returns for a doubt
+            self._drowned_at = now
         elif self._baseline < inf:
             self._decide(now, self._logs / (self._samples - self._drops), share * _DROP_WEIGHT)
         else:
             self._baseline = self._logs / (self._samples - self._drops)
         self._exact = max(self._rules.floor, min(self._exact, self._rules.ceiling))
         self.limit = int(self._exact)
-        if self._exact != before:
-            self._settled_at = now + exp((self._logs + self._drop_logs) / self._samples) * _SETTLING
+        if self._exact != before and share < _DROWNED:
+            self._settled_at = now + exp(self._logs / (self._samples - self._drops)) * _SETTLING
         self._closed_at = now
         self._open_window(max(now, self._settled_at) + self._rules.window_s)
 
@@ -220,7 +220,7 @@ class ConcurrencyLimit:
 
     def _learn(self, now: float, rtt: float, in_use: bool) -> None:
         """Move the baseline."""
-        if rtt < self._baseline - (_CHANCE if in_use else 0.0):
+        if rtt < self._baseline:
             self._baseline += (rtt - self._baseline) * _BASELINE_FALL
         elif rtt > self._baseline and (not in_use or self._exact < self._rules.floor + 1):
             # A pause teaches no more than a calm: nothing was measured meanwhile.

@@ -24,14 +24,19 @@ def test_five_times_too_much_leaves_nine_tenths_of_the_peak(kind: str) -> None:
 
 
 @every_kind
-def test_an_overload_from_the_first_call_on_is_no_different(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("servers", "service_s", "deadline_s"), [(20, 0.05, 1.0), (100, 0.05, 0.3), (20, 0.2, 2.0)]
+)
+def test_an_overload_from_the_first_call_on_is_no_different(
+    kind: str, servers: int, service_s: float, deadline_s: float
+) -> None:
     """There was never a moment to learn the round trip without queueing."""
-    world = World(kind, servers=20, service_s=0.05)
+    world = World(kind, servers=servers, service_s=service_s, deadline_s=deadline_s)
 
-    world.run(6.0, 5.0)
+    world.run(120 * service_s, 5.0)
 
-    assert world.run(6.0, 5.0).good >= 0.9
-    assert world.run(12.0, 5.0).good >= 0.9
+    assert world.run(120 * service_s, 5.0).good >= 0.9
+    assert world.run(240 * service_s, 5.0).good >= 0.9
 
 
 def test_a_burst_whose_shortest_calls_end_first_leads_to_no_collapse() -> None:
@@ -148,17 +153,20 @@ def test_a_few_dropped_calls_are_borne_and_many_are_not() -> None:
     assert after(3) <= 30
 
 
-def test_calls_from_before_a_fall_do_not_judge_what_is_left() -> None:
+@pytest.mark.parametrize("drowned", [False, True])
+def test_calls_from_before_a_fall_do_not_judge_what_is_left(drowned: bool) -> None:
     """A thousand calls end one after the other, and all of them were begun at the old limit."""
     limit = World("constant", servers=1, service_s=1.0).limit
-    for call in range(200):
-        limit.sample(call * 0.01, 0.05, 1_000)
-    now = 2.0
-    while limit.limit == 1_024:
+    for call in range(60 if drowned else 0):
+        limit.drop(call * 0.001 - 9.0, 0.1, 4_000)
+    for call in range(1_000):
+        limit.sample(call * 0.01 - 8.0, 0.05, 1_000)
+    now, before = 2.0, limit.limit
+    while limit.limit == before:
         now += 0.001
         limit.sample(now, 0.2, 1_000)
     fallen = limit.limit
-    assert fallen > 400
+    assert 400 < fallen < before
 
     for call in range(300):
         limit.sample(now + call * 0.001, 0.2, 1_000 - call)
@@ -166,6 +174,22 @@ def test_calls_from_before_a_fall_do_not_judge_what_is_left() -> None:
     for call in range(700):
         limit.sample(now + 0.4 + call * 0.001, 0.2, fallen)
     assert limit.limit < fallen
+
+
+def test_an_endpoint_that_is_back_is_not_judged_by_the_last_timeouts() -> None:
+    """Calls begun before the fall go on timing out for ten seconds; those begun since are answered."""
+    limit = World("constant", servers=1, service_s=1.0).limit
+    for call in range(60):
+        limit.sample(call * 0.01 - 20.0, 0.05, 50)
+    for call in range(50):
+        limit.drop(call * 0.001, 10.0, 50)
+    assert limit.limit == 12
+
+    for call in range(400):
+        now = 0.1 + call * 0.005
+        limit.sample(now, 0.05, limit.limit)
+        limit.drop(now, 10.0, limit.limit)
+    assert limit.limit > 50
 
 
 def test_a_pause_teaches_no_more_than_a_calm() -> None:
@@ -180,10 +204,14 @@ def test_a_pause_teaches_no_more_than_a_calm() -> None:
     assert limit.baseline_s < 0.1
 
 
-def test_after_a_burst_of_drops_it_grows_back_within_seconds() -> None:
+@pytest.mark.parametrize("waited_s", [0.01, 10.0])
+def test_after_a_burst_of_drops_it_grows_back_within_seconds(waited_s: float) -> None:
+    """Also if the last calls to be dropped waited long."""
     world = World("constant", servers=200, service_s=0.05)
-    for call in range(5_000):
-        world.limit.drop(call * 0.001, 0.01, 50)
+    for call in range(1_000):
+        world.limit.sample(call * 0.001 - 70.0, 0.05, 50)
+    for call in range(7_000):
+        world.limit.drop(call * 0.01 - 65.0, waited_s, 50)
     assert world.limit.limit == 4
     world.now = 5.0
 
