@@ -73,7 +73,7 @@ class Resumption:
 class TlsWire(WatchedSocket):
     """A TLS connection: ``handshake`` comes first."""
 
-    __slots__ = ("_in_step", "_incoming", "_outgoing", "_resumption", "_served", "_tls", "written")
+    __slots__ = ("_incoming", "_outgoing", "_resumption", "_served", "_tls", "written")
 
     def __init__(
         self,
@@ -93,8 +93,6 @@ class TlsWire(WatchedSocket):
             self._incoming, self._outgoing, server_hostname=host, session=resumption.session
         )
         self._served = False
-        # Whether the last record was written whole, so that another may follow.
-        self._in_step = False
         self.written = 0
         super().__init__(connected, address, watch, clock)
 
@@ -112,10 +110,10 @@ class TlsWire(WatchedSocket):
         try:
             while not self._shake():
                 self._flush(until)
+                self._check(until)
                 self.wait_readable(until)
                 self._receive(_RECV_BYTES)
             self._flush(until)
-            self._in_step = True
         except ssl.SSLError:
             # A session that was the reason would be so again.
             self._resumption.session = None
@@ -125,7 +123,6 @@ class TlsWire(WatchedSocket):
     def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
         """Write all of *data*; raise TimeoutError after *idle_s* of silence, and at *ends_at*."""
         self.written = 0
-        self._in_step = False
         if len(data) <= _SLICE_BYTES:
             self._tls.write(data)
             self._flush(ends_at, idle_s)
@@ -134,7 +131,6 @@ class TlsWire(WatchedSocket):
             for begin in range(0, len(data), _SLICE_BYTES):
                 self._tls.write(rest[begin : begin + _SLICE_BYTES])
                 self._flush(ends_at, idle_s)
-        self._in_step = True
 
     def read(self, size_bytes: int, until: float) -> bytes:
         """Return what has come, waiting for it until *until*; empty after the server's goodbye."""
@@ -146,6 +142,7 @@ class TlsWire(WatchedSocket):
                 data = self._tls.read(size_bytes)
             except ssl.SSLWantReadError:
                 data = None
+                self._check(until)
             if self._outgoing.pending:
                 self._flush(until)  # it asked for another handshake, which is declined
             if data is not None:
@@ -167,12 +164,11 @@ class TlsWire(WatchedSocket):
 
     def close(self) -> None:
         """Say goodbye (RFC 8446, section 6.1) if that needs no wait, and give the socket back."""
-        if self._in_step:
-            self._in_step = False
-            # Suppressed is "want read", mostly: nobody waits for the server's goodbye.
-            with contextlib.suppress(OSError):
-                self._tls.unwrap()
-            self._send_now()
+        # "Want read", mostly: nobody waits for the server's goodbye.  Behind a record that was cut off the server takes
+        # ours for the rest of it, and sees what is true.
+        with contextlib.suppress(OSError):
+            self._tls.unwrap()
+        self._send_now()
         super().close()
 
     def _shake(self) -> bool:
@@ -181,6 +177,11 @@ class TlsWire(WatchedSocket):
         except ssl.SSLWantReadError:
             return False
         return True
+
+    def _check(self, until: float) -> None:
+        # Who trickles a record, or sends tickets without end, has always something to be read: no wait would be over.
+        if self._clock() >= until:
+            raise TimeoutError
 
     def _flush(self, ends_at: float, idle_s: float = float("inf")) -> None:
         data = self._outgoing.read()

@@ -18,6 +18,8 @@ from gateway.rpc import CallTimeout, ConnectFailed, RpcClient
 from gateway.rpc.address import parse_base_url
 from gateway.rpc.connect import AVOIDED_S, Connector
 from gateway.rpc.guard import check_payload_url
+from gateway.rpc.opener import ConnectionOpener
+from gateway.rpc.pool import Pool
 from gateway.rpc.resolve import GONE_AFTER_S, IpAddress, Resolver, ask_system
 from gateway.rpc.timeouts import Budget, Timeouts
 from gateway.rpc.tls import TlsContext
@@ -314,6 +316,33 @@ def test_addresses_that_come_or_change_places_cut_no_connection(everywhere: int)
         place.look_again(*answer)
 
     assert (place.connector.generation, place.connector.is_current(address)) == (0, True)
+
+
+def test_a_pooled_connection_to_an_address_that_is_gone_serves_no_further_call(everywhere: int) -> None:
+    """Nobody opens a connection while there are idle ones: that the address is gone is noticed all the same."""
+    place = Place(everywhere, "127.0.0.1")
+    settings = RpcSettings(idle_max_s=1000.0)
+    opener = ConnectionOpener(
+        "several", settings, place.connector, clock=place.clock, draw=lambda: 0.0, on_open=lambda: None
+    )
+    closed: list[str] = []
+    pool = Pool(settings, opener, clock=place.clock, on_close=closed.append)
+
+    def call() -> Any:
+        connection = pool.acquire(budget_of())
+        connection.reader.begin(bodiless=False, body_bytes_max=10)
+        connection.reader.feed(OK)
+        pool.release(connection, place.now)
+        return connection.wire.address[0]
+
+    assert [call(), call()] == ["127.0.0.1", "127.0.0.1"]
+    place.now += GONE_AFTER_S
+    place.answer = ("127.0.0.2",)
+    for _ in range(2):  # the first look starts the look-up, the second sees what it brought
+        pool.sweep()
+        gevent.idle()
+    assert [call(), call(), closed] == ["127.0.0.2", "127.0.0.2", ["moved"]]
+    pool.stop()
 
 
 def test_a_unix_socket_and_an_address_never_go(everywhere: int, tmp_path: Path, serve: Serve) -> None:
