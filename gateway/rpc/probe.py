@@ -98,15 +98,24 @@ class Prober:
         return "ok" if 200 <= status < 300 else f"http_{status}"
 
     def _ask(self, budget: Budget) -> int:
-        if self._connection is None or not self._connection.wire.is_alive():
-            self._close()
-            self._connection = self._opener.open(budget)
         connection = self._connection
+        if connection is None or not self._is_fit(connection, budget.started_at):
+            self._close()
+            connection = self._connection = self._opener.open(budget)
         connection.ask(self._request, budget, NEVER, _ignore, False, BODY_BYTES_MAX)
         while not connection.reader.done:
             connection.read(budget)
         connection.reader.take()
         return connection.reader.status
+
+    def _is_fit(self, connection: Connection, now: float) -> bool:
+        # As in the pool: what a probe finds out must be about the place where calls go.
+        opener = self._opener
+        if connection.expires_at <= now:
+            return False
+        if connection.generation != opener.generation and not opener.is_current(connection):
+            return False
+        return connection.wire.is_alive()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
