@@ -7,9 +7,14 @@ from typing import Any, NamedTuple
 from gevent.queue import Queue
 
 from gateway.rpc import Call, Policy, RpcClient, Service
-from tests.rpc.peer import GUARD_S, OK, Link, Script, Serve, to
+from tests.rpc.peer import GUARD_S, OK, Link, Script, Serve, Server, to
 
-__all__ = ["Asked", "Stage"]
+__all__ = ["Asked", "Stage", "fleet"]
+
+
+def fleet(*servers: Server, name: str = "peer", **policy: Any) -> Service:
+    """Return *servers* as the copies of one service."""
+    return Service(name, tuple(server.url for server in servers), Policy(**policy))
 
 
 class Asked(NamedTuple):
@@ -33,7 +38,7 @@ class Stage:
 
     def service(self, name: str = "peer", **policy: Any) -> Service:
         """Return the copies as a service that may be hedged, if *policy* does not say otherwise."""
-        return Service(name, tuple(server.url for server in self.servers), Policy(**{"hedge": True} | policy))
+        return fleet(*self.servers, name=name, **{"hedge": True} | policy)
 
     def call(self, path: str = "/late", **changes: Any) -> Call:
         """Return an idempotent call to them."""

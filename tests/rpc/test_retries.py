@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import gevent
 import pytest
@@ -16,12 +15,11 @@ from gateway.rpc import (
     ConnectFailed,
     ConnectionLost,
     InvalidCall,
-    Policy,
-    Service,
 )
 from tests.rpc.books import assert_nothing_left, under_way
 from tests.rpc.hearing import Heard
 from tests.rpc.peer import GUARD_S, OK, Link, MakeClient, Script, Serve, Server, answering, reached, to
+from tests.rpc.stage import fleet
 
 BROKEN_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"
 
@@ -38,10 +36,6 @@ def in_turn(*answers: bytes) -> Script:
         link.send(answers[link.number - 1])
 
     return script
-
-
-def fleet(*servers: Server, **policy: Any) -> Service:
-    return Service("peer", tuple(server.url for server in servers), Policy(**policy))
 
 
 def lowest() -> float:
