@@ -109,7 +109,7 @@ class Gateway:
     ) -> None:
         self.members = [Member(endpoint, rules) for endpoint in endpoints]
         self._balancer = Balancer(self.members, rules.balance, draw)
-        self._budget = RetryBudget()
+        self.budget = RetryBudget(rules.retry_ratio, rules.retry_per_s)
         self._rules = rules
         self._timeline = timeline
         self._draw = draw
@@ -124,7 +124,7 @@ class Gateway:
         """Begin a call."""
         now = self._timeline.now
         self.calls += 1
-        self._budget.deposit(now)
+        self.budget.deposit(now)
         self._attempt(Call(now, priority, self._rules.deadline_s))
 
     def look(self, probes: bool) -> None:
@@ -247,7 +247,7 @@ class Gateway:
         left_s = call.expires_at - now
         rules = self._rules.retry
         decision = decide(ending, call.attempt, True, left_s, self._draw(), rules, others_left)
-        if not isinstance(decision, Retry) or not self._budget.withdraw(now):
+        if not isinstance(decision, Retry) or not self.budget.withdraw(now):
             self._done(call, False)
             return
         self.retries += 1

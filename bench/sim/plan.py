@@ -21,6 +21,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     gate: GateRules = GateRules()
     retry: RetryRules = RetryRules()
     limit: LimitRules = LimitRules()
+    #: Of the retry budget: for each call, and for each second.
+    retry_ratio: float = 0.2
+    retry_per_s: float = 10.0
     #: A call's deadline, and one attempt's: calls here take half a second, a tenth of what the defaults expect.
     deadline_s: float = 4.0
     attempt_s: float = 2.0

@@ -109,6 +109,18 @@ def test_every_call_ends_once_and_every_slot_comes_back() -> None:
         assert all(member.gate.in_flight == member.gate.waiting == 0 for member in gateway.members)
 
 
+def test_the_rules_hear_of_every_call() -> None:
+    """Budget, limit and latency of each gateway know what went on."""
+    world = World(SMALL, Rules())
+    world.run(30.0, load=0.8)
+    for gateway in world.gateways:
+        # In the last ten seconds, and the slot of the window that runs.
+        assert 0.25 < gateway.budget.view(world.timeline.now).calls / gateway.calls < 0.5
+        for member in gateway.members:
+            assert 0.8 * SMALL.service_s < member.limit.baseline_s < 1.3 * SMALL.service_s
+            assert 0.5 * SMALL.service_s < member.latency.cost(world.timeline.now, 0) < 3 * SMALL.service_s
+
+
 def test_each_endpoint_has_equally_many_gateways() -> None:
     """And no gateway has one of them twice."""
     world = World(SMALL, Rules())
@@ -150,12 +162,28 @@ def test_promises_see_a_fleet_that_finds_out_too_late() -> None:
     assert not verdicts["back to 99 % answered"]
 
 
+def test_overload_of_a_small_fleet() -> None:
+    """Its endpoints are smaller than the floors of their gateways together, so not all is promised here."""
+    verdicts = kept(SCENARIOS["overload"](SMALL, Rules()))
+    assert verdicts["limits for each worker, second half, at most"]
+    assert verdicts["high priority answered, to normal, second half"]
+    assert verdicts["fairness between gateways (Jain), second half"]
+    assert verdicts["retries, of their budget, worst gateway"]
+
+
+def test_promises_see_a_storm_of_retries() -> None:
+    """Where the budget has more than it should."""
+    verdicts = kept(SCENARIOS["overload"](SMALL, Rules(retry_per_s=1_000.0)))
+    assert not verdicts["retries, of their budget, worst gateway"]
+
+
 def test_promises_see_limits_that_do_not_learn() -> None:
-    """Where everything is let through, all come too late."""
+    """Where everything is let through, all come too late, and nobody comes first."""
     fixed = LimitRules(floor=1_024, ceiling=1_024)
     verdicts = kept(SCENARIOS["overload"](SMALL, Rules(limit=fixed)))
     assert not verdicts["goodput, of what the endpoints can do, second half"]
     assert not verdicts["limits for each worker, second half, at most"]
+    assert not verdicts["high priority answered, to normal, second half"]
 
 
 def test_the_measures() -> None:
