@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
+import re
 
-import gevent
 import pytest
 
-from gateway.domain.deadline import Deadline
-from gateway.domain.errors import CallFailed, TryLater
+from gateway.domain.errors import CallFailed
 from gateway.rpc import (
     BadAnswer,
-    CallRefused,
     CallTimeout,
     ConnectFailed,
     ConnectionLost,
     InvalidCall,
     RpcClient,
-    Service,
 )
+from tests.rpc.books import assert_nothing_left
 from tests.rpc.hearing import Heard
 from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, once, reached, to
 
@@ -219,84 +216,6 @@ def test_an_invalid_call_opens_nothing_and_blames_nobody(serve: Serve, make_clie
     assert client.call(to(server)).status == 200
 
 
-def test_services_are_bounded_and_the_longest_unused_idle_one_is_forgotten(
-    serve: Serve, make_client: MakeClient
-) -> None:
-    servers, client = [serve(answering(OK)) for _ in range(3)], make_client(services_max=2)
-    for number, server in enumerate(servers):
-        client.call(to(server, service=Service(f"peer {number}", (server.url,))))
-
-    assert list(client.breakers()) == ["peer 1", "peer 2"]
-    assert servers[0].ended.get(timeout=5) == 1, "its idle connection is closed"
-
-
-def test_services_that_are_all_busy_refuse_another(serve: Serve, make_client: MakeClient) -> None:
-    client = make_client(services_max=1)
-
-    def script(link: Link) -> None:
-        link.request()
-        server.reached.set()
-        server.go_on.wait()
-        link.send(OK)
-
-    server = serve(script)
-    call = gevent.spawn(client.call, to(server))
-    reached(server.reached)
-    with pytest.raises(TryLater, match="services_max"):
-        client.call(to(serve(answering(OK))))
-    server.go_on.set()
-
-    assert call.get(timeout=5).status == 200
-
-
-def test_stop_lets_calls_end_and_refuses_new_ones(serve: Serve, make_client: MakeClient) -> None:
-    client = make_client()
-
-    def script(link: Link) -> None:
-        link.request()
-        server.reached.set()
-        server.go_on.wait()
-        link.send(OK)
-
-    server = serve(script)
-    call = gevent.spawn(client.call, to(server))
-    reached(server.reached)
-    stopping = gevent.spawn(client.stop, Deadline.after(5, now=time.monotonic()))
-    gevent.idle()
-    with pytest.raises(CallRefused, match="stopped"):
-        client.call(to(server))
-    assert not stopping.ready()
-    server.go_on.set()
-
-    assert call.get(timeout=5).status == 200
-    stopping.get(timeout=5)
-    client.stop(Deadline.after(0, now=time.monotonic()))
-    assert "0 busy, 0 idle" in repr(client)
-
-
-def test_stop_ends_calls_that_outlast_its_deadline(serve: Serve, make_client: MakeClient) -> None:
-    client = make_client()
-
-    def script(link: Link) -> None:
-        link.request()
-        server.reached.set()
-        link.until_gone()
-
-    server = serve(script)
-    call = gevent.spawn(client.call, to(server))
-    reached(server.reached)
-    client.stop(Deadline.after(0.05, now=time.monotonic()))
-
-    with pytest.raises(ConnectionLost):
-        call.get(timeout=5)
-
-
-def test_stop_is_safe_if_nothing_was_ever_called(make_client: MakeClient) -> None:
-    client = make_client()
-    client.stop(Deadline.after(0, now=time.monotonic()))
-    client.stop(Deadline.after(0, now=time.monotonic()))
-
-
 def test_idle_connections_are_closed_without_traffic(serve: Serve, make_client: MakeClient) -> None:
     server, client = serve(answering(OK)), make_client(idle_max_s=0.05)
     client.call(to(server))
@@ -305,16 +224,85 @@ def test_idle_connections_are_closed_without_traffic(serve: Serve, make_client: 
     assert "0 idle" in repr(client)
 
 
-def test_stop_ends_the_pauses_of_calls_that_would_only_be_refused_after_them(
-    serve: Serve, make_client: MakeClient, heard: Heard
-) -> None:
-    client = make_client(retries_max=1)
-    server = serve(answering(b"HTTP/1.1 503 X\r\nRetry-After: 4\r\nContent-Length: 0\r\n\r\n"))
-    call = gevent.spawn(client.call, to(server))
-    heard.wait_for("rpc.retried")
-    gevent.idle()
-    with gevent.Timeout(2):
-        client.stop(Deadline.after(60, now=time.monotonic()))
+def test_a_deadline_that_has_passed_is_no_call(serve: Serve, client: RpcClient, heard: Heard) -> None:
+    server = serve(answering(OK))
+    for within_s in (0.0, -1.0):
+        with pytest.raises(CallTimeout), client.stream(to(server, within_s=within_s)):
+            pass
 
-    with pytest.raises(CallRefused, match="stopped"):
-        call.get(timeout=5)
+    assert heard == 2 * [("rpc.refused", {"endpoint": "peer", "reason": "deadline"})]
+    assert (server.connections, client.breakers()["peer"].calls) == (0, 0)
+    assert_nothing_left(client)
+
+
+def test_each_attempt_says_what_time_is_left(serve: Serve, make_client: MakeClient) -> None:
+    told: list[int] = []
+
+    def script(link: Link) -> None:
+        while request := link.request():
+            found = re.search(rb"\r\nX-Left-Ms: (\d+)\r\n", request)
+            told.append(int(found[1]) if found else -1)
+            link.send(OK if len(told) > 1 else b"HTTP/1.1 503 X\r\nRetry-After: 0.05\r\nContent-Length: 0\r\n\r\n")
+
+    client = make_client(retries_max=1)
+    client.call(to(serve(script), within_s=5.0, deadline_header="X-Left-Ms", deadline_margin_s=2.0))
+
+    assert 1_000 < told[0] <= 3_000
+    assert told[1] <= told[0] - 50
+
+
+def test_a_margin_that_leaves_nothing_is_told_as_nothing(serve: Serve, client: RpcClient) -> None:
+    requests: list[bytes] = []
+    server = serve(lambda link: (requests.append(link.request()), link.send(OK)))
+    client.call(to(server, within_s=5.0, deadline_header="X-Left-Ms", deadline_margin_s=9.0))
+
+    assert b"\r\nX-Left-Ms: 0\r\n" in requests[0]
+
+
+def redirecting(link: Link) -> None:
+    """Leads from ``/api/3`` over ``/2`` and ``/1`` to ``/0``, from ``/api/away`` to another host."""
+    while request := link.request():
+        method, _, rest = request.partition(b" ")
+        path = rest.split(b" ")[0].removeprefix(b"/api/")
+        if path == b"0":
+            link.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Method: %b\r\n\r\n" % method)
+            if method == b"GET":
+                link.send(b"hi")
+        else:
+            where = b"http://127.0.0.2/api/0" if path == b"away" else b"/api/%d" % (int(path) - 1)
+            link.send(b"HTTP/1.1 302 X\r\nContent-Length: 0\r\nLocation: %b\r\n\r\n" % where)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_call_that_allows_it_is_redirected_within_its_origin(
+    serve: Serve, client: RpcClient, method: str, heard: Heard
+) -> None:
+    """A redirect is no repetition: nothing is paid for it, and no retry is needed."""
+    server = serve(redirecting)
+    result = client.call(to(f"{server.url}/api", path="/3", method=method, redirects_max=3))
+
+    assert (result.status, result.header("x-method")) == (200, method)
+    assert heard.values("rpc.call", "status") == [302, 302, 302, 200]
+    assert server.connections == 1
+    with client.stream(to(f"{server.url}/api", path="/1", redirects_max=1)) as response:
+        assert (response.status, b"".join(response)) == (200, b"hi")
+    assert_nothing_left(client)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"path": "/3", "redirects_max": 2}, []),
+        ({"path": "/1", "method": "POST", "redirects_max": 5}, ["method"]),
+        ({"path": "/away", "redirects_max": 5}, ["other_origin"]),
+    ],
+)
+def test_a_redirect_that_is_not_followed_is_the_answer(
+    serve: Serve, client: RpcClient, heard: Heard, changes: dict[str, object], reasons: list[str]
+) -> None:
+    server = serve(redirecting)
+    result = client.call(to(f"{server.url}/api", **changes))
+
+    assert (result.status, result.header("location") is None) == (302, False)
+    assert heard.values("rpc.not_redirected", "reason") == reasons
+    assert_nothing_left(client)
