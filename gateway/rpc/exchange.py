@@ -79,7 +79,9 @@ class Exchange:
             if self.member.is_compared:
                 self.member.latency.observe(now, took_s)
         else:
-            self._suffered(now, overloaded=status in OVERLOADED)
+            self.member.latency.failed(now, now - self._began_at)
+            if status in OVERLOADED:
+                self.member.limit.drop(now, now - connection.taken_at, self.member.gate.in_flight)
 
     def read(self) -> None:
         """Read the next piece of the answer."""
@@ -125,7 +127,10 @@ class Exchange:
         now = self._budget.clock()
         judgement = judge_error(error, status, patience_s=self.member.patience_s)
         if judgement[0] is Verdict.FAILED:
-            self._suffered(now, overloaded=isinstance(error, CallTimeout))
+            self.member.latency.failed(now, now - self._began_at)
+        if isinstance(error, CallTimeout) and connection is not None and not status:
+            # Also where a deadline came too soon to blame the endpoint: in an overload most of them do.
+            self.member.limit.give_up(now, now - connection.taken_at, self.member.gate.in_flight)
         self._settle(judgement, status, error.reason if isinstance(error, SwitchboardError) else "cancelled", now)
 
     def _ask(self, connection: Connection, request: bytes, body_bytes_max: int) -> None:
@@ -142,11 +147,6 @@ class Exchange:
         if self._permit is not None:
             self._was_slow = True
             self.member.breaker.note_slow(self._permit)
-
-    def _suffered(self, now: float, *, overloaded: bool) -> None:
-        self.member.latency.failed(now, now - self._began_at)
-        if overloaded:
-            self.member.limit.drop(now, now - self._began_at, self.member.gate.in_flight)
 
     def _settle(self, judgement: tuple[Verdict, Cause], status: int, outcome: str, now: float) -> None:
         member = self.member

@@ -143,7 +143,8 @@ class Member:
             waiter.woken.set()
 
     def _wait(self, budget: Budget, priority: Priority, tenant: str) -> None:
-        wait_s = min(budget.left_s(), budget.timeouts.pool_wait_s)
+        # Half of what is left: who gets in with no time to be answered only takes the room of others.
+        wait_s = min(budget.left_s() / 2, budget.timeouts.pool_wait_s)
         waiter = Waiter()
         match self.gate.wait(waiter, priority, tenant):
             case Full():
@@ -161,21 +162,21 @@ class Member:
             self._withdraw(waiter, tenant)
             raise
         if not waiter.granted:
-            raise self._in_vain(waiter, budget)
+            raise self._in_vain(waiter, wait_s)
 
     def _withdraw(self, waiter: Waiter, tenant: str) -> None:
         # Killed between the grant and the wake-up: what was given goes on to the next.
         if not self.gate.withdraw(waiter) and waiter.granted:
             self.leave(tenant)
 
-    def _in_vain(self, waiter: Waiter, budget: Budget) -> CallRefused:
+    def _in_vain(self, waiter: Waiter, waited_s: float) -> CallRefused:
         self.gate.withdraw(waiter)
         if self._stopped:
             return stopped()
         if waiter.evicted:
             return self._refusal("shed", f"{self._settings.waiters_max} wait who matter more (rpc.waiters_max)")
-        budget.left_s()  # the caller's own deadline is no fault of the endpoint
-        return self._refusal("pool_wait", f"none came free within {budget.timeouts.pool_wait_s:g} s (rpc.pool_wait_s)")
+        why = f"none came free within {waited_s:.3g} s (rpc.pool_wait_s, or half of the time that was left)"
+        return self._refusal("pool_wait", why)
 
     def _refusal(self, reason: str, why: str) -> CallRefused:
         limit = self.limit.limit

@@ -17,13 +17,15 @@ Rules:
    success between them.  As a probe's result it is a failure: an endpoint that refuses is not back.
 7. A slow call counts when it has become slow, not when it ends: an endpoint that hangs trips before its calls
    time out.  Failed and slow calls together feed the slow rate, each once: half dead and half slow is sick.
-8. Active probes may trip a closed circuit and end an open one's time early.  Only calls close it: a health page
+8. As many failed or slow calls in a row as a rate needs at least trip too: ten good seconds behind them say nothing for
+   an endpoint that hangs now.  A pushback does not count there.
+9. Active probes may trip a closed circuit and end an open one's time early.  Only calls close it: a health page
    that smiles while calls hang says nothing for them.  Contradicted so once, probes end no open time any more until
    the circuit has closed.
-9. Others' words close nothing and open nothing.  ``suspect`` makes fewer failures enough for a window's time;
+10. Others' words close nothing and open nothing.  ``suspect`` makes fewer failures enough for a window's time;
    ``cool`` (the balancer, when too few endpoints are left) and ``peer_recovered`` end an open time early.  It was not
    this endpoint that asked for that probe: if it fails, the next open time is no longer than the last.
-10. ``FORCED_OPEN`` and ``FORCED_CLOSED`` count nothing; ``METRICS_ONLY`` counts, tells when it would have
+11. ``FORCED_OPEN`` and ``FORCED_CLOSED`` count nothing; ``METRICS_ONLY`` counts, tells when it would have
     tripped, and admits everything.
 
 Pure: time (monotonic seconds) and jitter (a draw from [0, 1)) are arguments.  No locks: an instance belongs
@@ -62,7 +64,7 @@ _COOLED_BY_TIME = Event.COOLED.value
 _COOLED_BY_PROBES = "probes"
 _COOLED_BY_PEER = "peer"
 #: Reasons for having opened that are the calls' own failing or being slow.
-_RATES = frozenset({"failure_rate", "slow_rate", "probe_failed", "probe_slow"})
+_RATES = frozenset({"failure_rate", "slow_rate", "in_a_row", "probe_failed", "probe_slow"})
 
 
 class Health:
@@ -70,7 +72,7 @@ class Health:
     ``apply`` for an operator's word."""
 
     __slots__ = (
-        "_active_failed", "_active_passed", "_connect_failures", "_contradicted", "_cooled_by", "_counting", "_epoch",
+        "_active_failed", "_active_passed", "_bad_in_a_row", "_connect_failures", "_contradicted", "_cooled_by", "_counting", "_epoch",
         "_leases", "_open_s", "_open_until", "_opened_at", "_permit", "_rules", "_suspected_until", "_trips",
         "_window", "closed_at", "last_change", "open_to_all", "state", "tripped_by_rate",
     )  # fmt: skip
@@ -83,6 +85,7 @@ class Health:
         self._permit = Permit(1)  # every plain permit of an epoch is the same value: none is made per call
         self._counting = True
         self._connect_failures = 0
+        self._bad_in_a_row = 0
         self._active_failed = 0
         self._active_passed = 0
         self._contradicted = False
@@ -138,6 +141,7 @@ class Health:
         elif verdict is _OK:
             self._connect_failures = 0
             if not was_slow:
+                self._bad_in_a_row = 0
                 self._window.add(now)
         else:
             self._count_failure(cause, was_slow, now, jitter)
@@ -151,6 +155,7 @@ class Health:
                 self.apply(Event.PROBE_FAILED, now=now, jitter=jitter, reason="probe_slow")
         elif self._counting:
             self._window.add_slow(now)
+            self._bad_in_a_row += 1
             self._trip_by_rate(now, jitter)
 
     def probed(self, ok: bool, now: float, jitter: float = 0.0) -> None:
@@ -236,7 +241,7 @@ class Health:
         self._counting = self.state in COUNTING
         self._leases.clear()
         self._window.clear()
-        self._connect_failures = self._active_failed = self._active_passed = 0
+        self._connect_failures = self._bad_in_a_row = self._active_failed = self._active_passed = 0
         # What the hint was about has been decided here now.
         self._suspected_until = -inf
 
@@ -275,6 +280,8 @@ class Health:
             self._window.fail_slow(now)
         else:
             self._window.add_failed(now)
+            if cause is not Cause.PUSHBACK:
+                self._bad_in_a_row += 1
         if cause is Cause.CONNECT:
             self._connect_failures += 1
             if self._connect_failures >= self._enough(self._rules.connect_failures_max, now):
@@ -284,12 +291,15 @@ class Health:
 
     def _trip_by_rate(self, now: float, jitter: float) -> None:
         window, rules = self._window, self._rules
-        if window.calls < self._enough(rules.calls_min, now):
+        calls_min = self._enough(rules.calls_min, now)
+        if window.calls < calls_min:
             return
         if window.failed >= rules.failure_ratio * window.calls:
             self.apply(Event.TRIP, now=now, jitter=jitter, reason="failure_rate")
         elif window.failed + window.slow >= rules.slow_ratio * window.calls:
             self.apply(Event.TRIP, now=now, jitter=jitter, reason="slow_rate")
+        elif self._bad_in_a_row >= calls_min:
+            self.apply(Event.TRIP, now=now, jitter=jitter, reason="in_a_row")
 
     def _enough(self, count: int, now: float) -> int:
         if now >= self._suspected_until:

@@ -147,6 +147,14 @@ class ConcurrencyLimit:
         if self._samples >= self._samples_min and now >= self._ripe_at:
             self._close_window(now)
 
+    def give_up(self, now: float, waited_s: float, in_flight: int) -> None:
+        """Take a call whose caller would not wait longer than *waited_s* for an answer.
+
+        It counts as dropped if an endpoint without load would have answered by then: short patience is no overload.
+        """
+        if self._baseline == inf or waited_s >= exp(self._baseline + self._tolerated):
+            self.drop(now, waited_s, in_flight)
+
     def drop(self, now: float, waited_s: float, in_flight: int) -> None:
         """Take a call that the endpoint could not cope with, a timeout, 429 or 503, and how long that took."""
         if now < self._settled_at or now - waited_s < self._drowned_at:

@@ -20,6 +20,40 @@ def test_half_of_twenty_calls_failing_trips_it() -> None:
     assert reason_of(health) == "failure_rate"
 
 
+def test_twenty_bad_calls_in_a_row_trip_it_whatever_came_before() -> None:
+    """An endpoint that was busy and well must not be called for seconds when it hangs."""
+    health = Health(RULES)
+    run(health, Verdict.OK, 1.0, times=1_000)
+    run(health, Verdict.FAILED, 1.0, times=19)
+    assert health.state is State.CLOSED
+
+    run(health, Verdict.FAILED, 1.0)
+
+    assert health.state is State.OPEN
+    assert reason_of(health) == "in_a_row"
+
+
+def test_a_good_call_or_a_pushback_is_not_in_that_row() -> None:
+    health = Health(RULES)
+    run(health, Verdict.OK, 1.0, times=1_000)
+    for _ in range(3):
+        run(health, Verdict.FAILED, 1.0, times=19)
+        run(health, Verdict.OK, 1.0)
+    run(health, Verdict.FAILED, 1.0, times=19)
+    run(health, Verdict.FAILED, 1.0, times=5, cause=Cause.PUSHBACK)
+
+    assert health.state is State.CLOSED
+
+
+def test_calls_that_hang_are_in_that_row() -> None:
+    health = Health(RULES)
+    run(health, Verdict.OK, 1.0, times=1_000)
+    for _ in range(20):
+        health.note_slow(permit_of(health, 1.0), 1.1)
+
+    assert reason_of(health) == "in_a_row"
+
+
 def test_fewer_than_the_minimum_of_calls_never_trips() -> None:
     health = Health(RULES)
     run(health, Verdict.FAILED, 1.0, times=19)

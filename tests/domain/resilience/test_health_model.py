@@ -62,6 +62,7 @@ class HealthMachine(RuleBasedStateMachine):
         """Forget what an event of the table makes void."""
         self.change = self.health.last_change
         self.counted: list[Counted] = []
+        self.in_a_row = 0
         self.passed = self.connect_failures = self.active_failed = self.active_passed = 0
         self.live: list[Call] = []  # calls whose result still counts
         self.suspected_until = 0.0
@@ -94,6 +95,8 @@ class HealthMachine(RuleBasedStateMachine):
             self.expect(Event.TRIP, "failure_rate")
         elif (len(kinds) - good) / len(kinds) >= 0.8:
             self.expect(Event.TRIP, "slow_rate")
+        elif self.in_a_row >= self.enough(RULES.calls_min):
+            self.expect(Event.TRIP, "in_a_row")
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
@@ -168,6 +171,7 @@ class HealthMachine(RuleBasedStateMachine):
                 self.expect(Event.PROBE_FAILED, "probe_slow")
         else:
             self.counted.append(Counted(int(self.now), "slow"))
+            self.in_a_row += 1
             self.expect_trip_by_rate()
 
     @precondition(lambda self: self.calls)
@@ -206,12 +210,15 @@ class HealthMachine(RuleBasedStateMachine):
             self.connect_failures = 0
             if not call.was_slow:
                 self.counted.append(Counted(int(self.now), "ok"))
+                self.in_a_row = 0
             return
         noted = [c for c in self.counted if c.kind == "slow" and c.second > int(self.now) - 10]
         if call.was_slow and noted:
             noted[0].kind = "failed"
         else:
             self.counted.append(Counted(int(self.now), "failed"))
+        if not call.was_slow and cause is not Cause.PUSHBACK:
+            self.in_a_row += 1
         if cause is Cause.CONNECT:
             self.connect_failures += 1
             if self.connect_failures >= self.enough(RULES.connect_failures_max):

@@ -252,3 +252,18 @@ def test_a_round_trip_of_no_time_is_no_accident() -> None:
         world.limit.sample(float(call), 0.0, 1)
 
     assert repr(world.limit) == "<ConcurrencyLimit 1024 of 4 to 1024, baseline 0.0 ms>"
+
+
+def test_a_caller_without_patience_is_no_overload() -> None:
+    """Given up on before an endpoint without load would have answered: that says nothing about it."""
+    limit = ConcurrencyLimit(LimitRules(samples_min=10))
+    for number in range(200):
+        limit.sample(number * 0.01, 0.1, 50)
+    before = limit.limit
+    for number in range(200):
+        limit.give_up(2.0 + number * 0.01, 0.15, 50)
+    assert limit.limit == before
+
+    for number in range(200):
+        limit.give_up(4.0 + number * 0.01, 0.3, 50)
+    assert limit.limit < before
