@@ -50,7 +50,7 @@ def overload(size: Size, rules: Rules) -> Story:
     """Five times what all endpoints together can do."""
     world = World(size, rules)
     # Long enough that every gateway knows what an unloaded call takes: real ones have known it for hours.
-    began, lasts = 3 * CALM_S, 30.0
+    began, lasts = 3 * CALM_S, 20.0
     world.run(began, load=CALM)
     world.run(lasts / 2, load=5.0)
     good_before = [gateway.good for gateway in world.gateways]
