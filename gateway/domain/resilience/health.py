@@ -72,8 +72,8 @@ class Health:
     ``apply`` for an operator's word."""
 
     __slots__ = (
-        "_active_failed", "_active_passed", "_bad_in_a_row", "_connect_failures", "_contradicted", "_cooled_by", "_counting", "_epoch",
-        "_leases", "_open_s", "_open_until", "_opened_at", "_permit", "_rules", "_suspected_until", "_trips",
+        "_active_failed", "_active_passed", "_bad_in_a_row", "_connect_failures", "_contradicted", "_cooled_by",
+        "_counting", "_epoch", "_leases", "_open_s", "_open_until", "_opened_at", "_permit", "_rules", "_suspected_until", "_trips",
         "_window", "closed_at", "last_change", "open_to_all", "state", "tripped_by_rate",
     )  # fmt: skip
 

@@ -39,9 +39,9 @@ def test_slow_and_failed_calls_trip_it_together() -> None:
 
 def test_slow_calls_below_their_ratio_do_not_trip_it() -> None:
     health = Health(RULES)
-    for number in range(21):
-        run_slow(health, 1.0, times=4 if number < 16 else 3)
-        run(health, Verdict.OK, 1.0)
+    for good, slow in ((5, 19), (5, 19), (5, 19), (5, 19), (1, 3)):
+        run(health, Verdict.OK, 1.0, times=good)
+        run_slow(health, 1.0, times=slow)
 
     assert counts(health, 1.0) == (100, 0, 79)
     assert health.state is State.CLOSED

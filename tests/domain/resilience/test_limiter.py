@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain.resilience.limiter import LimitRules
+from gateway.domain.resilience.limiter import ConcurrencyLimit, LimitRules
 from tests.domain.resilience.backend import KINDS, World
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
