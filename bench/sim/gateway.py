@@ -32,7 +32,6 @@ _JUDGEMENTS = {
     Outcome.TIMEOUT: (Cause.CALL, Ending("maybe")),
 }
 _REFUSED_HERE = Ending("never", by_us=True)
-_COPES_NOT = frozenset({Outcome.BUSY, Outcome.TIMEOUT})
 
 
 class Member:
@@ -165,9 +164,9 @@ class Gateway:
             self._turned_away(call)
             return
         call.waits = True
-        self._timeline.at(
-            min(self._timeline.now + self._rules.wait_s, call.expires_at), self._waited_out, (call, call.attempt)
-        )
+        now = self._timeline.now
+        wait_s = min(self._rules.wait_s, (call.expires_at - now) / 2)
+        self._timeline.at(now + wait_s, self._waited_out, (call, call.attempt))
         if isinstance(answer, Evicted):
             assert isinstance(answer.ticket, Call)
             self._turned_away(answer.ticket)
@@ -219,7 +218,9 @@ class Gateway:
             if call.permit is not None:
                 member.health.settle(call.permit, Verdict.OK, now, 0.0, Cause.CALL, call.was_slow)
         else:
-            if outcome in _COPES_NOT:
+            if outcome is Outcome.TIMEOUT:
+                member.limit.give_up(now, took_s, member.gate.in_flight)
+            elif outcome is Outcome.BUSY:
                 member.limit.drop(now, took_s, member.gate.in_flight)
             member.latency.failed(now, took_s)
             if call.permit is not None and (outcome is not Outcome.TIMEOUT or took_s >= self._rules.patience_s):
