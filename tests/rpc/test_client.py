@@ -289,6 +289,25 @@ def test_a_call_that_allows_it_is_redirected_within_its_origin(
     assert_nothing_left(client)
 
 
+def test_what_a_redirect_led_to_may_be_retried_as_often_as_any_call(serve: Serve, make_client: MakeClient) -> None:
+    answers = [
+        b"HTTP/1.1 302 X\r\nContent-Length: 0\r\nLocation: /there\r\n\r\n",
+        b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n",
+        OK,
+    ]
+    paths: list[bytes] = []
+
+    def script(link: Link) -> None:
+        while request := link.request():
+            link.send(answers[len(paths)])
+            paths.append(request.split(b" ")[1])
+
+    client = make_client(retries_max=1)
+
+    assert client.call(to(serve(script), path="/here", idempotent=True, redirects_max=1)).status == 200
+    assert paths == [b"/here", b"/there", b"/there"]
+
+
 @pytest.mark.parametrize(
     ("changes", "reasons"),
     [

@@ -8,6 +8,8 @@ import gevent
 import pytest
 
 from gateway.domain.errors import CallFailed
+from gateway.domain.resilience.budget import RetryBudget
+from gateway.domain.resilience.retry import RetryRules
 from gateway.rpc import (
     BadAnswer,
     CallRefused,
@@ -16,6 +18,9 @@ from gateway.rpc import (
     ConnectionLost,
     InvalidCall,
 )
+from gateway.rpc.retries import Retries, Tries
+from gateway.rpc.timeouts import Budget, Timeouts
+from gateway.settings.rpc import RpcSettings
 from tests.rpc.books import assert_nothing_left, under_way
 from tests.rpc.hearing import Heard
 from tests.rpc.peer import GUARD_S, OK, Link, MakeClient, Script, Serve, Server, answering, reached, to
@@ -169,6 +174,18 @@ def test_what_ended_at_the_callers_deadline_is_over(
 
     assert (caught.value.by_deadline, server.connections) == (True, 1)
     assert not heard.of("rpc.retried")
+
+
+def test_a_deadline_that_a_timer_took_for_passed_is_over_all_the_same() -> None:
+    """Timers may ring a little early, and nothing is left that would be worth an attempt."""
+    retries = Retries("peer", RetryRules(), RetryBudget(), draw=lowest)
+    call, tries = to("http://peer", within_s=10.0, idempotent=True), Tries()
+    budget = Budget(Timeouts.of(RpcSettings()), call.deadline, time.monotonic)
+    early = CallTimeout("", reason="deadline", sent="maybe", waited_s=9.99)
+    assert retries.after_error(early, call, tries, budget, True) is None
+
+    ours = CallTimeout("", reason="idle_timeout", sent="maybe", waited_s=9.99)
+    assert retries.after_error(ours, call, tries, budget, True) == 0.0
 
 
 def test_a_step_that_took_too_long_is_tried_again_if_that_changes_nothing(

@@ -139,7 +139,7 @@ def test_nobody_waits_and_no_timer_runs(room: Room) -> None:
     reading = room.read(wire, 1.0)
     room.peers[wire].sendall(b"hi")
     reading.get(timeout=GUARD_S)
-    ring(room, 1.5)
+    ring(room, 0.5)
     assert (timers(), room.watch.next_at) == (before, NEVER)
 
     reading = room.read(wire, 2.0)
@@ -206,6 +206,40 @@ def test_who_is_woken_may_wait_again_and_end_others(room: Room) -> None:
 
     gevent.joinall(readings, timeout=GUARD_S, raise_error=True)
     assert (room.expired, ended) == (2 * room.expired[:1], [b"", None])
+
+
+def test_whose_wait_was_over_may_read_on(room: Room) -> None:
+    """A call that has become slow goes on waiting."""
+    wire = room.wire()
+    slow = room.read(wire, 1.0)
+    ring(room, 1.0)
+    assert slow.get(timeout=GUARD_S) is None
+    reading = room.read(wire, 5.0)
+    room.peers[wire].sendall(b"hi")
+
+    assert reading.get(timeout=GUARD_S) == b"hi"
+
+
+class Pair:
+    """Whichever is woken first ends the other's wait."""
+
+    until = 1.0
+    woken = 0
+    other: Pair
+
+    def expire(self) -> None:
+        self.woken += 1
+        self.other.until = NEVER
+
+
+def test_a_wait_that_another_one_ended_in_the_same_moment_is_not_late(room: Room) -> None:
+    one, other = Pair(), Pair()
+    one.other, other.other = other, one
+    for each in (one, other):
+        room.watch.add(each)
+    ring(room, 1.0)
+
+    assert one.woken + other.woken == 1
 
 
 def test_a_wait_that_begins_at_its_end_is_over(room: Room) -> None:
