@@ -63,7 +63,7 @@ def test_a_stream_left_early_is_destroyed(serve: Serve, client: RpcClient) -> No
         link.request()
         link.send(CHUNKED)
         while True:
-            link.send(b"2\r\nhi\r\n")
+            link.send(1_000 * b"2\r\nhi\r\n")
 
     server = serve(endless)
     with client.stream(to(server)) as response:
@@ -129,7 +129,7 @@ def test_a_stream_is_bounded_in_time_however_lively(serve: Serve, make_client: M
         link.request()
         link.send(CHUNKED)
         while True:
-            link.send(b"1\r\na\r\n")
+            link.send(1_000 * b"1\r\na\r\n")
 
     client = make_client(total_timeout_s=0.1)
     with client.stream(to(serve(endless))) as response, pytest.raises(CallTimeout) as caught:
