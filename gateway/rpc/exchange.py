@@ -34,7 +34,8 @@ class Exchange:
     __slots__ = ("_began_at", "_budget", "_call", "_connection", "_permit", "_was_slow", "member", "reader", "reused")
 
     def __init__(self, member: Member, call: Call, budget: Budget, began_at: float, spared: bool = False) -> None:
-        member.enter(budget, call.priority, call.tenant)
+        if member.enter(budget, call.priority, call.tenant):
+            began_at = budget.clock()  # what it waited here is not the endpoint's
         try:
             # Spared: the balancer has reasons to pass by the circuit; it is neither asked nor told.
             self._permit = None if spared else member.breaker.admit(began_at, budget.ends_at - began_at)

@@ -115,15 +115,17 @@ class Member:
         """Return for how long its circuit has been open by itself; -1 if it is not."""
         return self.breaker.health.shut_for_s(now)
 
-    def enter(self, budget: Budget, priority: Priority, tenant: str) -> None:
-        """Take a slot, waiting for one if need be.
+    def enter(self, budget: Budget, priority: Priority, tenant: str) -> bool:
+        """Take a slot, waiting for one if need be; return whether that took time.
 
         :raises CallRefused: there is none in time, or none to wait for.
         """
         if self._stopped:
             raise stopped()
-        if not self.gate.enter(priority, tenant):
-            self._wait(budget, priority, tenant)
+        if self.gate.enter(priority, tenant):
+            return False
+        self._wait(budget, priority, tenant)
+        return True
 
     def leave(self, tenant: str) -> None:
         """Give the slot back; whoever waits gets it now."""

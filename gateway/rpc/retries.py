@@ -103,7 +103,8 @@ class Retries:
             why_not = what.reason
         elif own_max is not None and tries.number > own_max:
             why_not = "retries_max"
-        elif not self.budget.withdraw(now):
+        # What we refused ourselves has reached nobody: trying elsewhere is its first attempt.
+        elif not ending.by_us and not self.budget.withdraw(now):
             why_not = "budget"
         else:
             telemetry.event(
