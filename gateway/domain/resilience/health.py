@@ -73,8 +73,8 @@ class Health:
 
     __slots__ = (
         "_active_failed", "_active_passed", "_bad_in_a_row", "_connect_failures", "_contradicted", "_cooled_by",
-        "_counting", "_epoch", "_leases", "_open_s", "_open_until", "_opened_at", "_permit", "_rules", "_suspected_until", "_trips",
-        "_window", "closed_at", "last_change", "open_to_all", "state", "tripped_by_rate",
+        "_counting", "_epoch", "_leases", "_open_s", "_open_until", "_opened_at", "_permit", "_rules",
+        "_suspected_until", "_trips", "_window", "closed_at", "last_change", "open_to_all", "state", "tripped_by_rate",
     )  # fmt: skip
 
     def __init__(self, rules: HealthRules) -> None:
