@@ -227,10 +227,21 @@ def holding(link: Link, server: Server) -> None:
 def test_what_is_refused_here_is_tried_at_another_endpoint_at_once(
     serve: Serve, make_client: MakeClient, heard: Heard
 ) -> None:
-    """Both have one slot, and the line of the first is too slow: the other has come free meanwhile."""
+    """Both have one slot, and the line of the first is too slow: the other has come free meanwhile.
+
+    It costs no retry: it has reached nobody.
+    """
     one = serve(lambda link: holding(link, one))
     other = serve(lambda link: holding(link, other))
-    client = make_client(retries_max=2, connections_max=1, waiters_max=1, pool_wait_s=0.05, draw=lowest)
+    client = make_client(
+        retries_max=2,
+        connections_max=1,
+        waiters_max=1,
+        pool_wait_s=0.05,
+        retry_ratio=0.0,
+        retry_per_s=0.0,
+        draw=lowest,
+    )
     service = fleet(one, other)
     holders = [gevent.spawn(client.call, to(one, service=service))]
     reached(one.reached)
