@@ -59,6 +59,7 @@ def make_client() -> Iterator[MakeClient]:
     yield make
     for client in clients:
         client.stop(Deadline.after(0, now=time.monotonic()))
+    gevent.idle()  # what a failed test left under way must not be heard in the next one
 
 
 @pytest.fixture
