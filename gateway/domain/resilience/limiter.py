@@ -20,6 +20,7 @@ Rules:
 7. A limit that is not in use falls too, yet only to the neighbourhood of what is: so nobody is shed while the baseline
    follows an endpoint that has become slower for good.
 8. Dropped calls weigh like very long ones.  A window of which half were dropped says nothing else: a quarter is left.
+   For that, twenty dropped calls are a window.
 9. The first baseline may be too low, because of a burst the shortest calls end first.  It is corrected, once: if the
    round trip does not grow on as a queue does, before anybody is shed for it; else if the fall brings no relief.
 10. After ``calm_s`` without load what was learned is forgotten step by step, up to the ceiling.
@@ -52,6 +53,9 @@ _HASTE = 3.0
 _RECOVERY = 1.5
 #: The share of dropped calls from which on a window says nothing else.
 _DROWNED = 0.5
+#: Dropped calls that are enough for that, however few other calls there were: not more than open a circuit, or a
+#: caller of few calls would be shut out, and come back with a limit that has learned nothing.
+_DROPS_MIN = 20
 #: The logarithm of how much longer a dropped call was than the others.  One in seven uses up a tolerance of two.
 _DROP_WEIGHT = 5.0
 #: The share of the way down to a lower round trip that the baseline goes in one window.
@@ -162,7 +166,10 @@ class ConcurrencyLimit:
         self._drops += 1
         self._busiest = max(self._busiest, in_flight)
         self._samples += 1
-        if self._samples >= self._samples_min and now >= self._ripe_at:
+        enough = self._samples >= self._samples_min or (
+            self._drops >= _DROPS_MIN and self._drops >= _DROWNED * self._samples
+        )
+        if enough and now >= self._ripe_at:
             self._close_window(now)
 
     def _close_window(self, now: float) -> None:

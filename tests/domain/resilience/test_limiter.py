@@ -267,3 +267,15 @@ def test_a_caller_without_patience_is_no_overload() -> None:
     for number in range(200):
         limit.give_up(4.0 + number * 0.01, 0.3, 50)
     assert limit.limit < before
+
+
+def test_few_calls_are_enough_to_find_that_nothing_is_answered() -> None:
+    """Who calls seldom must learn it before a circuit opens: what it would come back with is an unbounded limit."""
+    limit = ConcurrencyLimit(LimitRules())
+    for number in range(100):
+        limit.sample(number * 0.1, 0.1, 4)
+    before = limit.limit
+    for number in range(20):
+        limit.drop(20.0 + number * 0.1, 2.0, 20)
+
+    assert limit.limit <= 5 < before
