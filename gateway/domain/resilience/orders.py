@@ -54,11 +54,15 @@ def changes(obeyed: Mapping[str, str], wanted: Mapping[str, str]) -> list[tuple[
     An order that stands already is not repeated: each command begins a new epoch, and forgets what was counted.  One
     that this version does not know (a newer one wrote it) is as good as none.
     """
-    known = {endpoint: order for endpoint, order in wanted.items() if order in _EVENTS}
-    dropped = [(endpoint, Event.RESET) for endpoint in obeyed if endpoint not in known]
+    before, after = _known(obeyed), _known(wanted)
+    dropped = [(endpoint, Event.RESET) for endpoint in before if endpoint not in after]
     return dropped + [
-        (endpoint, _EVENTS[order]) for endpoint, order in known.items() if obeyed.get(endpoint) != order
+        (endpoint, _EVENTS[order]) for endpoint, order in after.items() if before.get(endpoint) != order
     ]
+
+
+def _known(orders: Mapping[str, str]) -> dict[str, str]:
+    return {endpoint: order for endpoint, order in orders.items() if order in _EVENTS}
 
 
 def check(endpoint: str, order: str, reason: str) -> None:

@@ -48,6 +48,14 @@ def test_what_stands_is_not_said_again(order: str) -> None:
 def test_an_order_of_a_newer_version_is_as_good_as_none() -> None:
     assert changes({}, {"e": "forced_sideways"}) == []
     assert changes({"e": "forced_open"}, {"e": "forced_sideways"}) == [("e", Event.RESET)]
+    assert changes({"e": "forced_sideways"}, {"e": "forced_open"}) == [("e", Event.FORCE_OPEN)]
+
+
+def test_an_order_of_a_newer_version_is_not_dropped_anew_at_each_look() -> None:
+    """Law: nobody obeyed it, so while it stands and when it goes nothing is reset: a reset forgets what was counted."""
+    assert changes({"e": "forced_sideways"}, {"e": "forced_sideways"}) == []
+    assert changes({"e": "forced_sideways"}, {"e": "forced_upwards"}) == []
+    assert changes({"e": "forced_sideways"}, {}) == []
 
 
 @pytest.mark.parametrize(
