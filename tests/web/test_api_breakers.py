@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import flask
 import msgspec
@@ -15,6 +16,7 @@ from werkzeug.test import Client, TestResponse
 from gateway.circuits.circuits import Circuits
 from gateway.domain.hint import Hint
 from gateway.domain.resilience.health import Event, HealthView
+from gateway.rpc.call import endpoint_label
 from gateway.settings.rpc import RpcSettings
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
@@ -194,12 +196,26 @@ def test_a_typing_error_is_told_and_can_be_insisted_on(site: Site) -> None:
     assert site.ask("PUT", f"{PATH}/assistants.batender", {**OPEN, "anyway": True}).status_code == 200
 
 
-def test_a_label_with_a_slash_is_a_label(site: Site) -> None:
-    """That of a service at several unix sockets."""
-    for written in ("a@/tmp/b.sock", "c@%2Ftmp%2Fd.sock"):
-        assert site.ask("PUT", f"{PATH}/{written}", {**OPEN, "anyway": True}).status_code == 200
-    assert site.orders() == {"a@/tmp/b.sock": "forced_open", "c@/tmp/d.sock": "forced_open"}
-    assert site.ask("DELETE", f"{PATH}/a@/tmp/b.sock").status_code == 204
+def test_a_unix_sockets_label_is_escaped_once_more(site: Site) -> None:
+    """It is made of the address as it was given, and so holds %2F and no slash."""
+    label = endpoint_label("a", "http+unix://%2Ftmp%2Fb.sock", among=2)
+    site.database.run(lambda cursor: register(cursor, "worker", "b:2"))
+    site.reports.write(1, msgspec.json.encode({label: Circuit(state="open", since=5.0, calls=4, failed=3)}))
+    path = f"{PATH}/{quote(label, safe='@')}"
+    assert path.endswith("/a@%252Ftmp%252Fb.sock")
+    assert site.ask("PUT", path, OPEN).status_code == 200
+    assert site.orders() == {label: "forced_open"}
+    assert site.ask("DELETE", path).status_code == 204
+
+
+def test_a_unix_sockets_path_that_is_not_escaped_is_no_label(site: Site) -> None:
+    """An order for it would force nothing; which label is meant is told."""
+    site.ask("PUT", f"{PATH}/a@%252Ftmp%252Fb.sock", {**OPEN, "anyway": True})
+    for written in ("a@/tmp/b.sock", "a@%2Ftmp%2Fb.sock"):
+        refused = site.ask("PUT", f"{PATH}/{written}", OPEN)
+        assert (refused.status_code, problem_of(refused)["reason"]) == (404, "unknown_endpoint")
+        assert "did you mean a@%2Ftmp%2Fb.sock?" in problem_of(refused)["detail"]
+        assert site.ask("DELETE", f"{PATH}/{written}").status_code == 404
 
 
 @pytest.mark.parametrize(

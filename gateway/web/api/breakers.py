@@ -8,6 +8,8 @@
 
 The body of PUT is ``{"order": "forced_open" | "forced_closed" | "metrics_only", "reason": "..."}``, with ``"anyway":
 true`` for an endpoint that nobody has called and no assistant is reached at.
+
+A label that holds ``%2F``, as that of one of several unix sockets does, is written with ``%252F`` in the path.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def breaker_pages(circuits: Circuits, configured: Collection[str], tokens: Seque
     refuse_with_problems(pages)
     views = _Breakers(circuits, configured)
     pages.add_url_rule("", "list", views.list, methods=["GET"])
-    # A label may hold a slash: that of a unix socket does.
+    # No label holds a slash.  Whoever writes %2F for a unix socket's %252F is told the label that is meant.
     pages.add_url_rule("/<path:endpoint>", "put", views.put, methods=["PUT"])
     pages.add_url_rule("/<path:endpoint>", "delete", views.delete, methods=["DELETE"])
     return pages
