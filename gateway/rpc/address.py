@@ -10,11 +10,11 @@ import msgspec
 
 from gateway.rpc.errors import InvalidCall
 
-__all__ = ["Address", "parse_base_url"]
+__all__ = ["DEFAULT_PORTS", "Address", "parse_base_url"]
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _PATH = re.compile(r"(/[!-\"$->@-~]*)?")  # visible ASCII without "#" and "?"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ def parse_base_url(base_url: str) -> Address:
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or port == 0:
         raise InvalidCall("a base URL is http, https or http+unix and names an ASCII host")
     shown = f"[{host}]" if ":" in host else host
-    default_port = _DEFAULT_PORTS[parts.scheme]
+    default_port = DEFAULT_PORTS[parts.scheme]
     authority = shown if port in (None, default_port) else f"{shown}:{port}"
     scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
     return Address(scheme, host, port or default_port, "", prefix, authority)

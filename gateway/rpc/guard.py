@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from gateway.rpc.address import Address, parse_base_url
+from gateway.rpc.address import DEFAULT_PORTS, Address, parse_base_url
 from gateway.rpc.errors import InvalidCall
 
 __all__ = ["check_payload_url", "is_public"]
 
 #: urlsplit drops tabs and line ends in silence, and browsers read a backslash as a slash.
 _VISIBLE = re.compile(r"[!-\[\]-~]+")
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
 
 #: Of IPv6, only this is given out for global unicast (IANA, "IPv6 Address Space"): site-local addresses, translations
 #: of local use (RFC 8215) and whatever comes next lie outside.
@@ -45,7 +46,8 @@ def check_payload_url(url: str, allowed_hosts: Iterable[str], *, private_allowed
     """Return *url*, normalised and without its fragment, if it may be called; else raise :exc:`InvalidCall`.
 
     *allowed_hosts* holds ``host``, ``*.suffix`` (any name below it, not the suffix itself), and either with a
-    ``:port``; without one the scheme's own port is meant.  ``http`` only if *private_allowed*.
+    ``:port``; without one the scheme's own port is meant.  An IPv6 address stands in brackets.  ``http`` only if
+    *private_allowed*.
     """
     if not _VISIBLE.fullmatch(url):
         raise InvalidCall("expected a URL of visible ASCII in a payload, got other characters")
@@ -77,11 +79,15 @@ def is_public(ip: str) -> bool:
 
 
 def _names(allowed: str, address: Address) -> bool:
-    allowed = allowed.lower()
-    if not allowed.startswith("*."):
-        return address.authority == allowed
+    found = _HOST_AND_PORT.fullmatch(allowed.lower())
+    # Ports as numbers: the authority does not name the scheme's own one, and a setting may.
+    if found is None or int(found["port"] or DEFAULT_PORTS[address.scheme]) != address.port:
+        return False
+    name = found["host"]
+    if not name.startswith("*."):
+        return name == (f"[{address.host}]" if ":" in address.host else address.host)
     # An empty label is no name below anything.
-    return address.authority.endswith(allowed[1:]) and "" not in address.host.split(".")
+    return address.host.endswith(name[1:]) and "" not in address.host.split(".")
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:

@@ -70,6 +70,51 @@ def test_plain_http_is_for_trials_on_one_machine() -> None:
         check_payload_url("ftp://127.0.0.1:8080/hook", hosts, private_allowed=True)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "url"),
+    [
+        ("hooks.slack.com:443", "https://hooks.slack.com/a"),
+        ("hooks.slack.com:443", "https://hooks.slack.com:443/a"),
+        ("Hooks.Slack.com:443", "https://hooks.slack.com/a"),
+        ("*.slack.com:443", "https://hooks.slack.com/a"),
+        ("127.0.0.1:80", "http://127.0.0.1/a"),
+        ("127.0.0.1:443", "http://127.0.0.1:443/a"),
+        ("127.0.0.1", "http://127.0.0.1:80/a"),
+        ("[2606:4700::1]", "https://[2606:4700::1]/a"),
+        ("[2606:4700::1]:443", "https://[2606:4700::1]/a"),
+        ("[2606:4700::1]:8443", "https://[2606:4700::1]:8443/a"),
+    ],
+)
+def test_a_port_may_be_named_that_the_scheme_has_anyway(allowed: str, url: str) -> None:
+    assert check_payload_url(url, (allowed,), private_allowed=True)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "url"),
+    [
+        # 443 is http's own port as little as 80 is that of https.
+        ("127.0.0.1:443", "http://127.0.0.1/a"),
+        ("127.0.0.1", "http://127.0.0.1:443/a"),
+        ("127.0.0.1:80", "https://127.0.0.1/a"),
+        ("hooks.slack.com:443", "https://hooks.slack.com:8443/a"),
+        ("*.slack.com:443", "https://hooks.slack.com:8443/a"),
+        ("*.slack.com:443", "https://slack.com/a"),
+        # What is no host and port names nobody.
+        ("hooks.slack.com:", "https://hooks.slack.com/a"),
+        ("hooks.slack.com:https", "https://hooks.slack.com/a"),
+        ("hooks.slack.com:443:443", "https://hooks.slack.com/a"),
+        (":443", "https://hooks.slack.com/a"),
+        ("", "https://hooks.slack.com/a"),
+        ("*.", "https://hooks.slack.com./a"),
+        ("2606:4700::443", "https://[2606:4700::443]/a"),
+        ("2606:4700::443", "https://[2606:4700::]/a"),
+    ],
+)
+def test_another_port_is_another_place(allowed: str, url: str) -> None:
+    with pytest.raises(InvalidCall, match="allowed hosts"):
+        check_payload_url(url, (allowed,), private_allowed=True)
+
+
 @given(st.text(alphabet="htps:/@\\?#[]%.hookslacme\t\n\u00e4-_0", max_size=60))
 def test_whatever_is_let_through_names_an_allowed_host(tail: str) -> None:
     """Any mixture of what parsers disagree about is either refused, or begins with what was allowed."""
