@@ -47,8 +47,9 @@ class ResponseReader:
         self._decoder: GzipDecoder | None = None
         self._framed = False
         self._fault: BadAnswer | None = None
-        #: Pieces of the body after ``body``.
-        self._more: list[bytes] = []
+        #: What came of the body after ``body``.  Not a list of pieces: each would weigh an object's 33 bytes and its
+        #: place beside its own, and a body of small chunks twenty times what it is allowed.
+        self._more = bytearray()
         self._bodiless = False
         self.begin(bodiless=False, body_bytes_max=0)
 
@@ -117,7 +118,7 @@ class ResponseReader:
         """Return the body's bytes that came since the last time."""
         data = self.body
         if self._more:
-            data += b"".join(self._more)
+            data += self._more
             self._more.clear()
         self.body = b""
         return data
@@ -212,7 +213,7 @@ class ResponseReader:
         elif body_bytes > self._body_bytes_max:
             self._fail(body_too_large(self._body_bytes_max))
         if self.body:
-            self._more.append(data)
+            self._more += data
         else:
             self.body = data
 

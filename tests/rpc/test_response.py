@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -153,6 +154,25 @@ def test_a_whole_body_is_one_attribute_however_many_pieces_it_came_in() -> None:
 
             assert (reader.done, reader.body) == (True, b"hi")
             assert (reader.take(), reader.take(), reader.body) == (b"hi", b"", b"")
+
+
+def test_the_bound_of_a_body_bounds_the_memory_that_it_takes() -> None:
+    """However small its chunks: an object for each two bytes would weigh twenty times as much as they do."""
+    body_bytes = 200_000
+    data = CHUNKED + (body_bytes // 2) * b"2\r\nab\r\n" + b"0\r\n\r\n"
+    pieces = [data[start : start + 65_536] for start in range(0, len(data), 65_536)]
+    reader = reader_for(body_bytes_max=body_bytes)
+    tracemalloc.start()
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+        body = reader.take()
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (reader.done, body) == (True, (body_bytes // 2) * b"ab")
+    assert most_bytes < 4 * body_bytes
 
 
 def test_what_follows_a_large_answer_costs_the_connection_too() -> None:
