@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.channels.base import PlatformAnswer
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed
+from gateway.domain.resilience.priority import Priority
 from gateway.rpc.call import Call, Policy, Service
 from gateway.rpc.client import RpcClient
 from gateway.rpc.errors import InvalidCall
@@ -19,8 +20,15 @@ from gateway.rpc.guard import check_payload_url
 __all__ = ["RpcPlatformClient"]
 
 
-_CONFIGURED = Policy()
-_GUARDED = Policy(guarded=True)
+#: A platform's quotas are an account's: one bot that asks too much must not shut out the others.
+_CONFIGURED = Policy(quotas=True)
+_GUARDED = Policy(quotas=True, guarded=True)
+
+
+def _service(scheme: str, netloc: str, *, guarded: bool) -> Service:
+    # Names are what metrics and operators go by: two of them must not be one.
+    name = f"{'payload:' if guarded else ''}{'' if scheme == 'https' else f'{scheme}:'}{netloc}"
+    return Service(name, (f"{scheme}://{netloc}",), _GUARDED if guarded else _CONFIGURED)
 
 
 class RpcPlatformClient:
@@ -47,16 +55,16 @@ class RpcPlatformClient:
         if allowed_hosts is not None:
             url = self._checked(url, allowed_hosts)
         parts = urlsplit(url)
-        host = f"{parts.scheme}://{parts.netloc}"
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         result = self._rpc.call(
             Call(
-                service=Service(parts.netloc, (host,), _CONFIGURED if allowed_hosts is None else _GUARDED),
+                service=_service(parts.scheme, parts.netloc, guarded=allowed_hosts is not None),
                 method="POST",
                 path=path,
                 headers=headers,
                 body=body,
                 deadline=deadline,
+                priority=Priority.HIGH,  # the work is done, and somebody waits for it
                 retries_max=0,  # the outbox repeats, with its own times and within its own bounds
             )
         )

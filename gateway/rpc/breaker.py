@@ -22,7 +22,7 @@ from gateway.domain.resilience.health import (
     Verdict,
 )
 from gateway.rpc.clock import Clock
-from gateway.rpc.errors import CallRefused, CallTimeout, ConnectFailed, InvalidCall
+from gateway.rpc.errors import OVER_OUR_BOUND, CallRefused, CallTimeout, ConnectFailed, InvalidCall
 from gateway.settings.rpc import RpcSettings
 
 __all__ = ["Breaker", "OnCircuit", "judge_error", "judge_status"]
@@ -36,28 +36,38 @@ _IGNORED = (Verdict.IGNORED, Cause.CALL)
 _PUSHBACK = (Verdict.FAILED, Cause.PUSHBACK)
 _NO_CONNECTION = (Verdict.FAILED, Cause.CONNECT)
 
+#: Reasons of failures that were made on this side.
+OURS = OVER_OUR_BOUND | {"address_not_allowed", "dns_full", "local", "tls_ca_file"}
+#: Reasons of failures to look a name up.
+NAME_FAILED = frozenset({"dns_timeout", "unknown_host"})
 
-def judge_status(status: int) -> tuple[Verdict, Cause]:
-    """Return what an answer says about its endpoint: a 4xx is our mistake, and its health."""
+
+def judge_status(status: int, *, pushback_counts: bool = True) -> tuple[Verdict, Cause]:
+    """Return what an answer's head says about its endpoint: a 4xx is our mistake, and its health.
+
+    *pushback_counts* is False where a 429 is one account's matter, and not everybody's.
+    """
     if status == 429:
-        return _PUSHBACK
+        return _PUSHBACK if pushback_counts else _IGNORED
     return _FAILED if status >= 500 else _OK
 
 
-def judge_error(error: BaseException, status: int, *, patience_s: float) -> tuple[Verdict, Cause]:
-    """Return what a call's failure says about its endpoint; *status* is 0 if no answer's head came.
+def judge_error(error: BaseException, *, waited_s: float, patience_s: float) -> tuple[Verdict, Cause]:
+    """Return what an attempt's failure says about its endpoint, which had *waited_s* to answer.
 
-    Killed greenlets, refusals of our own and calls that had no time to begin with say nothing.
+    What failed on this side says nothing: killed greenlets, refusals of our own, no descriptor left, an answer that was
+    over our own bound, a reader who came late, and time that ran out before *patience_s* had passed.
     """
-    if isinstance(error, ConnectFailed):
+    if not isinstance(error, CallFailed) or isinstance(error, InvalidCall) or error.reason in OURS:
+        return _IGNORED
+    if isinstance(error, CallTimeout) and error.cut_short:
+        if error.by_reader or waited_s < patience_s:
+            return _IGNORED
+        return _NO_CONNECTION if error.sent == "never" else _FAILED
+    # A name that cannot be looked up is no word about who bears it, and may be about many at once.
+    if isinstance(error, ConnectFailed) and error.reason not in NAME_FAILED:
         return _NO_CONNECTION
-    if isinstance(error, CallTimeout) and error.by_deadline:
-        fair = error.sent != "never" and error.waited_s >= patience_s
-        return _FAILED if fair else _IGNORED
-    if isinstance(error, CallFailed) and not isinstance(error, InvalidCall):
-        return _FAILED
-    answered = judge_status(status) if status else _IGNORED
-    return answered if answered[0] is Verdict.FAILED else _IGNORED
+    return _FAILED
 
 
 class Breaker:

@@ -98,5 +98,6 @@ class Builder:
             slow_s=policy.slow_s or settings.breaker_slow_s,
             pool=Pool(settings, opener, clock=self._clock, on_close=tell_close),
             breaker=Breaker(label, settings, clock=self._clock, draw=self._draw, on_circuit=self._on_circuit),
+            pushback_counts=not policy.quotas,
             is_compared=len(service.base_urls) > 1,
         )

@@ -27,6 +27,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     probe_path: str = ""
     #: Whether an idempotent call may be made a second time when the first is late.
     hedge: bool = False
+    #: Whether it counts each of its callers by itself, as a platform does its bots: then a 429 is that one caller's,
+    #: and no word about the service.
+    quotas: bool = False
     #: Whether its address came out of a payload: then it must not lead into a private network.
     guarded: bool = False
 

@@ -45,6 +45,8 @@ AVOIDED_S = 10.0
 
 _raw_socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
+#: Nothing of the endpoint's: no descriptor, no buffer, no port left here.
+_LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _IN_PROGRESS = frozenset({errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY})
 
 
@@ -244,7 +246,7 @@ def _not_allowed() -> ConnectFailed:
 
 def _failed(code: int | None) -> ConnectFailed:
     code = code or errno.EINVAL
-    reason = "refused" if code in (errno.ECONNREFUSED, errno.ENOENT) else "unreachable"
+    reason = "refused" if code in (errno.ECONNREFUSED, errno.ENOENT) else "local" if code in _LOCAL else "unreachable"
     return ConnectFailed(f"no connection: {os.strerror(code)}", reason=reason)
 
 

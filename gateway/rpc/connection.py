@@ -18,12 +18,15 @@ from gateway.rpc.wire import Wire
 
 __all__ = ["Connection"]
 
+#: Seconds without a read above which it was the reader who let the time run out, and not a server that trickles.
+READER_LATE_S = 0.1
+
 
 class Connection:
     """Belongs to one greenlet at a time."""
 
     __slots__ = (
-        "_closed", "_recv_bytes", "_send_broke", "calls", "expires_at", "generation", "idle_since", "reader",
+        "_closed", "_recv_bytes", "_send_broke", "calls", "expires_at", "generation", "idle_since", "read_at", "reader",
         "taken_at", "wire",
     )  # fmt: skip
 
@@ -33,6 +36,8 @@ class Connection:
         self.wire = wire
         self.reader = ResponseReader(header_bytes_max)
         self._recv_bytes = recv_bytes
+        #: When its answer was read last, in monotonic seconds; for the head kept by the exchange.
+        self.read_at = now
         self._send_broke = False
         self._closed = False
         #: Monotonic seconds after which it serves no further call.
@@ -94,15 +99,19 @@ class Connection:
 
     def read(self, budget: Budget) -> None:
         """Read the next piece of the answer's body."""
+        now = budget.clock()
         # Asked here too: a lively server has always something to be read.
-        if budget.clock() >= budget.ends_at:
-            raise budget.timed_out("idle", "answered")
+        if now >= budget.ends_at:
+            error = budget.timed_out("idle", "answered")
+            error.by_reader = now - self.read_at >= READER_LATE_S
+            raise error
         try:
             data = self.wire.read(self._recv_bytes, budget.until(budget.timeouts.idle_s))
         except TimeoutError:
             raise budget.timed_out("idle", "answered") from None
         except OSError as error:
             raise self._lost(error) from None
+        self.read_at = budget.clock()
         if data:
             self.reader.feed(data)
         else:

@@ -12,7 +12,13 @@ from __future__ import annotations
 
 from gateway.domain.errors import CallFailed, Reached, TryLater
 
-__all__ = ["BadAnswer", "CallRefused", "CallTimeout", "ConnectFailed", "ConnectionLost", "InvalidCall"]
+__all__ = [
+    "OVER_OUR_BOUND", "BadAnswer", "Beaten", "CallRefused", "CallTimeout", "ConnectFailed", "ConnectionLost",
+    "InvalidCall",
+]  # fmt: skip
+
+#: Reasons of failures that our own bounds make of an answer: it would be the same again.
+OVER_OUR_BOUND = frozenset({"body_too_large", "header_too_large"})
 
 
 class InvalidCall(CallFailed, ValueError):
@@ -46,6 +52,13 @@ class CallTimeout(CallFailed):
         super().__init__(message, reason=reason, sent=sent)
         #: Seconds since the call began.
         self.waited_s = waited_s
+        #: Whether the time ran out while the answer lay here and its reader did something else.
+        self.by_reader = False
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the whole call's time was over, and not one step's: an attempt may have had little of it."""
+        return self.reason in ("deadline", "total_timeout")
 
     @property
     def by_deadline(self) -> bool:
@@ -55,3 +68,7 @@ class CallTimeout(CallFailed):
 
 class BadAnswer(CallFailed):
     """What came is not HTTP, is over a bound, or ended too soon."""
+
+
+class Beaten(BaseException):
+    """Thrown into an attempt when another of the same call has won.  Nobody outside of this folder sees it."""

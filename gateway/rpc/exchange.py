@@ -8,13 +8,16 @@ its slot is given back, circuit and limit are told, and one event says how it en
 
 from __future__ import annotations
 
+import gevent
+
 from gateway import telemetry
-from gateway.domain.errors import SwitchboardError
+from gateway.domain.deadline import Deadline
+from gateway.domain.errors import CallFailed, SwitchboardError
 from gateway.domain.resilience.health import Cause, Verdict
 from gateway.rpc.breaker import judge_error, judge_status
 from gateway.rpc.call import Call
 from gateway.rpc.connection import Connection
-from gateway.rpc.errors import CallTimeout, ConnectionLost
+from gateway.rpc.errors import Beaten, CallTimeout, ConnectionLost
 from gateway.rpc.member import Member
 from gateway.rpc.request import finish
 from gateway.rpc.response import ResponseReader
@@ -24,6 +27,9 @@ __all__ = ["Exchange"]
 
 #: Statuses by which an endpoint says that there is too much to do.
 OVERLOADED = frozenset({429, 503})
+#: Seconds for which the rest of an answer is waited for that nobody wants any more, and how much of it is read.
+LINGER_S = 0.05
+LINGER_BYTES_MAX = 65_536
 
 class Exchange:
     """An attempt under way: ``open``, ``read`` until ``reader.done``, ``finish``; or ``leave``, or ``fail``.
@@ -31,7 +37,9 @@ class Exchange:
     :raises CallRefused: there is no slot, or the circuit is open.
     """
 
-    __slots__ = ("_began_at", "_budget", "_call", "_connection", "_permit", "_was_slow", "member", "reader", "reused")
+    __slots__ = (
+        "_began_at", "_budget", "_call", "_connection", "_judged", "_permit", "_was_slow", "member", "reader", "reused",
+    )  # fmt: skip
 
     def __init__(self, member: Member, call: Call, budget: Budget, began_at: float, spared: bool = False) -> None:
         if member.enter(budget, call.priority, call.tenant):
@@ -48,6 +56,7 @@ class Exchange:
         self._began_at = began_at
         self._connection: Connection | None = None
         self._was_slow = False
+        self._judged = False
         self.reused = False
         self.reader: ResponseReader
 
@@ -68,21 +77,11 @@ class Exchange:
                 connection = self._connection = self.member.pool.replace(connection, self._budget)
                 self.reused = False
                 self._ask(connection, request, body_bytes_max)
-            reader = self.reader = connection.reader
+            self.reader = connection.reader
         except BaseException as error:
             self.fail(error)
             raise
-        now = self._budget.clock()
-        status = reader.status
-        if status < 429 or 429 < status < 500:
-            took_s = now - connection.taken_at
-            self.member.limit.sample(now, took_s, self.member.gate.in_flight)
-            if self.member.is_compared:
-                self.member.latency.observe(now, took_s)
-        else:
-            self.member.latency.failed(now, now - self._began_at)
-            if status in OVERLOADED:
-                self.member.limit.drop(now, now - connection.taken_at, self.member.gate.in_flight)
+        self._judge_head(connection)
 
     def read(self) -> None:
         """Read the next piece of the answer."""
@@ -95,44 +94,40 @@ class Exchange:
         assert connection is not None
         now = self._budget.clock()
         self.member.pool.release(connection, now)
-        status = self.reader.status
-        self._settle(judge_status(status), status, "answered", now)
+        self._end("answered", self.reader.status, now)
         return now - self._budget.started_at
 
     def leave(self) -> None:
-        """Give everything back before the answer's end, because its reader has all it wanted: a success.
+        """Give everything back before the answer's end, because its reader has all it wanted.
 
-        A stream may say by its content that it is over.  Were that no success, failures alone would count,
-        and no probe could close the circuit of an endpoint that only streams.
+        A stream may say by its content that it is over, a moment before its last bytes: those are waited for, beside
+        the caller, so that the connection can serve another call.
         """
-        connection, self._connection = self._connection, None
-        assert connection is not None
-        self.member.pool.discard(connection)
-        status = self.reader.status
-        self._settle(judge_status(status), status, "left", self._budget.clock())
+        gevent.spawn(self._linger)
 
     def drop(self) -> None:
         """Give everything back: the answer will be asked for again."""
         if self.reader.done:
             self.finish()
         else:
-            self.leave()
+            self._discard("left")
 
     def fail(self, error: BaseException) -> None:
         """Give everything back after *error*; the connection is destroyed."""
-        connection, self._connection = self._connection, None
-        status = 0
-        if connection is not None:
-            status = connection.reader.status
-            self.member.pool.discard(connection)
-        now = self._budget.clock()
-        judgement = judge_error(error, status, patience_s=self.member.patience_s)
+        connection, member, now = self._connection, self.member, self._budget.clock()
+        waited_s = now - (self._began_at if connection is None else connection.taken_at)
+        judgement = judge_error(error, waited_s=waited_s, patience_s=member.patience_s)
         if judgement[0] is Verdict.FAILED:
-            self.member.latency.failed(now, now - self._began_at)
-        if isinstance(error, CallTimeout) and connection is not None and not status:
+            member.latency.failed(now, waited_s)
+        elif isinstance(error, Beaten) and member.is_compared:
+            member.latency.observe(now, waited_s)  # at least that
+        if isinstance(error, CallTimeout) and connection is not None and not self._judged:
             # Also where a deadline came too soon to blame the endpoint: in an overload most of them do.
-            self.member.limit.give_up(now, now - connection.taken_at, self.member.gate.in_flight)
-        self._settle(judgement, status, error.reason if isinstance(error, SwitchboardError) else "cancelled", now)
+            member.limit.give_up(now, waited_s, member.gate.in_flight)
+        # A head that was judged stays judged; what broke behind it counts once more.
+        if not self._judged or judgement[0] is Verdict.FAILED:
+            self._settle(judgement, now)
+        self._discard(error.reason if isinstance(error, SwitchboardError) else "cancelled")
 
     def _ask(self, connection: Connection, request: bytes, body_bytes_max: int) -> None:
         call = self._call
@@ -140,23 +135,70 @@ class Exchange:
             left_s = self._budget.ends_at - self._budget.clock() - call.deadline_margin_s
             request = finish(call, request, max(0, int(1000 * left_s)))
         slow_at = connection.taken_at + self.member.slow_s
-        connection.ask(
-            request, self._budget, slow_at, self._slow, call.method == "HEAD", body_bytes_max
-        )
+        connection.ask(request, self._budget, slow_at, self._slow, call.method == "HEAD", body_bytes_max)
 
     def _slow(self) -> None:
         if self._permit is not None:
             self._was_slow = True
             self.member.breaker.note_slow(self._permit)
 
-    def _settle(self, judgement: tuple[Verdict, Cause], status: int, outcome: str, now: float) -> None:
-        member = self.member
-        member.leave(self._call.tenant)
+    def _judge_head(self, connection: Connection) -> None:
+        # At the head, not at the end: a stream may last for minutes, and a probe that waits for its end would keep all
+        # others out.  What breaks later is a failure of its own.
+        member, status = self.member, connection.reader.status
+        now = connection.read_at = self._budget.clock()
+        judgement = judge_status(status, pushback_counts=member.pushback_counts)
+        if judgement[0] is not Verdict.FAILED:
+            took_s = now - connection.taken_at
+            member.limit.sample(now, took_s, member.gate.in_flight)
+            if member.is_compared:
+                member.latency.observe(now, took_s)
+        else:
+            member.latency.failed(now, now - connection.taken_at)
+            if status in OVERLOADED:
+                member.limit.drop(now, now - connection.taken_at, member.gate.in_flight)
+        self._judged = True
+        self._settle(judgement, now)
+
+    def _settle(self, judgement: tuple[Verdict, Cause], now: float) -> None:
         if self._permit is not None:
-            member.breaker.settle(self._permit, judgement, now, self._was_slow)
+            self.member.breaker.settle(self._permit, judgement, now, self._was_slow)
+
+    def _linger(self) -> None:
+        clock = self._budget.clock
+        budget = Budget(self._budget.timeouts, Deadline(clock() + LINGER_S), clock)
+        connection = self._connection
+        assert connection is not None
+        left_bytes = LINGER_BYTES_MAX
+        try:
+            while not self.reader.done and left_bytes > 0:
+                connection.read(budget)
+                left_bytes -= len(self.reader.take())
+        except BaseException as error:
+            self._discard("left")
+            if not isinstance(error, CallFailed):
+                raise
+            return
+        if not self.reader.done:
+            self._discard("left")
+            return
+        self._connection = None
+        self.member.pool.release(connection, clock())
+        self._end("left", self.reader.status, clock())
+
+    def _discard(self, outcome: str) -> None:
+        connection, self._connection = self._connection, None
+        status = 0
+        if connection is not None:
+            status = connection.reader.status
+            self.member.pool.discard(connection)
+        self._end(outcome, status, self._budget.clock())
+
+    def _end(self, outcome: str, status: int, now: float) -> None:
+        self.member.leave(self._call.tenant)
         telemetry.event(
             "rpc.call",
-            endpoint=member.label,
+            endpoint=self.member.label,
             outcome=outcome,
             status=status,
             reused=self.reused,

@@ -27,20 +27,16 @@ from gateway.domain.errors import CallFailed, Reached
 from gateway.domain.resilience.budget import RetryBudget
 from gateway.domain.resilience.quantile import RollingQuantile
 from gateway.rpc.clock import Clock
-from gateway.rpc.errors import CallRefused
+from gateway.rpc.errors import Beaten, CallRefused
 from gateway.rpc.exchange import Exchange
 
-__all__ = ["Beaten", "Hedger"]
+__all__ = ["Hedger"]
 
 #: The share of calls that are not late.
 LATE = 0.95
 
 #: Makes an attempt that begins at a time in monotonic seconds.
 Attempt = Callable[[float], Exchange]
-
-
-class Beaten(BaseException):
-    """Thrown into the first attempt when the second has won."""
 
 
 class Hedger:
@@ -69,6 +65,10 @@ class Hedger:
         if self._crowded():
             return "crowded"
         return "" if self._budget.withdraw_hedge(self.clock()) else "budget"
+
+    def refused(self, reason: str) -> None:
+        """Say that the second attempt was refused here."""
+        telemetry.event("rpc.refused", endpoint=self._name, reason=reason)
 
     def tell(self, outcome: str) -> None:
         """Say what became of a late call."""
@@ -155,7 +155,9 @@ class Race:
             exchange = self._attempt(self._hedger.clock())
         except (CallFailed, CallRefused) as error:
             self._second_reached = error.sent
-            return  # told by its own event; the first one goes on
+            if isinstance(error, CallRefused):
+                self._hedger.refused(error.reason)
+            return  # the first one goes on
         if self._over or is_failure(exchange):
             self._second_reached = "answered"
             exchange.drop()

@@ -42,7 +42,7 @@ class Member:
 
     __slots__ = (
         "_settings", "_slots_max", "_stopped", "address", "breaker", "gate", "is_compared", "label", "latency",
-        "limit", "patience_s", "pool", "slow_s", "writer",
+        "limit", "patience_s", "pool", "pushback_counts", "slow_s", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -56,11 +56,14 @@ class Member:
         pool: Pool,
         breaker: Breaker,
         is_compared: bool,
+        pushback_counts: bool = True,
     ) -> None:
         self.label = label
         self.address = address
         self.writer = RequestWriter(address)
         self.slow_s = slow_s
+        #: Whether a 429 says something about the endpoint, and not about one of its callers alone.
+        self.pushback_counts = pushback_counts
         self.patience_s = settings.breaker_patience_s
         self.pool = pool
         self.breaker = breaker
@@ -182,6 +185,7 @@ class Member:
 
     def _refusal(self, reason: str, why: str) -> CallRefused:
         limit = self.limit.limit
-        bound = "rpc.connections_max" if limit >= self._slots_max else "the adaptive limit: it answers too slowly"
-        text = f"{self.gate.in_flight} calls to {self.label} are under way, {limit} may be ({bound}), and {why}"
+        bound = "rpc.connections_max" if limit >= self._slots_max else "the adaptive limit: it was too slow or refused"
+        kept = "; the rest is kept for calls that matter more" if self.gate.in_flight < limit else ""
+        text = f"{self.gate.in_flight} of {limit} calls to {self.label} are under way ({bound}{kept}), and {why}"
         return CallRefused(text, reason=reason, retry_after_s=RETRY_AFTER_S)

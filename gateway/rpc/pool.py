@@ -22,6 +22,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+import gevent
+from greenlet import getcurrent, greenlet
+
 from gateway.rpc.clock import Clock
 from gateway.rpc.connection import Connection
 from gateway.rpc.errors import CallRefused
@@ -66,7 +69,7 @@ class Pool:
         self._on_close = on_close
         self._idle: deque[Connection] = deque()  # oldest left, newest right
         self._all: set[Connection] = set()
-        self._opening = 0
+        self._opening: set[greenlet] = set()
         self._stopped = False
 
     def __repr__(self) -> str:
@@ -75,7 +78,7 @@ class Pool:
     @property
     def busy(self) -> int:
         """Connections that serve a call or are being opened."""
-        return len(self._all) - len(self._idle) + self._opening
+        return len(self._all) - len(self._idle) + len(self._opening)
 
     @property
     def idle(self) -> int:
@@ -128,7 +131,7 @@ class Pool:
         for connection in [each for each in self._idle if not each.wire.is_quiet()]:
             self._idle.remove(connection)
             self._close(connection, "stale")
-        return len(self._all) + self._opening
+        return len(self._all) + len(self._opening)
 
     def stop(self) -> None:
         """Give out nothing from now on, and close what lies idle.  Safe to call twice."""
@@ -140,6 +143,13 @@ class Pool:
         """Make every call that is under way fail now."""
         for connection in self._all:
             connection.wire.abort()
+        # Not from here: the loop throws it while they wait, and not when they have left that.
+        gevent.get_hub().loop.run_callback(self._abort_opening)
+
+    def _abort_opening(self) -> None:
+        for opening in list(self._opening):
+            if opening in self._opening:
+                opening.throw(stopped())
 
     def _unfit(self, connection: Connection, now: float) -> str:
         """Return why *connection* must not be used any more, or an empty text."""
@@ -152,11 +162,12 @@ class Pool:
         return "" if connection.wire.is_alive() else "stale"
 
     def _open(self, budget: Budget) -> Connection:
-        self._opening += 1
+        opening = getcurrent()
+        self._opening.add(opening)
         try:
             connection = self._opener.open(budget)
         finally:
-            self._opening -= 1
+            self._opening.discard(opening)
         self._all.add(connection)
         if self._stopped:
             self._close(connection, "stopped")

@@ -121,6 +121,7 @@ class Prober:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+            telemetry.event("rpc.disconnected", endpoint=self._member.label, reason="probe")
 
 
 def _ignore() -> None:

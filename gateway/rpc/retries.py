@@ -15,7 +15,7 @@ from gateway.domain.errors import CallFailed, Reached
 from gateway.domain.resilience.budget import RetryBudget
 from gateway.domain.resilience.retry import Ending, GiveUp, RetryRules, decide, parse_retry_after
 from gateway.rpc.call import Call, find_header
-from gateway.rpc.errors import CallRefused, CallTimeout, InvalidCall
+from gateway.rpc.errors import OVER_OUR_BOUND, CallRefused, CallTimeout, InvalidCall
 from gateway.rpc.response import ResponseReader
 from gateway.rpc.timeouts import Budget
 
@@ -66,7 +66,8 @@ class Retries:
     ) -> float | None:
         """Return the pause after *error*, or None: then *error* is the call's, and says what its attempts reached."""
         pause_s = None
-        if not isinstance(error, InvalidCall) and not (isinstance(error, CallTimeout) and error.by_deadline):
+        final = isinstance(error, InvalidCall) or error.reason in OVER_OUR_BOUND
+        if not final and not (isinstance(error, CallTimeout) and error.by_deadline):
             ending = Ending(error.sent, by_us=isinstance(error, CallRefused))
             pause_s = self._again(ending, call, tries, budget, others_left, error.reason)
         if pause_s is None and error.sent == "never":

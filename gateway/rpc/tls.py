@@ -56,7 +56,7 @@ class TlsContext:
             try:
                 context.load_verify_locations(self._ca_file)
             except OSError:
-                raise ConnectFailed("rpc.tls_ca_file cannot be read as PEM", reason="tls") from None
+                raise ConnectFailed("rpc.tls_ca_file cannot be read as PEM", reason="tls_ca_file") from None
         context.load_default_certs()
         return context
 

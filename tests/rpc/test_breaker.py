@@ -15,7 +15,9 @@ from gateway.rpc import (
     ConnectFailed,
     ConnectionLost,
     InvalidCall,
+    Policy,
     RpcClient,
+    Service,
 )
 from gateway.rpc.breaker import Breaker, judge_error, judge_status
 from gateway.settings.rpc import RpcSettings
@@ -42,28 +44,56 @@ def test_what_a_status_says_about_its_endpoint(status: int, verdict: Verdict, ca
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "verdict", "cause"),
+    ("error", "waited_s", "verdict", "cause"),
     [
-        (ConnectFailed("", reason="refused"), 0, Verdict.FAILED, Cause.CONNECT),
-        (ConnectionLost("", reason="reset", sent="maybe"), 0, Verdict.FAILED, Cause.CALL),
-        (BadAnswer("", reason="not_http", sent="answered"), 200, Verdict.FAILED, Cause.CALL),
-        (timeout("first_byte_timeout", "maybe", 0.1), 0, Verdict.FAILED, Cause.CALL),
-        (timeout("deadline", "maybe", 1.5), 0, Verdict.FAILED, Cause.CALL),
-        # A call that came with no time left says nothing; nor does one that waited for our own pool.
-        (timeout("deadline", "maybe", 0.5), 0, Verdict.IGNORED, Cause.CALL),
-        (timeout("deadline", "never", 1.5), 0, Verdict.IGNORED, Cause.CALL),
-        (InvalidCall(""), 0, Verdict.IGNORED, Cause.CALL),
-        (CallRefused("", reason="pool_full", retry_after_s=1), 0, Verdict.IGNORED, Cause.CALL),
-        (gevent.GreenletExit(), 0, Verdict.IGNORED, Cause.CALL),
-        (gevent.Timeout(), 200, Verdict.IGNORED, Cause.CALL),
-        # Whoever stopped reading a 500 has seen a 500.
-        (gevent.GreenletExit(), 500, Verdict.FAILED, Cause.CALL),
+        (ConnectFailed("", reason="refused"), 0.0, Verdict.FAILED, Cause.CONNECT),
+        (ConnectFailed("", reason="connect_timeout"), 1.0, Verdict.FAILED, Cause.CONNECT),
+        (ConnectionLost("", reason="reset", sent="maybe"), 0.0, Verdict.FAILED, Cause.CALL),
+        (BadAnswer("", reason="not_http", sent="answered"), 0.0, Verdict.FAILED, Cause.CALL),
+        (timeout("first_byte_timeout", "maybe", 9.0), 0.1, Verdict.FAILED, Cause.CALL),
+        (timeout("deadline", "maybe", 9.0), 1.5, Verdict.FAILED, Cause.CALL),
+        (timeout("total_timeout", "answered", 9.0), 1.5, Verdict.FAILED, Cause.CALL),
+        # A silent address takes all the time there is, whichever bound ends that.
+        (timeout("deadline", "never", 9.0), 1.5, Verdict.FAILED, Cause.CONNECT),
+        # An attempt that had little of the call's time says nothing, however long the call took.
+        (timeout("deadline", "maybe", 9.0), 0.5, Verdict.IGNORED, Cause.CALL),
+        (timeout("total_timeout", "maybe", 9.0), 0.5, Verdict.IGNORED, Cause.CALL),
+        (timeout("deadline", "never", 9.0), 0.5, Verdict.IGNORED, Cause.CALL),
+        # A name is not who bears it, and a name server's failure may be about many names.
+        (ConnectFailed("", reason="unknown_host"), 0.0, Verdict.FAILED, Cause.CALL),
+        (ConnectFailed("", reason="dns_timeout"), 0.0, Verdict.FAILED, Cause.CALL),
+        # Made here.
+        (ConnectFailed("", reason="local"), 0.0, Verdict.IGNORED, Cause.CALL),
+        (ConnectFailed("", reason="tls_ca_file"), 0.0, Verdict.IGNORED, Cause.CALL),
+        (ConnectFailed("", reason="address_not_allowed"), 0.0, Verdict.IGNORED, Cause.CALL),
+        (BadAnswer("", reason="body_too_large", sent="answered"), 0.0, Verdict.IGNORED, Cause.CALL),
+        (InvalidCall(""), 9.0, Verdict.IGNORED, Cause.CALL),
+        (CallRefused("", reason="pool_full", retry_after_s=1), 9.0, Verdict.IGNORED, Cause.CALL),
+        (gevent.GreenletExit(), 9.0, Verdict.IGNORED, Cause.CALL),
+        (gevent.Timeout(), 9.0, Verdict.IGNORED, Cause.CALL),
     ],
 )
 def test_what_an_error_says_about_its_endpoint(
-    error: BaseException, status: int, verdict: Verdict, cause: Cause
+    error: BaseException, waited_s: float, verdict: Verdict, cause: Cause
 ) -> None:
-    assert judge_error(error, status, patience_s=1.0) == (verdict, cause)
+    assert judge_error(error, waited_s=waited_s, patience_s=1.0) == (verdict, cause)
+
+
+def test_a_reader_who_lets_the_time_run_out_says_nothing_about_the_endpoint() -> None:
+    error = timeout("total_timeout", "answered", 9.0)
+    error.by_reader = True
+
+    assert judge_error(error, waited_s=9.0, patience_s=1.0)[0] is Verdict.IGNORED
+
+
+def test_a_platforms_429_is_one_bots_and_shuts_out_no_other(serve: Serve, make_client: MakeClient) -> None:
+    server = serve(answering(b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n"))
+    client = make_client(breaker_calls_min=2)
+    platform = Service("platform", (server.url,), Policy(quotas=True))
+    for _ in range(5):
+        assert client.call(to(server, service=platform)).status == 429
+
+    assert client.breakers()["platform"].calls == 0
 
 
 def test_failing_answers_open_the_circuit_and_calls_are_refused_unsent(
@@ -164,24 +194,36 @@ def test_a_full_pool_is_no_failure_of_the_endpoint(serve: Serve, make_client: Ma
     assert client.breakers()[to(server).service.name].failed == 0
 
 
-def test_a_stream_counts_when_read_to_its_end_or_left_but_not_when_its_reader_fails(
-    serve: Serve, client: RpcClient
-) -> None:
-    """A stream may say by its content that it is over: were leaving no success, no probe could pass."""
-    server = serve(lambda link: (link.request(), link.send(OK[:-1]), server.go_on.wait(), link.send(b"!")))
+def test_a_stream_is_judged_by_its_head_and_once_more_if_it_breaks(serve: Serve, client: RpcClient) -> None:
+    """It may last for minutes: a probe must not keep all others out for as long, nor failures alone be counted."""
+    server = serve(lambda link: (link.request(), link.send(OK[:-1]), server.go_on.wait()))
     label = to(server).service.name
     with client.stream(to(server)):
-        pass
-    assert client.breakers()[label].calls == 1
-
+        assert client.breakers()[label].calls == 1
     with pytest.raises(KeyError), client.stream(to(server)):
         raise KeyError
-    assert client.breakers()[label].calls == 1
+    view = client.breakers()[label]
+    assert (view.calls, view.failed) == (2, 0), "whatever its reader does"
 
-    server.go_on.set()
     with client.stream(to(server)) as response:
-        assert b"".join(response) == b"h!"
-    assert client.breakers()[label].calls == 2
+        server.go_on.set()
+        with pytest.raises(BadAnswer):
+            list(response)
+    view = client.breakers()[label]
+    assert (view.calls, view.failed) == (4, 1)
+
+
+def test_a_reader_that_is_late_itself_fails_nobody(serve: Serve, make_client: MakeClient) -> None:
+    server = serve(lambda link: (link.request(), link.send(OK[:-1]), link.until_gone()))
+    client = make_client(total_timeout_s=0.3, breaker_patience_s=0.1)
+    with client.stream(to(server)) as response:
+        pieces = iter(response)
+        next(pieces)
+        gevent.sleep(0.45)  # what its reader does with the first piece
+        with pytest.raises(CallTimeout):
+            next(pieces)
+
+    assert client.breakers()[to(server).service.name].failed == 0
 
 
 def test_an_operator_has_the_last_word(serve: Serve, client: RpcClient) -> None:
