@@ -65,7 +65,8 @@ class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Calls under way at one copy at most.
     connections_max: Count = 1_024
-    #: Seconds to the response's head above which a call is slow: when most are, the copy is taken for sick.
+    #: Seconds to the response's head above which a call is slow, less than ``first_byte_timeout_s``: when most
+    #: are, the copy is taken for sick.
     slow_s: Seconds = 20.0
     #: Seconds for a connection to be made.
     connect_timeout_s: Seconds = 1.0

@@ -19,8 +19,10 @@ from typing import Any
 from gateway.settings.accounts import ACCOUNT_TYPES, Account
 from gateway.settings.assistants import AssistantSettings
 from gateway.settings.build import Builder
+from gateway.settings.conflicts import note_assistant_conflicts, note_rpc_conflicts
 from gateway.settings.environment import overlay
 from gateway.settings.problems import Problems, SettingsError, did_you_mean
+from gateway.settings.rpc import RpcSettings
 from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
@@ -50,6 +52,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         if name not in known:
             builder.unknown((name,), table[name], known)
     sections = {name: builder.struct(kind, table.get(name, {}), (name,)) for name, kind in SECTIONS.items()}
+    if isinstance(rpc := sections["rpc"], RpcSettings):
+        note_rpc_conflicts(rpc, problems)
     assistants = _assistants(builder, table, problems)
     accounts = _accounts(builder, table, problems)
     _check(accounts, assistants, sections["store"], problems)
@@ -128,7 +132,9 @@ def _assistants(
 ) -> dict[str, AssistantSettings | None]:
     found = {}
     for name, fields in _tables(table.get("assistants", {}), "assistants", problems).items():
-        found[name] = builder.struct(AssistantSettings, fields, ("assistants", name))
+        found[name] = one = builder.struct(AssistantSettings, fields, ("assistants", name))
+        if one:
+            note_assistant_conflicts(name, one, problems)
     return found
 
 

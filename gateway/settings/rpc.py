@@ -97,7 +97,8 @@ class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
     breaker_calls_min: Count = 20
     #: Share of failed calls in the window that opens the circuit.
     breaker_failure_ratio: Ratio = 0.5
-    #: Seconds to the answer's head above which a call is slow; counted while it is still under way.
+    #: Seconds to the answer's head above which a call is slow, less than ``first_byte_timeout_s``; counted while it is
+    #: still under way.
     breaker_slow_s: Seconds = 5.0
     #: Share of slow or failed calls in the window that opens the circuit.
     breaker_slow_ratio: Ratio = 0.8

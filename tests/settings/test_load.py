@@ -141,6 +141,63 @@ def test_settings_that_exclude_each_other(folder: Folder, toml: str, problem: st
     assert line.startswith(problem)
 
 
+def test_settings_that_cannot_work_together_are_told_all_at_once(folder: Folder) -> None:
+    """Each by its own name, with the other one: one of the two would never do anything."""
+    toml = """
+[assistants.hasty]
+hedge = true
+slow_s = 30
+[rpc]
+limit_floor = 1000000
+connections_max = 999999
+dns_keep_s = 4.5
+retry_base_s = 0.3
+first_byte_timeout_s = 5
+breaker_slow_ratio = 0.49
+breaker_open_base_s = 301
+"""
+    assert folder.problems(BASE + toml) == [
+        "rpc.limit_floor: expected at most connections_max (999999), got 1000000",
+        (
+            "rpc.dns_keep_s: expected at least dns_refresh_s (5), got 4.5: "
+            "addresses would be gone before they are looked up again"
+        ),
+        "rpc.retry_base_s: expected at most retry_max_s (0.25), got 0.3",
+        (
+            "rpc.breaker_slow_s: expected less than first_byte_timeout_s (5), got 5: "
+            "a call would be given up before it is slow"
+        ),
+        "rpc.breaker_slow_ratio: expected at least breaker_failure_ratio (0.5), got 0.49: it counts failed calls too",
+        "rpc.breaker_open_base_s: expected at most breaker_open_max_s (300), got 301",
+        (
+            "assistants.hasty.slow_s: expected less than first_byte_timeout_s (30), got 30: "
+            "a call would be given up before it is slow"
+        ),
+        (
+            "assistants.hasty.hedge: expected honours_idempotency_key = true beside it, got false: "
+            "no call may be made a second time"
+        ),
+    ]
+
+
+def test_settings_at_the_border_work_together(folder: Folder) -> None:
+    toml = """
+[assistants.patient]
+honours_idempotency_key = true
+hedge = true
+slow_s = 29.999
+[rpc]
+limit_floor = 8
+connections_max = 8
+dns_keep_s = 5
+retry_base_s = 0.25
+first_byte_timeout_s = 5.001
+breaker_slow_ratio = 0.5
+breaker_open_base_s = 300
+"""
+    assert folder.problems(BASE + toml) == []
+
+
 @pytest.mark.parametrize(
     ("toml", "problem"),
     [
@@ -252,6 +309,13 @@ def test_what_is_wrong_with_an_assistant_is_told_to_such_a_command(folder: Folde
         "assistants.b.signing_secerts",
         "assistants.b.kind",
     ]
+
+
+def test_what_cannot_work_together_is_told_to_such_a_command_too(folder: Folder) -> None:
+    path = folder.root / "switchboard.toml"
+    path.write_text('[assistants.a]\nurl = "http://a"\nhedge = true\n')
+    with pytest.raises(SettingsError, match=r"assistants\.a\.hedge: expected honours_idempotency_key"):
+        load_assistants(path, folder.environ)
 
 
 def test_a_token_that_could_be_guessed_is_no_token(folder: Folder) -> None:

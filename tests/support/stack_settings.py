@@ -66,7 +66,7 @@ def write_config(path: Path, assistant_url: str, slack_api: str) -> None:
         f'[assistants.patient]\nurl = "{assistant_url}"\n',
         (
             f'[assistants.hasty]\nurl = "{assistant_url}"\n'
-            "first_byte_timeout_s = 1.0\nidle_timeout_s = 1.0\ntotal_timeout_s = 1.5\n"
+            "slow_s = 0.9\nfirst_byte_timeout_s = 1.0\nidle_timeout_s = 1.0\ntotal_timeout_s = 1.5\n"
         ),
         f'[assistants.nobody]\nurl = "{nobody}"\n',
     ]
