@@ -152,9 +152,16 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     ),
     Measured("switchboard_rpc_seconds", "Calls", "rpc.call", "duration_s", _SECONDS, ("endpoint", "outcome")),
     Counted("switchboard_rpc_refused", "Calls never sent", "rpc.refused", ("endpoint", "reason")),
+    Counted("switchboard_rpc_retried", "Calls made again", "rpc.retried", ("service", "reason")),
+    # By what forbids it: how the calls ended is told by the family of their times.
+    Counted("switchboard_rpc_not_retried", "Failed calls not made again", "rpc.not_retried", ("service", "refused")),
+    Counted("switchboard_rpc_hedged", "Late calls", "rpc.hedged", ("service", "outcome")),
+    Counted("switchboard_rpc_probed", "Endpoints asked for their health", "rpc.probed", ("endpoint", "outcome")),
     Held(
         "switchboard_rpc_connections", "Open connections", "rpc.connected", "rpc.disconnected", ("endpoint",)
     ),
+    # Not by host: those of addresses out of payloads are others' choice.
+    Counted("switchboard_dns_stale", "Uses of old addresses told", "dns.stale", ("reason",)),
     Counted("switchboard_outbox_claimed", "Due replies taken by workers", "outbox.claimed", (), "rows"),
     Counted("switchboard_outbox_finished", "Sends ended", "outbox.finished", (*_BOT, "outcome", "reason")),
     Held("switchboard_streams_open", "Open streams of pages", "stream.opened", "stream.closed", _BOT),

@@ -79,6 +79,38 @@ def test_a_gauge_shows_what_was_said_last(metrics: Metrics) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("event", "fields", "line"),
+    [
+        (
+            "rpc.retried",
+            {"service": "bot", "reason": "http_503", "allowed": "pushback", "pause_s": 0.1},
+            'rpc_retried_total{reason="http_503",service="bot"}',
+        ),
+        (
+            "rpc.not_retried",
+            {"service": "bot", "reason": "http_500", "refused": "budget"},
+            'rpc_not_retried_total{refused="budget",service="bot"}',
+        ),
+        ("rpc.hedged", {"service": "bot", "outcome": "won"}, 'rpc_hedged_total{outcome="won",service="bot"}'),
+        (
+            "rpc.probed",
+            {"endpoint": "bot@a", "outcome": "ok", "duration_s": 0.1},
+            'rpc_probed_total{endpoint="bot@a",outcome="ok"}',
+        ),
+        ("dns.stale", {"host": "a.example", "reason": "failed", "age_s": 9.0}, 'dns_stale_total{reason="failed"}'),
+    ],
+)
+def test_what_the_client_does_beside_a_call_is_counted(
+    metrics: Metrics, event: str, fields: dict[str, str | float], line: str
+) -> None:
+    """Whatever is said again adds to the same series, and numbers and hosts are none of its labels."""
+    telemetry.event(event, **fields)
+    telemetry.event(event, **fields)
+
+    assert lines(metrics, f"switchboard_{line.partition('{')[0]}") == [f"switchboard_{line} 2.0"]
+
+
 def test_the_number_of_series_is_bounded(metrics: Metrics) -> None:
     """A label that was not meant to be free text ends under ``other`` instead of in all of the memory."""
     for number in range(SERIES_MAX + 50):
