@@ -1,4 +1,6 @@
-"""What happens to a connection that died in the pool without a sign: races that a real socket shows too seldom."""
+"""What a real socket shows too seldom, or too slowly: connections that died in the pool without a sign, and what the
+adaptive limit is told of calls.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from gateway.rpc import Call, ConnectFailed, ConnectionLost, Service
 from gateway.rpc.address import parse_base_url
 from gateway.rpc.backend import Backend
 from gateway.rpc.breaker import Breaker
+from gateway.rpc.clock import Clock
 from gateway.rpc.connection import Connection
 from gateway.rpc.member import Member
 from gateway.rpc.pool import Pool
@@ -54,6 +57,25 @@ class ScriptedWire:
         self.closed = True
 
 
+class TimedWire(ScriptedWire):
+    """Answers every call after ``took_s`` of its own clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.took_s = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
+        self.written = len(data)
+
+    def read(self, size_bytes: int, until: float) -> bytes:
+        self.now += self.took_s
+        return OK
+
+
 class Script:
     """Opens the wires of a list; a None among them is a failure to connect."""
 
@@ -63,7 +85,7 @@ class Script:
         self._next: Iterator[ScriptedWire | None] = iter(wires)
 
     def open(self, budget: Budget) -> Connection:
-        wire, now = next(self._next), time.monotonic()
+        wire, now = next(self._next), budget.clock()
         if wire is None:
             raise ConnectFailed("no connection", reason="refused")
         return Connection(
@@ -77,10 +99,11 @@ class Script:
 class House:
     """A service whose connections come from a list."""
 
-    def __init__(self, *wires: ScriptedWire | None, retries_max: int = 0) -> None:
-        settings, self.wires = RpcSettings(retries_max=retries_max), list(wires)
-        breaker = Breaker("peer", settings, clock=time.monotonic, draw=lambda: 0.0)
-        self.pool = Pool(settings, Script(wires), clock=time.monotonic, on_close=lambda reason: None)
+    def __init__(self, *wires: ScriptedWire | None, clock: Clock = time.monotonic, **changes: int) -> None:
+        settings, self.wires = RpcSettings(**{"retries_max": 0} | changes), list(wires)
+        self.clock = clock
+        breaker = Breaker("peer", settings, clock=clock, draw=lambda: 0.0)
+        self.pool = Pool(settings, Script(wires), clock=clock, on_close=lambda reason: None)
         self.member = Member(
             "peer",
             parse_base_url("http://peer"),
@@ -92,10 +115,10 @@ class House:
             is_compared=False,
         )
         self.service = Service("peer", ("http://peer",))
-        self.backend = Backend(self.service, settings, [self.member], clock=time.monotonic, draw=lambda: 0.0)
+        self.backend = Backend(self.service, settings, [self.member], clock=clock, draw=lambda: 0.0)
 
     def call(self, *, idempotent: bool = False) -> int:
-        deadline = Deadline.after(5, now=time.monotonic())
+        deadline = Deadline.after(5, now=self.clock())
         call = Call(service=self.service, method="POST", deadline=deadline, idempotent=idempotent)
         return self.backend.call(call, self.backend.enter(call)).status
 
@@ -154,3 +177,18 @@ def test_a_stale_connection_says_nothing_about_its_endpoint() -> None:
 
     view = house.member.breaker.view()
     assert (view.calls, view.failed) == (2, 0)
+
+
+def test_a_limit_that_fell_grows_again_under_the_calls_that_it_lets_through() -> None:
+    """A limit grows only while it is in use: each call has to count itself, and be counted when it is over."""
+    wire = TimedWire()
+    house = House(wire, clock=wire.clock, limit_floor=1)
+
+    def limit_after(calls: int, took_s: float) -> int:
+        wire.took_s = took_s
+        for _ in range(calls):
+            assert house.call() == 200
+        return house.member.limit.limit
+
+    # Two seconds, ten, and two again: long before a limit without load would be forgotten.
+    assert [limit_after(200, 0.01), limit_after(100, 0.1), limit_after(200, 0.01)] == [2, 1, 2]

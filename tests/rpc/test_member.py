@@ -8,6 +8,7 @@ import gevent
 import pytest
 from gevent.pool import Group
 
+from gateway.domain.resilience.balance import Balancer, BalanceRules
 from gateway.domain.resilience.priority import Priority
 from gateway.rpc.address import parse_base_url
 from gateway.rpc.breaker import Breaker
@@ -156,6 +157,23 @@ def test_stop_sends_waiters_away_and_lets_nobody_in() -> None:
             entering.get(timeout=5)
     slots.member.leave("")
     assert slots.books == (0, 0)
+
+
+@pytest.mark.parametrize("draw", [0.0, 0.99])
+def test_a_line_is_part_of_what_a_member_costs(draw: float) -> None:
+    """Where all slots are taken the shorter line is chosen: those under way are as many at each."""
+    long, short = Slots(2), Slots(2)
+    for slots in (long, short):
+        slots.enter()
+        slots.enter()
+    waiting = [long.spawn(), long.spawn(), short.spawn()]
+    balancer = Balancer([long.member, short.member], BalanceRules(), lambda: draw)
+
+    assert (long.member.in_flight, short.member.in_flight) == (4, 3)
+    choice = balancer.choose(0.0, 0, False)
+    assert choice is not None
+    assert choice.index == 1
+    gevent.killall(waiting)
 
 
 def test_ten_thousand_waiters_come_and_go_in_no_time() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.domain.deadline import Deadline
 from gateway.rpc import CallTimeout, ConnectFailed, RpcClient, Timeouts
-from gateway.rpc.timeouts import Budget
+from gateway.rpc.timeouts import Budget, Step
 from tests.rpc.peer import Link, MakeClient, Serve, to
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
@@ -41,6 +41,31 @@ def test_at_the_end_nothing_is_left_and_the_reason_is_told(deadline_s: float, re
         raise budget.timed_out("idle", "answered")
 
     assert (caught.value.reason, caught.value.sent, caught.value.waited_s) == (reason, "answered", 11.0)
+
+
+@pytest.mark.parametrize(("deadline_s", "reason"), [(100.0, "total_timeout"), (5.0, "deadline")])
+def test_a_timer_that_rings_a_little_early_is_called_by_what_it_was_set_for(deadline_s: float, reason: str) -> None:
+    """Law: whose time was cut by the deadline is told so.  gevent's timers count from a clock that may stand still for
+    a while, so the last wait of a call can end before the call's time does.
+    """
+    now = [0.0]
+    budget = budget_at(now, deadline_s=deadline_s)
+    now[0] = budget.ends_at - 0.005
+    with pytest.raises(CallTimeout) as caught:
+        raise budget.timed_out("first_byte", "maybe")
+
+    assert (caught.value.reason, caught.value.by_deadline) == (reason, reason == "deadline")
+
+
+@pytest.mark.parametrize("step", ["connect", "first_byte", "idle"])
+def test_a_step_that_ends_shortly_before_the_whole_is_called_by_its_own_name(step: Step) -> None:
+    now = [0.0]
+    budget = budget_at(now)
+    now[0] = budget.ends_at - 0.02
+    with pytest.raises(CallTimeout, match=rf"{step}_timeout_s") as caught:
+        raise budget.timed_out(step, "maybe")
+
+    assert caught.value.reason == f"{step}_timeout"
 
 
 def silent(link: Link) -> None:
