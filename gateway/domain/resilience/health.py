@@ -18,7 +18,8 @@ Rules:
 7. A slow call counts when it has become slow, not when it ends: an endpoint that hangs trips before its calls
    time out.  Failed and slow calls together feed the slow rate, each once: half dead and half slow is sick.
 8. As many failed or slow calls in a row as a rate needs at least trip too: ten good seconds behind them say nothing for
-   an endpoint that hangs now.  A pushback does not count there.
+   an endpoint that hangs now.  As many failures with no answer between them trip however long they took: who calls
+   seldom never has enough in a window.  Slow answers are answers there.  A pushback does not count in either row.
 9. Active probes may trip a closed circuit and end an open one's time early.  Only calls close it: a health page
    that smiles while calls hang says nothing for them.  Contradicted so once, probes end no open time any more until
    the circuit has closed.
@@ -73,8 +74,9 @@ class Health:
 
     __slots__ = (
         "_active_failed", "_active_passed", "_bad_in_a_row", "_connect_failures", "_contradicted", "_cooled_by",
-        "_counting", "_epoch", "_leases", "_open_s", "_open_until", "_opened_at", "_permit", "_rules",
-        "_suspected_until", "_trips", "_window", "closed_at", "last_change", "open_to_all", "state", "tripped_by_rate",
+        "_counting", "_epoch", "_failed_in_a_row", "_leases", "_open_s", "_open_until", "_opened_at", "_permit",
+        "_rules", "_suspected_until", "_trips", "_window", "closed_at", "last_change", "open_to_all", "state",
+        "tripped_by_rate",
     )  # fmt: skip
 
     def __init__(self, rules: HealthRules) -> None:
@@ -85,7 +87,8 @@ class Health:
         self._permit = Permit(1)  # every plain permit of an epoch is the same value: none is made per call
         self._counting = True
         self._connect_failures = 0
-        self._bad_in_a_row = 0
+        self._bad_in_a_row = 0  # failed or slow, until a call goes well in time
+        self._failed_in_a_row = 0  # until a call goes well; those that found no connection are among them
         self._active_failed = 0
         self._active_passed = 0
         self._contradicted = False
@@ -93,14 +96,15 @@ class Health:
         self._suspected_until = -inf
         self._trips = 0
         self._open_s = 0.0
-        self._open_until = 0.0
+        self._open_until = 0.0  # in half-open: when calls might become probes
         self._opened_at = 0.0
         self.state = State.CLOSED
         #: Every call is admitted without a question.
         self.open_to_all = True
         #: When calls were last let in again after it had been shut; ``-inf`` if it never was.
         self.closed_at = -inf
-        #: It last opened because of calls that failed or were slow, and not of refused connections or probes.
+        #: It is shut because calls failed or were slow, and not because of refused connections, probes or an
+        #: operator's word.
         self.tripped_by_rate = False
         self.last_change: Change | None = None
 
@@ -139,7 +143,8 @@ class Health:
         elif verdict is _IGNORED or not self._counting:
             return
         elif verdict is _OK:
-            self._connect_failures = 0
+            if self._failed_in_a_row:
+                self._failed_in_a_row = self._connect_failures = 0
             if not was_slow:
                 self._bad_in_a_row = 0
                 self._window.add(now)
@@ -190,6 +195,17 @@ class Health:
             return now >= self._open_until
         return self.state is State.HALF_OPEN and self._leases.free(now)
 
+    def due_for_s(self, now: float) -> float:
+        """Return for how long calls might have been probes; -1 if one would be none now.
+
+        Infinite where active probes say that it is well: such a probe is no venture.
+        """
+        if not self.due(now):
+            return -1.0
+        if self.state is State.HALF_OPEN and self._cooled_by == _COOLED_BY_PROBES:
+            return inf
+        return max(0.0, now - self._open_until)
+
     def shut_for_s(self, now: float) -> float:
         """Return for how long it has been open by itself; -1 if it is not."""
         return now - self._opened_at if self.state is State.OPEN else -1.0
@@ -209,9 +225,13 @@ class Health:
             self._open(event, now, jitter)
         elif after is State.HALF_OPEN:
             self._cooled_by = self.last_change.reason
-        elif self.open_to_all and not was_open_to_all:
-            self.closed_at = now
-            self._contradicted = False
+            self._open_until = min(self._open_until, now)
+        else:
+            # Whatever shut it out before is over, also where an operator now does.
+            self.tripped_by_rate = False
+            if self.open_to_all and not was_open_to_all:
+                self.closed_at = now
+                self._contradicted = False
 
     def view(self, now: float) -> HealthView:
         """Return what a person wants to see at *now*."""
@@ -241,7 +261,8 @@ class Health:
         self._counting = self.state in COUNTING
         self._leases.clear()
         self._window.clear()
-        self._connect_failures = self._bad_in_a_row = self._active_failed = self._active_passed = 0
+        self._connect_failures = self._bad_in_a_row = self._failed_in_a_row = 0
+        self._active_failed = self._active_passed = 0
         # What the hint was about has been decided here now.
         self._suspected_until = -inf
 
@@ -282,6 +303,8 @@ class Health:
             self._window.add_failed(now)
             if cause is not Cause.PUSHBACK:
                 self._bad_in_a_row += 1
+        if cause is not Cause.PUSHBACK:
+            self._failed_in_a_row += 1
         if cause is Cause.CONNECT:
             self._connect_failures += 1
             if self._connect_failures >= self._enough(self._rules.connect_failures_max, now):
@@ -290,16 +313,20 @@ class Health:
         self._trip_by_rate(now, jitter)
 
     def _trip_by_rate(self, now: float, jitter: float) -> None:
+        reason = self._why_trip(self._enough(self._rules.calls_min, now))
+        if reason:
+            self.apply(Event.TRIP, now=now, jitter=jitter, reason=reason)
+
+    def _why_trip(self, calls_min: int) -> str:
         window, rules = self._window, self._rules
-        calls_min = self._enough(rules.calls_min, now)
-        if window.calls < calls_min:
-            return
-        if window.failed >= rules.failure_ratio * window.calls:
-            self.apply(Event.TRIP, now=now, jitter=jitter, reason="failure_rate")
-        elif window.failed + window.slow >= rules.slow_ratio * window.calls:
-            self.apply(Event.TRIP, now=now, jitter=jitter, reason="slow_rate")
-        elif self._bad_in_a_row >= calls_min:
-            self.apply(Event.TRIP, now=now, jitter=jitter, reason="in_a_row")
+        if window.calls >= calls_min:
+            if window.failed >= rules.failure_ratio * window.calls:
+                return "failure_rate"
+            if window.failed + window.slow >= rules.slow_ratio * window.calls:
+                return "slow_rate"
+            if self._bad_in_a_row >= calls_min:
+                return "in_a_row"
+        return "in_a_row" if self._failed_in_a_row >= calls_min else ""
 
     def _enough(self, count: int, now: float) -> int:
         if now >= self._suspected_until:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from gateway.domain.resilience.health import Cause, Event, Health, Permit, Refused, State, Verdict
-from tests.domain.resilience.health_states import RULES, health_in, permit_of, reason_of, run
+from tests.domain.resilience.health_states import RULES, health_in, permit_of, reason_of, run, run_slow
 
 
 def test_half_of_twenty_calls_failing_trips_it() -> None:
@@ -54,6 +56,62 @@ def test_calls_that_hang_are_in_that_row() -> None:
     assert reason_of(health) == "in_a_row"
 
 
+@pytest.mark.parametrize("pause_s", [1.0, 3_600.0])
+def test_twenty_failures_in_a_row_trip_it_however_long_they_took(pause_s: float) -> None:
+    """At one call a second there are never twenty in the window."""
+    health = Health(RULES)
+    for number in range(19):
+        run(health, Verdict.FAILED, number * pause_s)
+    assert health.state is State.CLOSED
+
+    run(health, Verdict.FAILED, 19 * pause_s)
+
+    assert (health.state, reason_of(health), health.tripped_by_rate) == (State.OPEN, "in_a_row", True)
+
+
+@pytest.mark.parametrize("was_slow", [False, True])
+def test_an_answer_begins_that_long_row_anew(was_slow: bool) -> None:
+    """However late it came."""
+    health = Health(RULES)
+    for number in range(38):
+        run(health, Verdict.FAILED, float(number))
+        if number == 18:
+            [permit] = run_slow(health, 18.0) if was_slow else [permit_of(health, 18.0)]
+            health.settle(permit, Verdict.OK, 18.0, was_slow=was_slow)
+
+    assert health.state is State.CLOSED
+    run(health, Verdict.FAILED, 38.0)
+    assert reason_of(health) == "in_a_row"
+
+
+def test_who_answers_late_but_well_and_is_seldom_called_stays_closed() -> None:
+    health = Health(RULES)
+    for number in range(100):
+        [permit] = run_slow(health, 60.0 * number)
+        health.settle(permit, Verdict.OK, 60.0 * number + 5.0, was_slow=True)
+
+    assert health.state is State.CLOSED
+
+
+def test_calls_that_hang_until_they_fail_are_in_the_long_row() -> None:
+    """Once each, though they were noted as slow before."""
+    health = Health(RULES)
+    for number in range(20):
+        assert health.state is State.CLOSED
+        [permit] = run_slow(health, 60.0 * number)
+        health.settle(permit, Verdict.FAILED, 60.0 * number + 5.0, was_slow=True)
+
+    assert reason_of(health) == "in_a_row"
+
+
+def test_pushbacks_are_not_in_the_long_row() -> None:
+    health = Health(RULES)
+    for number in range(100):
+        run(health, Verdict.FAILED, float(number), cause=Cause.PUSHBACK)
+
+    assert health.state is State.CLOSED
+
+
 def test_fewer_than_the_minimum_of_calls_never_trips() -> None:
     health = Health(RULES)
     run(health, Verdict.FAILED, 1.0, times=19)
@@ -63,8 +121,9 @@ def test_fewer_than_the_minimum_of_calls_never_trips() -> None:
 
 def test_failures_that_left_the_window_do_not_count() -> None:
     health = Health(RULES)
-    run(health, Verdict.FAILED, 1.0, times=19)
-    run(health, Verdict.FAILED, 11.5, times=19)
+    run(health, Verdict.FAILED, 1.0, times=18)
+    run(health, Verdict.OK, 11.5)
+    run(health, Verdict.FAILED, 11.5, times=18)
 
     assert health.state is State.CLOSED
 
@@ -277,6 +336,38 @@ def test_it_is_due_again_when_a_lease_has_expired_and_not_before() -> None:
     assert (health.due(3.9), health.due(4.0)) == (False, True)
 
 
+def test_it_says_for_how_long_a_call_might_have_been_a_probe() -> None:
+    """In half-open from the open time's end on, also when a probe came and went meanwhile."""
+    health = health_in(State.OPEN)
+    assert (health.due_for_s(2.4), health.due_for_s(2.5), health.due_for_s(4.0)) == (-1.0, 0.0, 1.5)
+
+    permit = permit_of(health, 4.0)
+    assert health.due_for_s(4.5) == -1.0, "there is no lease"
+    health.settle(permit, Verdict.OK, 5.0)
+    assert health.due_for_s(5.0) == 2.5
+
+    health.apply(Event.FORCE_OPEN, 6.0)
+    assert health.due_for_s(1e6) == -1.0
+
+
+def test_a_time_that_was_ended_early_counts_from_there() -> None:
+    health = health_in(State.OPEN)
+    health.cool(1.0, "panic")
+    assert (health.due_for_s(0.9), health.due_for_s(2.0)) == (0.0, 1.0), "a clock that was read just before"
+
+
+def test_what_active_probes_found_well_is_due_without_end() -> None:
+    """Nobody ventures anything by calling it; when the time alone has passed somebody does."""
+    health = health_in(State.OPEN)
+    for _ in range(RULES.probe_successes):
+        health.probed(ok=True, now=1.0)
+    assert health.due_for_s(1.0) == inf
+
+    run(health, Verdict.FAILED, 1.0)
+    assert health.state is State.OPEN
+    assert health.due_for_s(1_000.0) < 1_000.0
+
+
 def test_closed_at_is_when_it_was_last_let_in_again() -> None:
     health = Health(RULES)
     assert health.closed_at == float("-inf")
@@ -314,6 +405,29 @@ def test_it_knows_whether_calls_or_connections_shut_it_out(cause: Cause, times: 
     health = Health(RULES)
     run(health, Verdict.FAILED, 1.0, times=times, cause=cause)
     assert health.tripped_by_rate is by_rate
+
+
+@pytest.mark.parametrize("event", [Event.FORCE_OPEN, Event.FORCE_CLOSED, Event.METRICS_ONLY, Event.RESET])
+@pytest.mark.parametrize("cooled", [False, True])
+def test_an_operators_word_takes_the_place_of_what_shut_it_out(event: Event, cooled: bool) -> None:
+    """Else a member that is forced open would be taken for one that its rates shut out."""
+    health = Health(RULES)
+    run(health, Verdict.FAILED, 1.0, times=20)
+    if cooled:
+        permit_of(health, 100.0)
+    assert health.tripped_by_rate
+
+    health.apply(event, 101.0)
+
+    assert not health.tripped_by_rate
+
+
+def test_what_has_closed_is_shut_by_nothing() -> None:
+    health = Health(RULES)
+    run(health, Verdict.FAILED, 1.0, times=20)
+    run(health, Verdict.OK, 100.0, times=3)
+
+    assert (health.state, health.tripped_by_rate) == (State.CLOSED, False)
 
 
 @pytest.mark.parametrize(

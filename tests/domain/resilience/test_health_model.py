@@ -62,7 +62,7 @@ class HealthMachine(RuleBasedStateMachine):
         """Forget what an event of the table makes void."""
         self.change = self.health.last_change
         self.counted: list[Counted] = []
-        self.in_a_row = 0
+        self.in_a_row = self.failed_in_a_row = 0
         self.passed = self.connect_failures = self.active_failed = self.active_passed = 0
         self.live: list[Call] = []  # calls whose result still counts
         self.suspected_until = 0.0
@@ -87,15 +87,13 @@ class HealthMachine(RuleBasedStateMachine):
         return max(2, count // 4) if self.now < self.suspected_until else count
 
     def expect_trip_by_rate(self) -> None:
-        kinds = self.window()
-        if len(kinds) < self.enough(RULES.calls_min):
-            return
+        kinds, enough = self.window(), self.enough(RULES.calls_min)
         failed, good = kinds.count("failed"), kinds.count("ok")
-        if failed / len(kinds) >= 0.5:
+        if len(kinds) >= enough and failed / len(kinds) >= 0.5:
             self.expect(Event.TRIP, "failure_rate")
-        elif (len(kinds) - good) / len(kinds) >= 0.8:
+        elif len(kinds) >= enough and (len(kinds) - good) / len(kinds) >= 0.8:
             self.expect(Event.TRIP, "slow_rate")
-        elif self.in_a_row >= self.enough(RULES.calls_min):
+        elif self.failed_in_a_row >= enough or (len(kinds) >= enough and self.in_a_row >= enough):
             self.expect(Event.TRIP, "in_a_row")
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0]))
@@ -207,7 +205,7 @@ class HealthMachine(RuleBasedStateMachine):
 
     def count(self, call: Call, verdict: Verdict, cause: Cause) -> None:
         if verdict is Verdict.OK:
-            self.connect_failures = 0
+            self.connect_failures = self.failed_in_a_row = 0
             if not call.was_slow:
                 self.counted.append(Counted(int(self.now), "ok"))
                 self.in_a_row = 0
@@ -217,8 +215,9 @@ class HealthMachine(RuleBasedStateMachine):
             noted[0].kind = "failed"
         else:
             self.counted.append(Counted(int(self.now), "failed"))
-        if not call.was_slow and cause is not Cause.PUSHBACK:
-            self.in_a_row += 1
+        if cause is not Cause.PUSHBACK:
+            self.failed_in_a_row += 1
+            self.in_a_row += not call.was_slow
         if cause is Cause.CONNECT:
             self.connect_failures += 1
             if self.connect_failures >= self.enough(RULES.connect_failures_max):
@@ -288,6 +287,14 @@ class HealthMachine(RuleBasedStateMachine):
     def never_more_probes_than_are_still_needed(self) -> None:
         running = sum(self.now < call.expires_at for call in self.live if call.permit.lease)
         assert running <= min(RULES.probes - self.passed, self.health.view(self.now).probes_running)
+
+    @invariant()
+    def only_what_is_shut_by_itself_was_tripped_by_a_rate(self) -> None:
+        health = self.health
+        shut = health.state in (State.OPEN, State.HALF_OPEN)
+        assert shut or not health.tripped_by_rate
+        assert (health.due_for_s(self.now) >= 0.0) is health.due(self.now)
+        assert shut or not health.due(self.now)
 
     @invariant()
     def open_always_ends(self) -> None:
