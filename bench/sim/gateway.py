@@ -14,10 +14,11 @@ from math import inf
 from bench.sim.endpoint import Endpoint, Outcome
 from bench.sim.plan import Rules
 from bench.sim.timeline import Timeline
-from gateway.domain.resilience.balance import Balancer, Kind, Latency
+from gateway.domain.resilience.balance import Balancer, Kind
 from gateway.domain.resilience.budget import RetryBudget
 from gateway.domain.resilience.gate import Evicted, Full, Gate
 from gateway.domain.resilience.health import Cause, Health, Permit, Refused, Verdict
+from gateway.domain.resilience.latency import Latency
 from gateway.domain.resilience.limiter import ConcurrencyLimit
 from gateway.domain.resilience.priority import Priority
 from gateway.domain.resilience.retry import Ending, Retry, decide
@@ -66,8 +67,8 @@ class Member:
     def tripped_by_rate(self) -> bool:
         return self.health.tripped_by_rate
 
-    def due(self, now: float) -> bool:
-        return self.health.due(now)
+    def due_for_s(self, now: float) -> float:
+        return self.health.due_for_s(now)
 
     def shut_for_s(self, now: float) -> float:
         return self.health.shut_for_s(now)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from gevent.event import Event
 
-from gateway.domain.resilience.balance import Latency
 from gateway.domain.resilience.gate import Evicted, Full, Gate, GateRules
+from gateway.domain.resilience.latency import Latency
 from gateway.domain.resilience.limiter import ConcurrencyLimit, LimitRules
 from gateway.domain.resilience.priority import Priority
 from gateway.rpc.address import Address
@@ -110,9 +110,9 @@ class Member:
         """Whether failures or slowness of calls shut it out."""
         return self.breaker.health.tripped_by_rate
 
-    def due(self, now: float) -> bool:
-        """Return whether a call would be its probe."""
-        return self.breaker.health.due(now)
+    def due_for_s(self, now: float) -> float:
+        """Return for how long calls might have been its probe; -1 if one would be none now."""
+        return self.breaker.health.due_for_s(now)
 
     def shut_for_s(self, now: float) -> float:
         """Return for how long its circuit has been open by itself; -1 if it is not."""

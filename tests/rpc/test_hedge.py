@@ -155,8 +155,10 @@ def test_a_call_whose_second_attempt_was_sent_was_sent(
     )
     url = stage.servers[0].url
     service = Service("peer", (url, f"http://127.0.0.1:{deaf_port}"), Policy(hedge=True))
+    label, deaf = f"peer@{url.removeprefix('http://')}", f"peer@127.0.0.1:{deaf_port}"
+    client.command(deaf, Event.FORCE_OPEN)  # else a call would find out about it
     stage.warm(client, service=service)
-    label = f"peer@{url.removeprefix('http://')}"
+    client.command(deaf, Event.RESET)
     client.command(label, Event.FORCE_OPEN)
     call = gevent.spawn(client.call, stage.call(service=service))
     # Runs as soon as the call waits for its connection: before it is late.

@@ -2,13 +2,14 @@
 
 Rules, in the order in which they are asked:
 
-1. A member whose circuit has cooled gets one call as its probe, if this call may be one.
+1. A member whose circuit has cooled gets one call as its probe, if this call may be one: it can be made again
+   elsewhere.  Any call may be one where active probes found the member well, or when nobody's was for a second.
 2. Fewer than half of the members take calls: the one that was shut out for longest gets a call before its time
-   (panic), at most one a second and member.  So many endpoints are seldom dead at once, and those that are left would
-   not stand the load of all.
-3. Of two drawn members that are ready and have room, the one with the lower cost: its peak-EWMA of the time to first
-   byte, times the calls it has, times its recent failures and one.  Two draws, and not a look at all: many gateways
-   with the same stale view would all find the same best one.
+   (panic), if this one can be made again; at most one a second and member.  So many endpoints are seldom dead at once,
+   and those that are left would not stand the load of all.
+3. Of two drawn members that are ready and have room, the one with the lower cost (``latency.py``).  Two draws, and not
+   a look at all: many gateways with the same stale view would all find the same best one.  Of a member that nobody
+   knows yet one call at a time finds out.
 4. None has room: the same among those that are ready; they have waiting lines.
 5. A member that was tried for this call before is taken only when no other is ready.
 6. None is ready: a probe or a panic, whatever the call is.  Else there is no choice.
@@ -17,10 +18,11 @@ The ejection cap: failure rates and slow calls that shut out more than half of t
 or one bad kind of call, than so many sick endpoints.  The excess, those with the fewest failures first, is
 **spared**: it takes calls past its open circuit, at four times its cost, asking for no permit and settling none.
 Where connections are refused, probes fail, or nearly every call fails, nothing is spared: there is nothing to gain.
+Nor is what an operator has forced open; it counts among the shut ones all the same.
 
 Slow start: a member that came back takes part in a draw with a chance that grows from a tenth to one.
 
-One member: no draw, no cost, no panic and no cap; its circuit alone decides.
+A service of one member has nothing to choose, and no use for all this: its circuit alone decides.
 
 Pure: times are monotonic seconds, draws are from [0, 1).  Deliberately absent: weights and zones.  Nothing here asks
 for a permit or a slot: who takes a choice does.
@@ -30,20 +32,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from math import exp, inf
 from typing import Protocol
 
 import msgspec
 
-__all__ = ["BalanceRules", "Balancer", "Candidate", "Choice", "Kind", "Latency"]
+from gateway.domain.resilience.latency import Latency
 
-#: Ended calls of a member whose outcome is remembered: few, so that one that is well again is soon believed.
-RECENT_CALLS = 8
-_RECENT_MASK = (1 << RECENT_CALLS) - 1
-#: Below this age an estimate has decayed by less than half a percent: not worth the exponential.
-_FRESH_S = 0.05
-#: Differences below this are noise, and a product with it still tells members by their calls.
-_LEAST_S = 0.000_1
+__all__ = ["BalanceRules", "Balancer", "Candidate", "Choice", "Kind"]
+
+#: For how long a probe is left to a call that can be made again elsewhere.  Where there are such calls one comes within
+#: that time; where there are none, somebody's call must find out, or the member would never come back.
+_FOR_REPEATABLE_S = 1.0
 #: The chance of a member that has just come back.
 _WEIGHT_MIN = 0.1
 
@@ -80,59 +79,6 @@ class BalanceRules(msgspec.Struct, frozen=True, kw_only=True):
     panic_rest_s: float = 1.0
 
 
-class Latency:
-    """What a member's last calls cost: a peak-EWMA of the time to first byte, and how many of them failed.
-
-    The estimate jumps up to a slow call at once, comes down with calls or time over *decay_s*, and never falls
-    through a failure: an endpoint that fails at once must not look like the fastest one.  A member all of whose last
-    eight calls failed costs nine times as much.  The circuit breaker needs more calls than that to judge; and where a
-    fleet shares the load, most of its members never get them from one caller.
-    """
-
-    __slots__ = ("_at", "_decay_s", "_estimate_s", "_failed")
-
-    def __init__(self, default_s: float = 0.03, decay_s: float = 10.0) -> None:
-        self._estimate_s = default_s
-        self._decay_s = decay_s
-        self._at = inf  # nothing was observed yet: the default does not decay
-        self._failed = 0  # a bit for each of the last calls
-
-    def __repr__(self) -> str:
-        return f"<Latency {1e3 * self._estimate_s:.1f} ms failed={self._failed.bit_count()}/{RECENT_CALLS}>"
-
-    @property
-    def failure_ratio(self) -> float:
-        """The share of failures among the last calls."""
-        return self._failed.bit_count() / RECENT_CALLS
-
-    def observe(self, now: float, ttfb_s: float) -> None:
-        """Count an answer whose first byte came after *ttfb_s*."""
-        self._failed = self._failed << 1 & _RECENT_MASK
-        if ttfb_s >= self._estimate_s or self._at == inf:
-            # A peak, or the first sample, beside which the default says nothing.
-            self._estimate_s = ttfb_s
-            self._at = now
-        elif now > self._at:
-            self._estimate_s = ttfb_s + (self._estimate_s - ttfb_s) * exp((self._at - now) / self._decay_s)
-            self._at = now
-
-    def failed(self, now: float, after_s: float) -> None:
-        """Count a failure that came after *after_s*."""
-        self._failed = (self._failed << 1 | 1) & _RECENT_MASK
-        if after_s > self._estimate_s:
-            self._estimate_s = after_s
-            self._at = now
-
-    def cost(self, now: float, in_flight: int) -> float:
-        """Return what one more call would cost beside the *in_flight* that are there: seconds, where none failed."""
-        estimate_s = self._estimate_s
-        age_s = now - self._at
-        if age_s > _FRESH_S:
-            # Nobody calls a member that was slow once, so time alone must bring it back.
-            estimate_s *= exp(-age_s / self._decay_s)
-        return (estimate_s + _LEAST_S) * (in_flight + 1) * (self._failed.bit_count() + 1)
-
-
 class Candidate(Protocol):
     """What is asked of a member.  The properties are asked on every call: keep them attributes."""
 
@@ -158,17 +104,18 @@ class Candidate(Protocol):
 
     @property
     def tripped_by_rate(self) -> bool:
-        """Whether failures or slowness of calls shut it out, and not refused connections, probes or an operator."""
+        """Whether failures or slowness of calls keep it shut, and not refused connections, probes or an operator."""
 
-    def due(self, now: float) -> bool:
-        """Return whether a call would get a probe's lease."""
+    def due_for_s(self, now: float) -> float:
+        """Return for how long calls might have been probes, ``inf`` if active ones say that it is well; -1 if one would
+        get no lease now."""
 
     def shut_for_s(self, now: float) -> float:
         """Return for how long its circuit has been open by itself; -1 if it is not, or by an operator's word."""
 
 
 class Balancer:
-    """Chooses among the *members* of one service, whose order never changes."""
+    """Chooses among the *members* of one service, two or more, whose order never changes."""
 
     __slots__ = ("_draw", "_members", "_ready", "_rules")
 
@@ -188,11 +135,6 @@ class Balancer:
     def choose(self, now: float, tried: int, may_probe: bool) -> Choice | None:
         """Return who gets the call.  *tried* has bit ``1 << index`` set for each member it was sent to before."""
         members = self._members
-        if len(members) == 1:
-            member = members[0]
-            if member.ready:
-                return self._ready[0]
-            return Choice(0, Kind.PROBE) if member.due(now) else None
         if tried:
             return self._choose_among_mixed(now, tried, may_probe)
         for member in members:
@@ -206,11 +148,12 @@ class Balancer:
         one, other = members[first], members[second]
         if one.room and other.room:
             settled = now - self._rules.slow_start_s
-            if one.since > settled or other.since > settled:
-                return self._ready[self._cheaper(first, second, now, ())]
-            if one.latency.cost(now, one.in_flight) <= other.latency.cost(now, other.in_flight):
-                return self._ready[first]
-            return self._ready[second]
+            if one.since <= settled and other.since <= settled:
+                cost = one.latency.cost(now, one.in_flight)
+                other_cost = other.latency.cost(now, other.in_flight)
+                if cost and other_cost:
+                    return self._ready[first] if cost <= other_cost else self._ready[second]
+            return self._ready[self._cheaper(first, second, now, ())]
         return self._choose_among_mixed(now, tried, may_probe)
 
     def others_left(self, tried: int) -> bool:
@@ -237,9 +180,10 @@ class Balancer:
         shut = [index for index, member in enumerate(members) if not member.ready]
         spared = self._spare(shut)
         taking = [index for index in range(len(members)) if index not in shut or index in spared]
-        if shut and (may_probe or not taking):
-            extra = self._probe(now, shut, tried if taking else 0)
-            if extra is None and 2 * len(taking) < len(members):
+        if shut:
+            eager = may_probe or not taking
+            extra = self._probe(now, shut, tried if taking else 0, 0.0 if eager else _FOR_REPEATABLE_S)
+            if extra is None and eager and 2 * len(taking) < len(members):
                 extra = self._panic(now, shut, spared)
             if extra is not None:
                 return extra
@@ -270,15 +214,18 @@ class Balancer:
         if spared:
             cost *= self._rules.spared_cost if first in spared else 1.0
             other_cost *= self._rules.spared_cost if second in spared else 1.0
-        return first if cost <= other_cost else second
+        chosen, least = (first, cost) if cost <= other_cost else (second, other_cost)
+        if not least:
+            self._members[chosen].latency.begin_trial(now)
+        return chosen
 
     def _takes_part(self, back_for_s: float) -> bool:
         weight = _WEIGHT_MIN + (1.0 - _WEIGHT_MIN) * back_for_s / self._rules.slow_start_s
         return self._draw() < weight
 
-    def _probe(self, now: float, shut: Sequence[int], tried: int) -> Choice | None:
+    def _probe(self, now: float, shut: Sequence[int], tried: int, due_min_s: float) -> Choice | None:
         for index in shut:
-            if not tried >> index & 1 and self._members[index].due(now):
+            if not tried >> index & 1 and self._members[index].due_for_s(now) >= due_min_s:
                 return Choice(index, Kind.PROBE)
         return None
 

@@ -12,27 +12,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.resilience.balance import Balancer, BalanceRules, Choice, Kind, Latency
+from gateway.domain.resilience.balance import Balancer, BalanceRules, Choice, Kind
+from gateway.domain.resilience.latency import Latency
 
 RULES = BalanceRules()
 NOW = 1_000.0
 
 
+def known(ttfb_s: float = 0.03) -> Latency:
+    """Return what calls cost a member that has just answered one."""
+    latency = Latency()
+    latency.observe(NOW, ttfb_s)
+    return latency
+
+
 @dataclass
 class Member:
-    """A member that is whatever a test says."""
+    """A member that is whatever a test says; ``test_balance_members.py`` has those that can be."""
 
     ready: bool = True
     room: bool = True
     in_flight: int = 0
-    latency: Latency = field(default_factory=Latency)
+    latency: Latency = field(default_factory=known)
     since: float = -inf
     tripped_by_rate: bool = False
-    cooled: bool = False
+    due_s: float = -1.0
     open_s: float = -1.0
 
-    def due(self, now: float) -> bool:
-        return self.cooled
+    def due_for_s(self, now: float) -> float:
+        return self.due_s
 
     def shut_for_s(self, now: float) -> float:
         return self.open_s
@@ -47,17 +55,11 @@ def shut(*, failed: int = 4, by_rate: bool = True, open_s: float = 0.0) -> Membe
 
 
 def slow(ttfb_s: float, **more: object) -> Member:
-    member = Member(**more)  # type: ignore[arg-type]
-    member.latency.observe(NOW, ttfb_s)
-    return member
+    return Member(latency=known(ttfb_s), **more)  # type: ignore[arg-type]
 
 
 def balancer(*members: Member, draw: Callable[[], float] | None = None) -> Balancer:
     return Balancer(members, RULES, draw or random.Random(5).random)
-
-
-def never() -> float:
-    raise AssertionError("nothing is drawn for a choice of one")
 
 
 def shares(members: list[Member], count: int = 4_000, *, tried: int = 0) -> Counter[tuple[int, Kind]]:
@@ -65,13 +67,6 @@ def shares(members: list[Member], count: int = 4_000, *, tried: int = 0) -> Coun
     chooser = balancer(*members)
     choices = [chooser.choose(NOW, tried, False) for _ in range(count)]
     return Counter((choice.index, choice.kind) for choice in choices if choice)
-
-
-def test_one_member_is_taken_as_its_circuit_says() -> None:
-    """No draw, no panic and no cap: there is nobody else to protect."""
-    assert balancer(Member(room=False), draw=never).choose(NOW, 1, False) == Choice(0, Kind.READY)
-    assert balancer(Member(ready=False, cooled=True), draw=never).choose(NOW, 0, False) == Choice(0, Kind.PROBE)
-    assert balancer(shut(open_s=100.0), draw=never).choose(NOW, 0, True) is None
 
 
 def test_equal_members_get_equal_shares() -> None:
@@ -112,16 +107,38 @@ def test_others_left() -> None:
     """Only ready members that were not tried are others."""
     assert balancer(Member(), Member()).others_left(0b01)
     assert not balancer(Member(), Member()).others_left(0b11)
-    assert not balancer(Member(), Member(ready=False, cooled=True)).others_left(0b01)
+    assert not balancer(Member(), Member(ready=False, due_s=0.0)).others_left(0b01)
 
 
 def test_a_cooled_member_gets_a_call_that_may_be_a_probe() -> None:
     """A call that may not, or was there before, goes to a ready one; if there is none, it goes all the same."""
-    cooled = Member(ready=False, cooled=True)
+    cooled = Member(ready=False, due_s=0.9)
     assert balancer(Member(), Member(), cooled).choose(NOW, 0, True) == Choice(2, Kind.PROBE)
     assert balancer(Member(), cooled).choose(NOW, 0, False) == Choice(0, Kind.READY)
     assert balancer(Member(), cooled).choose(NOW, 0b10, True) == Choice(0, Kind.READY)
     assert balancer(shut(by_rate=False), cooled).choose(NOW, 0b10, False) == Choice(1, Kind.PROBE)
+
+
+@pytest.mark.parametrize("due_s", [1.0, inf])
+def test_a_member_that_waits_in_vain_for_such_a_call_gets_any(due_s: float) -> None:
+    """Or one that active probes found well; but none that was there before."""
+    cooled = Member(ready=False, due_s=due_s)
+    assert balancer(Member(), cooled).choose(NOW, 0, False) == Choice(1, Kind.PROBE)
+    assert balancer(Member(), cooled).choose(NOW, 0b10, False) == Choice(0, Kind.READY)
+
+
+def test_of_a_member_that_nobody_knows_one_call_finds_out() -> None:
+    """The first that is drawn for it; the next ones go where something is known."""
+    unknown = Member(latency=Latency())
+    members = [slow(0.01), slow(0.01, in_flight=1), unknown]
+    assert shares(members)[2, Kind.READY] == 1
+    unknown.latency.failed(NOW, 0.001)
+    assert shares(members)[2, Kind.READY] == 0
+    unknown.latency, unknown.since = Latency(), NOW - 9.0
+    assert shares(members)[2, Kind.READY] == 1, "also in its slow start"
+    members[1] = shut()
+    unknown.latency = Latency()
+    assert shares(members)[2, Kind.READY] == 1, "also beside a sick one"
 
 
 def test_panic_probes_the_one_that_was_shut_for_longest() -> None:
@@ -161,7 +178,7 @@ def test_nothing_is_spared_that_refuses_or_fails_nearly_always() -> None:
 def test_a_spared_member_takes_part_at_four_times_its_cost() -> None:
     """Its choice says that no permit is asked for."""
     members = [slow(0.02, in_flight=2), shut(failed=0), shut(failed=6), shut(failed=6)]
-    members[1].latency.observe(NOW, 0.02)
+    members[1].latency = known(0.02)
     assert shares(members) == {(0, Kind.READY): 4_000}
     members[0].in_flight = 4
     assert shares(members) == {(1, Kind.SPARED): 4_000}
@@ -197,68 +214,6 @@ def test_slow_start_ends_and_hinders_nobody_where_all_are_new() -> None:
     assert shares([slow(0.01, since=NOW), slow(0.05, room=False)]) == {(0, Kind.READY): 4_000}
 
 
-def test_latency_begins_with_a_default_that_the_first_sample_replaces() -> None:
-    """The default does not decay while nobody calls."""
-    latency = Latency()
-    assert latency.cost(NOW, 0) == pytest.approx(0.03, rel=0.01)
-    latency.observe(NOW, 0.002)
-    assert latency.cost(NOW, 1) == pytest.approx(2 * 0.002, rel=0.1)
-
-
-def test_latency_jumps_up_and_comes_down_with_time() -> None:
-    """A peak counts at once; a tenth of it is left after 23 s, with fast calls or without any."""
-    quiet, called = Latency(), Latency()
-    for latency in (quiet, called):
-        latency.observe(0.0, 0.001)
-        latency.observe(0.5, 1.0)
-        assert latency.cost(0.5, 0) == pytest.approx(1.0, rel=0.01)
-    for step in range(2_300):
-        called.observe(0.5 + step / 100, 0.001)
-    assert quiet.cost(23.5, 0) == pytest.approx(0.1, rel=0.02)
-    assert called.cost(23.5, 0) == pytest.approx(0.1, rel=0.02)
-
-
-def test_a_sample_of_an_instant_before_replaces_nothing() -> None:
-    """Callers read the clock and wait their turn: time may seem to go back."""
-    latency = Latency()
-    latency.observe(10.0, 1.0)
-    latency.observe(9.0, 0.001)
-    assert latency.cost(10.0, 0) == pytest.approx(1.0, rel=0.01)
-
-
-def test_a_failure_never_makes_a_member_look_faster() -> None:
-    """One that fails at once costs twice as much; one that fails late, what it took besides."""
-    latency = Latency()
-    latency.observe(0.0, 0.05)
-    latency.failed(0.0, 0.001)
-    assert latency.cost(0.0, 0) == pytest.approx(2 * 0.05, rel=0.01)
-    latency.failed(0.0, 2.0)
-    assert latency.cost(0.0, 0) == pytest.approx(3 * 2.0, rel=0.01)
-
-
-def test_failures_are_those_of_the_last_eight_calls() -> None:
-    """Older ones are forgotten."""
-    latency = Latency()
-    for _ in range(40):
-        latency.failed(0.0, 0.0)
-    assert latency.failure_ratio == 1.0
-    assert latency.cost(0.0, 0) == pytest.approx(9 * 0.03, rel=0.01)
-    for _ in range(2):
-        latency.observe(0.0, 0.03)
-    assert latency.failure_ratio == 0.75
-    for _ in range(6):
-        latency.observe(0.0, 0.03)
-    assert latency.failure_ratio == 0.0
-    assert latency.cost(0.0, 0) == pytest.approx(0.03, rel=0.01)
-
-
-def test_costs_still_tell_by_calls_after_a_long_silence() -> None:
-    """Where every estimate has decayed to nothing."""
-    latency = Latency()
-    latency.observe(0.0, 0.05)
-    assert latency.cost(1e9, 3) > latency.cost(1e9, 2) > 0
-
-
 MEMBERS = st.builds(
     lambda ready, rest, failed, **more: Member(
         ready=ready, latency=_failing(failed), **({} if ready else rest), **more
@@ -267,7 +222,7 @@ MEMBERS = st.builds(
     rest=st.fixed_dictionaries(
         {
             "tripped_by_rate": st.booleans(),
-            "cooled": st.booleans(),
+            "due_s": st.sampled_from([-1.0, 0.0, 0.9, 1.0, inf]),
             "open_s": st.sampled_from([-1.0, 0.0, 0.9, 1.0, 30.0]),
         }
     ),
@@ -279,7 +234,7 @@ MEMBERS = st.builds(
 
 
 def _failing(failed: int) -> Latency:
-    latency = Latency()
+    latency = known()
     for _ in range(failed):
         latency.failed(NOW, 0.0)
     return latency
@@ -301,19 +256,21 @@ def test_every_choice_is_the_best_kind_there_is(
     taking = [index for index, member in enumerate(members) if member.ready or index in spared]
     if choice is None:
         assert not taking
-        assert not any(member.cooled or member.open_s >= RULES.panic_rest_s for member in members)
+        assert not any(member.due_s >= 0.0 or member.open_s >= RULES.panic_rest_s for member in members)
         return
     member = members[choice.index]
     assert member.ready is (choice.kind is Kind.READY)
     assert choice.kind is not Kind.SPARED or choice.index in spared
     if choice.kind is Kind.PROBE:
-        assert member.cooled
-        assert may_probe or not taking
+        # Nobody waits for ever for a call that can be made again.
+        assert member.due_s >= (0.0 if may_probe or not taking else 1.0)
     elif choice.kind is Kind.PANIC:
         assert member.open_s >= RULES.panic_rest_s
         assert 2 * len(taking) < len(members)
+        # Before its time: where another takes calls, only one that can be made again there.
         assert may_probe or not taking
     else:
+        assert not any(each.due_s >= 1.0 and not tried >> index & 1 for index, each in enumerate(members))
         fresh = [index for index in taking if not tried >> index & 1]
         assert choice.index in (fresh or taking)
         assert member.room or not any(members[index].room for index in fresh or taking)
