@@ -114,8 +114,7 @@ def test_the_rules_hear_of_every_call() -> None:
     world = World(SMALL, Rules())
     world.run(30.0, load=0.8)
     for gateway in world.gateways:
-        # In the last ten seconds, and the slot of the window that runs.
-        assert 0.25 < gateway.budget.view(world.timeline.now).calls / gateway.calls < 0.5
+        assert f" calls={gateway.calls} spent={gateway.retries} " in repr(gateway.budget)
         for member in gateway.members:
             assert 0.8 * SMALL.service_s < member.limit.baseline_s < 1.3 * SMALL.service_s
             assert 0.5 * SMALL.service_s < member.latency.cost(world.timeline.now, 0) < 3 * SMALL.service_s

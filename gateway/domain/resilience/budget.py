@@ -26,9 +26,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-import msgspec
-
-__all__ = ["BudgetView", "RetryBudget"]
+__all__ = ["RetryBudget"]
 
 #: Steps in which the window slides.
 _SLOTS = 10
@@ -36,20 +34,11 @@ _SLOTS = 10
 _LENT_S = 1.0
 
 
-class BudgetView(msgspec.Struct, frozen=True):
-    """What a person is shown: the counts of the last window, and what could be spent at once."""
-
-    calls: int
-    retries: int
-    hedges: int
-    left: int
-
-
 class RetryBudget:
     """``deposit`` once a call, ``withdraw`` before a further attempt of it, ``withdraw_hedge`` before a
     hedge."""
 
-    __slots__ = ("_all", "_began_at", "_calls", "_hedges", "_marks", "_slot_ends_at", "_slot_s")
+    __slots__ = ("_all", "_began_at", "_calls", "_hedges", "_slot_ends_at", "_slot_s")
 
     def __init__(
         self, ratio: float = 0.2, per_s: float = 10.0, window_s: float = 10.0, hedge_ratio: float = 0.05
@@ -61,8 +50,6 @@ class RetryBudget:
         self._began_at = math.nan
         # Life begins with the first use, which finds this slot over.
         self._slot_ends_at = -math.inf
-        # Calls, spent and hedges as they were at the beginning of each slot of the window.
-        self._marks: deque[tuple[int, int, int]] = deque([(0, 0, 0)], maxlen=_SLOTS)
 
     def __repr__(self) -> str:
         return f"<RetryBudget calls={self._calls} spent={self._all.spent} hedges={self._hedges.spent}>"
@@ -91,19 +78,6 @@ class RetryBudget:
         self._hedges.spend(self._calls, now - self._began_at)
         return True
 
-    def view(self, now: float) -> BudgetView:
-        """Return what a person wants to see at *now*."""
-        if now >= self._slot_ends_at:
-            self._turn(now)
-        calls, spent, hedges = self._marks[0]
-        hedges = self._hedges.spent - hedges
-        return BudgetView(
-            calls=self._calls - calls,
-            retries=self._all.spent - spent - hedges,
-            hedges=hedges,
-            left=max(0, int(self._all.left(self._calls, now - self._began_at))),
-        )
-
     def _turn(self, now: float) -> None:
         if self._slot_ends_at == -math.inf:
             self._began_at, self._slot_ends_at = now, now + self._slot_s
@@ -114,7 +88,6 @@ class RetryBudget:
             elapsed_s = self._slot_ends_at + slot * self._slot_s - self._began_at
             self._all.end_slot(self._calls, elapsed_s)
             self._hedges.end_slot(self._calls, elapsed_s)
-            self._marks.append((self._calls, self._all.spent, self._hedges.spent))
         self._slot_ends_at += ended * self._slot_s
 
 

@@ -27,7 +27,7 @@ Rules:
 
 What this costs: an endpoint that becomes slower for good by more than the tolerance, just while its limit is in use
 (soon after an overload, therefore), looks like one that others overload.  It gets less than it could take until there
-is a quiet moment, or somebody says ``forget``.
+is a quiet moment.
 
 Pure: time (monotonic seconds) is an argument.  An instance belongs to one thread; nothing here yields.  Deliberately
 absent: who may enter and who waits, which is the gate's.
@@ -99,21 +99,6 @@ class ConcurrencyLimit:
         self._rules = rules
         self._samples_min = rules.samples_min
         self._tolerated = log(rules.tolerance)
-        self.forget()
-
-    def __repr__(self) -> str:
-        return (
-            f"<ConcurrencyLimit {self.limit} of {self._rules.floor} to {self._rules.ceiling},"
-            f" baseline {self.baseline_s * 1_000:.1f} ms>"
-        )
-
-    @property
-    def baseline_s(self) -> float:
-        """The round trip without queueing; 0 as long as it is unknown."""
-        return 0.0 if self._baseline == inf else exp(self._baseline)
-
-    def forget(self) -> None:
-        """Begin anew."""
         #: Calls that may be under way at once.
         self.limit = self._rules.ceiling
         self._exact = float(self.limit)
@@ -131,6 +116,17 @@ class ConcurrencyLimit:
         self._settled_at = -inf
         self._drowned_at = -inf
         self._open_window(-inf)
+
+    def __repr__(self) -> str:
+        return (
+            f"<ConcurrencyLimit {self.limit} of {self._rules.floor} to {self._rules.ceiling},"
+            f" baseline {self.baseline_s * 1_000:.1f} ms>"
+        )
+
+    @property
+    def baseline_s(self) -> float:
+        """The round trip without queueing; 0 as long as it is unknown."""
+        return 0.0 if self._baseline == inf else exp(self._baseline)
 
     def _open_window(self, ripe_at: float) -> None:
         self._ripe_at = ripe_at

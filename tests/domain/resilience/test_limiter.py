@@ -236,16 +236,6 @@ def test_a_hundred_gateways_share_one_backend(kind: str) -> None:
     assert limits[89] <= 25
 
 
-def test_what_was_learned_can_be_forgotten() -> None:
-    world = World("constant", servers=4, service_s=0.05)
-    world.run(10.0, 5.0)
-    assert world.limit.limit < 1_024
-
-    world.limit.forget()
-
-    assert (world.limit.limit, world.limit.baseline_s) == (1_024, 0.0)
-
-
 def test_a_round_trip_of_no_time_is_no_accident() -> None:
     world = World("constant", servers=1, service_s=1.0)
     for call in range(200):
