@@ -41,8 +41,8 @@ class Member:
     """One of the copies of a service."""
 
     __slots__ = (
-        "_settings", "_slots_max", "_stopped", "address", "breaker", "gate", "is_compared", "label", "latency",
-        "limit", "patience_s", "pool", "pushback_counts", "slow_s", "writer",
+        "_settings", "_slots_max", "address", "body_bytes_max", "breaker", "gate", "health", "is_compared", "label",
+        "latency", "limit", "patience_s", "pool", "pushback_counts", "slow_s", "stopped", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -65,8 +65,11 @@ class Member:
         #: Whether a 429 says something about the endpoint, and not about one of its callers alone.
         self.pushback_counts = pushback_counts
         self.patience_s = settings.breaker_patience_s
+        self.body_bytes_max = settings.body_bytes_max
         self.pool = pool
         self.breaker = breaker
+        #: The breaker's, for those who only ask.
+        self.health = breaker.health
         self.latency = Latency()
         #: Whether it has siblings: else nobody asks how fast it is.
         self.is_compared = is_compared
@@ -78,7 +81,8 @@ class Member:
         self.gate = Gate(GateRules(slots_max=slots_max, waiters_max=settings.waiters_max), self.limit)
         self._settings = settings
         self._slots_max = slots_max
-        self._stopped = False
+        #: Whether nobody is let in any more.
+        self.stopped = False
 
     def __repr__(self) -> str:
         return f"<Member {self.label}: {self.gate!r} {self.breaker!r} {self.pool!r}>"
@@ -88,7 +92,7 @@ class Member:
     @property
     def ready(self) -> bool:
         """Whether its circuit lets everybody through."""
-        return self.breaker.health.open_to_all
+        return self.health.open_to_all
 
     @property
     def room(self) -> bool:
@@ -103,51 +107,28 @@ class Member:
     @property
     def since(self) -> float:
         """When it last came back."""
-        return self.breaker.health.closed_at
+        return self.health.closed_at
 
     @property
     def tripped_by_rate(self) -> bool:
         """Whether failures or slowness of calls shut it out."""
-        return self.breaker.health.tripped_by_rate
+        return self.health.tripped_by_rate
 
     def due_for_s(self, now: float) -> float:
         """Return for how long calls might have been its probe; -1 if one would be none now."""
-        return self.breaker.health.due_for_s(now)
+        return self.health.due_for_s(now)
 
     def shut_for_s(self, now: float) -> float:
         """Return for how long its circuit has been open by itself; -1 if it is not."""
-        return self.breaker.health.shut_for_s(now)
+        return self.health.shut_for_s(now)
 
-    def enter(self, budget: Budget, priority: Priority, tenant: str) -> bool:
-        """Take a slot, waiting for one if need be; return whether that took time.
+    def wait(self, budget: Budget, priority: Priority, tenant: str) -> None:
+        """Wait for a slot, after ``gate.enter`` has said that there is none.
 
         :raises CallRefused: there is none in time, or none to wait for.
         """
-        if self._stopped:
+        if self.stopped:
             raise stopped()
-        if self.gate.enter(priority, tenant):
-            return False
-        self._wait(budget, priority, tenant)
-        return True
-
-    def leave(self, tenant: str) -> None:
-        """Give the slot back; whoever waits gets it now."""
-        granted = self.gate.leave(tenant)
-        while granted is not None:
-            assert isinstance(granted, Waiter)
-            granted.granted = True
-            granted.woken.set()
-            granted = self.gate.grant()
-
-    def stop(self) -> None:
-        """Refuse from now on, those who wait included, and close what lies idle.  Safe to call twice."""
-        self._stopped = True
-        self.pool.stop()
-        for waiter in self.gate.dismiss():
-            assert isinstance(waiter, Waiter)
-            waiter.woken.set()
-
-    def _wait(self, budget: Budget, priority: Priority, tenant: str) -> None:
         # Half of what is left: who gets in with no time to be answered only takes the room of others.
         wait_s = min(budget.left_s() / 2, budget.timeouts.pool_wait_s)
         waiter = Waiter()
@@ -169,6 +150,26 @@ class Member:
         if not waiter.granted:
             raise self._in_vain(waiter, wait_s)
 
+    def leave(self, tenant: str) -> None:
+        """Give the slot back; whoever waits gets it now."""
+        self.wake(self.gate.leave(tenant))
+
+    def wake(self, granted: object | None) -> None:
+        """Tell who has been granted a slot, and give out what else is free."""
+        while granted is not None:
+            assert isinstance(granted, Waiter)
+            granted.granted = True
+            granted.woken.set()
+            granted = self.gate.grant()
+
+    def stop(self) -> None:
+        """Refuse from now on, those who wait included, and close what lies idle.  Safe to call twice."""
+        self.stopped = True
+        self.pool.stop()
+        for waiter in self.gate.dismiss():
+            assert isinstance(waiter, Waiter)
+            waiter.woken.set()
+
     def _withdraw(self, waiter: Waiter, tenant: str) -> None:
         # Killed between the grant and the wake-up: what was given goes on to the next.
         if not self.gate.withdraw(waiter) and waiter.granted:
@@ -176,7 +177,7 @@ class Member:
 
     def _in_vain(self, waiter: Waiter, waited_s: float) -> CallRefused:
         self.gate.withdraw(waiter)
-        if self._stopped:
+        if self.stopped:
             return stopped()
         if waiter.evicted:
             return self._refusal("shed", f"{self._settings.waiters_max} wait who matter more (rpc.waiters_max)")
