@@ -75,6 +75,11 @@ class Backend:
     def __repr__(self) -> str:
         return f"<Backend {self.service.name}: {self.calls} calls, {list(self.members)}>"
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way, or what is left of one."""
+        return self.calls > 0 or any(member.in_flight or member.pool.busy for member in self.members)
+
     def enter(self, call: Call) -> Budget:
         """Begin *call*; its time runs.  Whoever began one takes one from ``calls`` exactly once.
 
@@ -133,7 +138,12 @@ class Backend:
         while True:
             tries.number += 1
             try:
-                exchange = self._answer(call, budget, tries)
+                began_at = budget.started_at if tries.number == 1 else self._clock()
+                if self._only is not None and self._hedger is None:
+                    exchange = Exchange(self._only, call, budget, began_at)
+                    exchange.open()
+                else:
+                    exchange = self._attempt(call, budget, tries, began_at)
             except (CallFailed, CallRefused) as error:
                 if not self._again_after(error, call, budget, tries):
                     raise
@@ -156,24 +166,18 @@ class Backend:
             exchange.drop()  # before the pause: its slot and its connection are others' meanwhile
             self._retries.pause(pause_s)
 
-    def _answer(self, call: Call, budget: Budget, tries: Tries) -> Exchange:
-        began_at = budget.started_at if tries.number == 1 else self._clock()
-        if self._hedger is None or not call.idempotent:
-            return self._attempt(call, budget, tries, began_at)
-        return self._hedger.race(lambda began_at: self._attempt(call, budget, tries, began_at), began_at)
-
     def _attempt(self, call: Call, budget: Budget, tries: Tries, began_at: float) -> Exchange:
-        member, spared = self._only, False
-        if member is None:
-            index, spared = self._choose(began_at, call, tries)
-            member = self.members[index]
-            tries.tried |= 1 << index
-        request = member.writer.write(call)
-        exchange = Exchange(member, call, budget, began_at, spared)
-        body_bytes_max = call.body_bytes_max
-        if body_bytes_max is None:
-            body_bytes_max = self._settings.body_bytes_max
-        exchange.open(request, body_bytes_max)
+        if self._hedger is None or not call.idempotent:
+            return self._attempt_somewhere(call, budget, tries, began_at)
+        return self._hedger.race(
+            lambda began_at: self._attempt_somewhere(call, budget, tries, began_at), began_at
+        )
+
+    def _attempt_somewhere(self, call: Call, budget: Budget, tries: Tries, began_at: float) -> Exchange:
+        index, spared = (0, False) if self._only is not None else self._choose(began_at, call, tries)
+        tries.tried |= 1 << index
+        exchange = Exchange(self.members[index], call, budget, began_at, spared)
+        exchange.open()
         return exchange
 
     def _redirected(self, exchange: Exchange, call: Call) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import gevent
 
@@ -106,17 +106,21 @@ class RpcClient:
         backends = list(self._backends.values())
         for backend in backends:
             backend.stop()
-        while any(backend.calls for backend in backends):
-            left_s = deadline.left_s(self._clock())
-            if not left_s:
-                break
-            gevent.sleep(min(left_s, DRAIN_POLL_S))
+        self._await_end(backends, deadline.expires_at)
         for backend in backends:
             backend.abort()
+        self._await_end(backends, self._clock() + ABORTED_WITHIN_S)
         self._builder.stop()
         sweeper, self._sweeper = self._sweeper, None
         if sweeper is not None:
             sweeper.kill(block=False)
+
+    def _await_end(self, backends: Sequence[Backend], until: float) -> None:
+        while any(backend.is_busy for backend in backends):
+            left_s = until - self._clock()
+            if left_s <= 0:
+                return
+            gevent.sleep(min(left_s, DRAIN_POLL_S))
 
     def _backend(self, service: Service) -> Backend:
         return self._backends.get(service) or self._remember(service)
@@ -170,5 +174,7 @@ class RpcClient:
 
 #: Seconds between two looks at idle connections.
 SWEEP_PERIOD_S = 0.5
+#: Seconds that aborted calls get to notice and to close what they hold.
+ABORTED_WITHIN_S = 0.2
 #: Seconds between two looks at calls under way, while stopping.
 DRAIN_POLL_S = 0.02

@@ -13,7 +13,7 @@ import gevent
 from gateway import telemetry
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed, SwitchboardError
-from gateway.domain.resilience.health import Cause, Verdict
+from gateway.domain.resilience.health import Cause, Permit, Verdict
 from gateway.rpc.breaker import judge_error, judge_status
 from gateway.rpc.call import Call
 from gateway.rpc.connection import Connection
@@ -24,6 +24,9 @@ from gateway.rpc.response import ResponseReader
 from gateway.rpc.timeouts import Budget
 
 __all__ = ["Exchange"]
+
+#: A member of an Enum costs twice as much as a global.
+OK = Verdict.OK
 
 #: Statuses by which an endpoint says that there is too much to do.
 OVERLOADED = frozenset({429, 503})
@@ -38,18 +41,27 @@ class Exchange:
     """
 
     __slots__ = (
-        "_began_at", "_budget", "_call", "_connection", "_judged", "_permit", "_was_slow", "member", "reader", "reused",
+        "_began_at", "_budget", "_call", "_connection", "_judged", "_permit", "_request", "_was_slow", "member",
+        "reader", "reused",
     )  # fmt: skip
 
+    _permit: Permit | None
+
+    # What runs for each call is written without the calls between: ``gate.enter`` and ``health.admit`` are all that
+    # nearly every attempt needs of its member and its breaker.
+
     def __init__(self, member: Member, call: Call, budget: Budget, began_at: float, spared: bool = False) -> None:
-        if member.enter(budget, call.priority, call.tenant):
+        self._request = member.writer.write(call)
+        if member.stopped or not member.gate.enter(call.priority, call.tenant):
+            member.wait(budget, call.priority, call.tenant)
             began_at = budget.clock()  # what it waited here is not the endpoint's
-        try:
-            # Spared: the balancer has reasons to pass by the circuit; it is neither asked nor told.
-            self._permit = None if spared else member.breaker.admit(began_at, budget.ends_at - began_at)
-        except BaseException:
-            member.leave(call.tenant)
-            raise
+        if spared:
+            # The balancer has reasons to pass by the circuit; it is neither asked nor told.
+            self._permit = None
+        elif member.health.open_to_all:
+            self._permit = member.health.admit(began_at, 0.0)  # type: ignore[assignment]  # never refused then
+        else:
+            self._permit = self._admitted(member, call, began_at, budget)
         self.member = member
         self._call = call
         self._budget = budget
@@ -60,13 +72,13 @@ class Exchange:
         self.reused = False
         self.reader: ResponseReader
 
-    def open(self, request: bytes, body_bytes_max: int) -> None:
-        """Send *request* and wait for the head of its answer."""
+    def open(self) -> None:
+        """Send the request and wait for the head of its answer."""
         try:
             connection = self._connection = self.member.pool.acquire(self._budget)
             self.reused = connection.calls > 0
             try:
-                self._ask(connection, request, body_bytes_max)
+                self._ask(connection)
             except ConnectionLost as error:
                 if not self.reused or error.sent != "never":
                     raise
@@ -76,7 +88,7 @@ class Exchange:
                 self._connection = None  # closed by ``replace``, whatever that one raises
                 connection = self._connection = self.member.pool.replace(connection, self._budget)
                 self.reused = False
-                self._ask(connection, request, body_bytes_max)
+                self._ask(connection)
             self.reader = connection.reader
         except BaseException as error:
             self.fail(error)
@@ -108,7 +120,10 @@ class Exchange:
     def drop(self) -> None:
         """Give everything back: the answer will be asked for again."""
         if self.reader.done:
+            connection = self._connection
             self.finish()
+            assert connection is not None
+            connection.idle_turn = -1.0  # who answers with a failure may well close behind it
         else:
             self._discard("left")
 
@@ -129,13 +144,21 @@ class Exchange:
             self._settle(judgement, now)
         self._discard(error.reason if isinstance(error, SwitchboardError) else "cancelled")
 
-    def _ask(self, connection: Connection, request: bytes, body_bytes_max: int) -> None:
-        call = self._call
+    def _admitted(self, member: Member, call: Call, now: float, budget: Budget) -> Permit:
+        try:
+            return member.breaker.admit(now, budget.ends_at - now)
+        except BaseException:
+            member.leave(call.tenant)
+            raise
+
+    def _ask(self, connection: Connection) -> None:
+        call, member, request = self._call, self.member, self._request
         if call.deadline_header:
             left_s = self._budget.ends_at - self._budget.clock() - call.deadline_margin_s
             request = finish(call, request, max(0, int(1000 * left_s)))
-        slow_at = connection.taken_at + self.member.slow_s
-        connection.ask(request, self._budget, slow_at, self._slow, call.method == "HEAD", body_bytes_max)
+        bytes_max = member.body_bytes_max if call.body_bytes_max is None else call.body_bytes_max
+        slow_at = connection.taken_at + member.slow_s
+        connection.ask(request, self._budget, slow_at, self._slow, call.method == "HEAD", bytes_max)
 
     def _slow(self) -> None:
         if self._permit is not None:
@@ -147,18 +170,22 @@ class Exchange:
         # others out.  What breaks later is a failure of its own.
         member, status = self.member, connection.reader.status
         now = connection.read_at = self._budget.clock()
-        judgement = judge_status(status, pushback_counts=member.pushback_counts)
-        if judgement[0] is not Verdict.FAILED:
-            took_s = now - connection.taken_at
+        took_s = now - connection.taken_at
+        self._judged = True
+        if status < 429 or (status < 500 and (status > 429 or not member.pushback_counts)):
             member.limit.sample(now, took_s, member.gate.in_flight)
             if member.is_compared:
                 member.latency.observe(now, took_s)
         else:
-            member.latency.failed(now, now - connection.taken_at)
+            member.latency.failed(now, took_s)
             if status in OVERLOADED:
-                member.limit.drop(now, now - connection.taken_at, member.gate.in_flight)
-        self._judged = True
-        self._settle(judgement, now)
+                member.limit.drop(now, took_s, member.gate.in_flight)
+        permit = self._permit
+        if status < 429 and permit is not None and not permit.lease:
+            # A plain success changes nothing that would have to be told.
+            member.health.settle(permit, OK, now, 0.0, Cause.CALL, self._was_slow)
+        else:
+            self._settle(judge_status(status, pushback_counts=member.pushback_counts), now)
 
     def _settle(self, judgement: tuple[Verdict, Cause], now: float) -> None:
         if self._permit is not None:
@@ -195,12 +222,16 @@ class Exchange:
         self._end(outcome, status, self._budget.clock())
 
     def _end(self, outcome: str, status: int, now: float) -> None:
-        self.member.leave(self._call.tenant)
-        telemetry.event(
-            "rpc.call",
-            endpoint=self.member.label,
-            outcome=outcome,
-            status=status,
-            reused=self.reused,
-            duration_s=now - self._began_at,
-        )
+        member = self.member
+        granted = member.gate.leave(self._call.tenant)
+        if granted is not None:
+            member.wake(granted)
+        if telemetry.heard("rpc.call"):
+            telemetry.event(
+                "rpc.call",
+                endpoint=member.label,
+                outcome=outcome,
+                status=status,
+                reused=self.reused,
+                duration_s=now - self._began_at,
+            )

@@ -15,6 +15,6 @@ Deliberately absent: sampling, buffering, and any way for a sink to change what 
 """
 
 from gateway.telemetry.crash import trace
-from gateway.telemetry.emit import Sink, Span, attach, attached, detach, event, lost, span, strict
+from gateway.telemetry.emit import Sink, Span, attach, attached, detach, event, heard, lost, span, strict
 
-__all__ = ["Sink", "Span", "attach", "attached", "detach", "event", "lost", "span", "strict", "trace"]
+__all__ = ["Sink", "Span", "attach", "attached", "detach", "event", "heard", "lost", "span", "strict", "trace"]

@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self
 from gateway.domain.errors import SwitchboardError
 from gateway.telemetry.catalogue import CATALOGUE, COMMON_FIELDS, Event
 
-__all__ = ["Sink", "Span", "Writer", "attach", "attached", "detach", "event", "lost", "span", "strict"]
+__all__ = ["Sink", "Span", "Writer", "attach", "attached", "detach", "event", "heard", "lost", "span", "strict"]
 
 #: Takes the fields of one event.  It may be called from any greenlet or thread.
 Writer = Callable[[dict[str, Any]], None]
@@ -57,6 +57,11 @@ def detach(sink: Sink) -> None:
     if sink in _sinks:
         _sinks.remove(sink)
         _rewire()
+
+
+def heard(name: str) -> bool:
+    """Return whether anybody listens to *name*: what is told very often need not be put together for nobody."""
+    return bool(_writers[name])
 
 
 def event(name: str, /, **fields: Any) -> None:

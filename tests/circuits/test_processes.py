@@ -105,7 +105,7 @@ def test_a_program_orders_as_a_person_does_and_workers_obey_too(stack: Stack) ->
     said = word()
     assert stack.slack.event(said, channel="C1").send(stack.port).status == 200
     stack.ledger.wait_outbox(said, "sent")
-    platform = stack.slack.origin.removeprefix("http://")
+    platform = stack.slack.origin.replace("http://", "http:")
     until("the worker to report", lambda: states(stack, platform) == ["closed"])
 
     def put(token: str) -> int:

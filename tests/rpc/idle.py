@@ -95,6 +95,11 @@ class House:
         return self.pool.acquire(self.budget())
 
     def release(self, connection: Connection) -> None:
+        """Give *connection* back after a call that ended well; the loop turns, and has not seen what comes then."""
+        self.finish(connection)
+        gevent.idle()
+
+    def finish(self, connection: Connection) -> None:
         """Give *connection* back after a call that ended well."""
         connection.reader.begin(bodiless=False, body_bytes_max=10)
         connection.reader.feed(OK)

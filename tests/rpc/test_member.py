@@ -37,7 +37,9 @@ class Slots(House):
         )
 
     def enter(self, priority: Priority = HIGH, tenant: str = "", deadline_s: float = 100.0) -> None:
-        self.member.enter(self.budget(deadline_s), priority, tenant)
+        # As an exchange does.
+        if self.member.stopped or not self.member.gate.enter(priority, tenant):
+            self.member.wait(self.budget(deadline_s), priority, tenant)
 
     def spawn(self, priority: Priority = HIGH) -> gevent.Greenlet[[], None]:
         """Let a greenlet of its own take a slot; it waits when this returns, if it has to."""

@@ -150,3 +150,26 @@ def test_a_connection_opened_while_the_pool_stopped_is_closed() -> None:
     with pytest.raises(CallRefused, match="stopped"):
         call.get(timeout=5)
     assert (house.pool.busy, wire(house.opener.opened[0]).closed) == (0, 1)
+
+
+def test_in_the_turn_in_which_it_was_given_back_it_is_taken_again_without_a_question() -> None:
+    """That turn began with a look at it; a question costs a fifth of a whole call."""
+    house = House()
+    first = house.acquire()
+    house.finish(first)
+    wire(first).alive = False
+    assert house.acquire() is first
+
+    house.finish(first)
+    gevent.idle()
+    assert house.acquire() is not first
+
+
+def test_a_connection_at_work_is_retired_when_its_address_is_gone() -> None:
+    house = House()
+    busy = house.acquire()
+    house.opener.generation, house.opener.current = 1, {"10.0.0.2"}
+    house.pool.sweep()
+    house.release(busy)
+
+    assert (house.closings, wire(busy).closed) == (["used_up"], 1)

@@ -25,6 +25,9 @@ class PoolModel(RuleBasedStateMachine):
         self.idle: list[Connection] = []
         self.busy: set[Connection] = set()
         self.stopped = False
+        #: Whose address was found to be gone by a sweep.
+        self.retired: set[Connection] = set()
+        self.swept_at = 0
 
     def fit(self, connection: Connection) -> bool:
         """Whether *connection*, which lies idle, may serve another call."""
@@ -32,6 +35,7 @@ class PoolModel(RuleBasedStateMachine):
         return (
             now - connection.idle_since < IDLE_MAX_S
             and connection.expires_at > now
+            and connection not in self.retired
             and wire(connection).address in self.house.opener.current
             and wire(connection).quiet
         )
@@ -70,7 +74,7 @@ class PoolModel(RuleBasedStateMachine):
             return
         self.busy.remove(connection)
         self.house.release(connection)
-        if self.stopped or connection.expires_at <= self.house.now:
+        if self.stopped or connection.expires_at <= self.house.now or connection in self.retired:
             assert wire(connection).closed == 1
         else:
             self.idle.append(connection)
@@ -114,6 +118,11 @@ class PoolModel(RuleBasedStateMachine):
             if wire(each).quiet and self.house.now - each.idle_since < IDLE_MAX_S
         ]  # fmt: skip
         self.idle = kept
+        if self.house.opener.generation != self.swept_at:
+            self.swept_at = self.house.opener.generation
+            self.retired |= {
+                each for each in self.busy | set(kept) if wire(each).address not in self.house.opener.current
+            }
 
     @rule(now=st.sampled_from([False] * 19 + [True]))  # seldom: nothing much happens after it
     def stop(self, now: bool) -> None:

@@ -205,3 +205,14 @@ def test_stop_ends_both_attempts_of_a_hedged_call(serve: Serve, make_client: Mak
         call.get(timeout=5)
     assert all(stage.hung_up(each.link) for each in asked)
     assert_nothing_left(client)
+
+
+def test_stop_ends_a_connection_that_is_being_made(make_client: MakeClient, deaf_port: int) -> None:
+    client = make_client(connect_timeout_s=60)
+    call = gevent.spawn(client.call, to(f"http://127.0.0.1:{deaf_port}", within_s=60))
+    gevent.idle()
+    client.stop(Deadline.after(0, now=time.monotonic()))
+
+    with pytest.raises(CallRefused, match="stopped"):
+        call.get(timeout=5)
+    assert repr(client).count("0 in flight") == repr(client).count("0 busy, 0 idle") == 1
