@@ -161,7 +161,7 @@ class Balancer:
         return any(member.ready and not tried >> index & 1 for index, member in enumerate(self._members))
 
     def spared(self) -> list[int]:
-        """Return the members that the ejection cap keeps among those that take calls, for who looks on (``bench/sim``)."""
+        """Return the members that the ejection cap keeps among those that take calls: who looks on asks for them."""
         return self._spare([index for index, member in enumerate(self._members) if not member.ready])
 
     def _spare(self, shut: Sequence[int]) -> list[int]:

@@ -39,8 +39,8 @@ def test_a_sample_of_an_instant_before_replaces_nothing() -> None:
     """Callers read the clock and wait their turn: time may seem to go back."""
     latency = known(1.0, at=10.0)
     latency.failed(10.0, 0.0)
-    latency.observe(9.0, 0.001)
-    latency.failed(8.0, 0.0)
+    latency.observe(7.0, 0.001)
+    latency.failed(7.0, 0.0)
     assert latency.cost(10.0, 0) == pytest.approx(3 * 1.0, rel=0.01)
 
 
