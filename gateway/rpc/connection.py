@@ -74,11 +74,12 @@ class Connection:
         reader, wire = self.reader, self.wire
         reader.begin(bodiless, body_bytes_max)
         try:
-            wire.write(request, budget.ends_at, budget.timeouts.idle_s)
+            waited = wire.write(request, budget.ends_at, budget.timeouts.idle_s)
         except OSError as error:
             self._not_written(error, budget)
+            waited = True
         # Interim answers and a head that trickles in do not extend this wait.
-        until = budget.clock() + budget.timeouts.first_byte_s
+        until = (budget.clock() if waited else self.taken_at) + budget.timeouts.first_byte_s
         if until > budget.ends_at:  # noqa: PLR1730 - ``min`` costs five times as much, for each call
             until = budget.ends_at
         while True:

@@ -75,7 +75,7 @@ class Exchange:
     def open(self) -> None:
         """Send the request and wait for the head of its answer."""
         try:
-            connection = self._connection = self.member.pool.acquire(self._budget)
+            connection = self._connection = self.member.pool.acquire(self._budget, self._began_at)
             self.reused = connection.calls > 0
             try:
                 self._ask(connection)
@@ -104,10 +104,10 @@ class Exchange:
         """Give everything back after a complete answer; return the call's duration in seconds."""
         connection, self._connection = self._connection, None
         assert connection is not None
-        now = self._budget.clock()
-        self.member.pool.release(connection, now)
-        self._end("answered", self.reader.status, now)
-        return now - self._budget.started_at
+        ended_at = connection.read_at
+        self.member.pool.release(connection, ended_at)
+        self._end("answered", self.reader.status, ended_at)
+        return ended_at - self._budget.started_at
 
     def leave(self) -> None:
         """Give everything back before the answer's end, because its reader has all it wanted.
@@ -210,8 +210,8 @@ class Exchange:
             self._discard("left")
             return
         self._connection = None
-        self.member.pool.release(connection, clock())
-        self._end("left", self.reader.status, clock())
+        self.member.pool.release(connection, connection.read_at)
+        self._end("left", self.reader.status, connection.read_at)
 
     def _discard(self, outcome: str) -> None:
         connection, self._connection = self._connection, None

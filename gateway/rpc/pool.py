@@ -93,11 +93,11 @@ class Pool:
         """Connections lying ready."""
         return len(self._idle)
 
-    def acquire(self, budget: Budget) -> Connection:
+    def acquire(self, budget: Budget, now: float) -> Connection:
         """Return a connection that is ready to be asked."""
         if self._stopped:
             raise stopped()
-        now, turn = self._clock(), self._turn()
+        turn = self._turn()
         idle = self._idle
         while idle:
             connection = idle.pop()

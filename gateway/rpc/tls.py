@@ -120,8 +120,8 @@ class TlsWire(WatchedSocket):
             self._send_now()  # the alert, which tells the server's operator what we did not like
             raise
 
-    def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
-        """Write all of *data*; raise TimeoutError after *idle_s* of silence, and at *ends_at*."""
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> bool:
+        """Write all of *data*; raise TimeoutError after *idle_s* of silence, and at *ends_at*.  It takes time."""
         self.written = 0
         if len(data) <= _SLICE_BYTES:
             self._tls.write(data)
@@ -131,6 +131,7 @@ class TlsWire(WatchedSocket):
             for begin in range(0, len(data), _SLICE_BYTES):
                 self._tls.write(rest[begin : begin + _SLICE_BYTES])
                 self._flush(ends_at, idle_s)
+        return True
 
     def read(self, size_bytes: int, until: float) -> bytes:
         """Return what has come, waiting for it until *until*; empty after the server's goodbye."""

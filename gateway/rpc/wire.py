@@ -24,8 +24,11 @@ class Wire(Protocol):
     #: Whom it is connected to.
     address: SocketAddress
 
-    def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
-        """Write all of *data*; wait for the peer *idle_s* at a time at most, and never past *ends_at*."""
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> bool:
+        """Write all of *data*; wait for the peer *idle_s* at a time at most, and never past *ends_at*.
+
+        Return whether that took time.
+        """
         ...
 
     def read(self, size_bytes: int, until: float) -> bytes:
@@ -59,15 +62,17 @@ class PlainWire(WatchedSocket):
         self._send, self._recv = connected.send, connected.recv
         self.written = 0
 
-    def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> bool:
         """Write all of *data*."""
         self.written = 0
         try:  # noqa: SIM105 - on the way of every call, and cheaper than a context manager
             self.written = self._send(data)
         except BlockingIOError:
             pass
-        if self.written < len(data):
-            self._write_rest(memoryview(data), ends_at, idle_s)
+        if self.written == len(data):
+            return False
+        self._write_rest(memoryview(data), ends_at, idle_s)
+        return True
 
     def _write_rest(self, data: memoryview, ends_at: float, idle_s: float) -> None:
         while self.written < len(data):

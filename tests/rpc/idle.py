@@ -25,7 +25,8 @@ class IdleWire:
         self.alive = True
         self.closed = 0
 
-    def write(self, data: bytes, ends_at: float, idle_s: float) -> None: ...
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> bool:
+        return False
 
     def read(self, size_bytes: int, until: float) -> bytes:
         return b""
@@ -92,7 +93,7 @@ class House:
         return Budget(Timeouts.of(self.settings), Deadline.after(deadline_s, now=self.now), self.clock)
 
     def acquire(self) -> Connection:
-        return self.pool.acquire(self.budget())
+        return self.pool.acquire(self.budget(), self.now)
 
     def release(self, connection: Connection) -> None:
         """Give *connection* back after a call that ended well; the loop turns, and has not seen what comes then."""

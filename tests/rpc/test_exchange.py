@@ -33,7 +33,7 @@ class ScriptedWire:
         self.written = 0
         self.closed = False
 
-    def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> bool:
         self.written = 0
         match next(self._script):
             case "answers":
@@ -42,6 +42,7 @@ class ScriptedWire:
                 raise BrokenPipeError(32, "Broken pipe")
             case "breaks sent":
                 self.written, self._answer = len(data), b""
+        return False
 
     def read(self, size_bytes: int, until: float) -> bytes:
         return self._answer
@@ -68,7 +69,7 @@ class TimedWire(ScriptedWire):
     def clock(self) -> float:
         return self.now
 
-    def write(self, data: bytes, ends_at: float, idle_s: float) -> None:
+    def write(self, data: bytes, ends_at: float, idle_s: float) -> bool:
         self.written = len(data)
 
     def read(self, size_bytes: int, until: float) -> bytes:

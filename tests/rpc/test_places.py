@@ -329,7 +329,7 @@ def test_a_pooled_connection_to_an_address_that_is_gone_serves_no_further_call(e
     pool = Pool(settings, opener, clock=place.clock, on_close=closed.append)
 
     def call() -> Any:
-        connection = pool.acquire(budget_of())
+        connection = pool.acquire(budget_of(), place.now)
         connection.reader.begin(bodiless=False, body_bytes_max=10)
         connection.reader.feed(OK)
         pool.release(connection, place.now)
