@@ -93,7 +93,8 @@ class RpcSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Seconds over which calls are counted.
     breaker_window_s: Seconds = 10.0
-    #: Calls in the window below which the failure rate says nothing.
+    #: Calls in the window below which the failure rate says nothing; as many failures in a row open the circuit
+    #: whatever the window holds.
     breaker_calls_min: Count = 20
     #: Share of failed calls in the window that opens the circuit.
     breaker_failure_ratio: Ratio = 0.5
