@@ -30,6 +30,8 @@ OK = Verdict.OK
 
 #: Statuses by which an endpoint says that there is too much to do.
 OVERLOADED = frozenset({429, 503})
+#: Seconds after which a stream that has not broken off is one that went well.
+PROVEN_S = 1.0
 #: Seconds for which the rest of an answer is waited for that nobody wants any more, and how much of it is read.
 LINGER_S = 0.05
 LINGER_BYTES_MAX = 65_536
@@ -98,13 +100,18 @@ class Exchange:
     def read(self) -> None:
         """Read the next piece of the answer."""
         assert self._connection is not None
-        self._connection.read(self._budget)
+        connection = self._connection
+        connection.read(self._budget)
+        if not self._judged and connection.read_at - connection.taken_at >= PROVEN_S:
+            self._succeed(connection.read_at)
 
     def finish(self) -> float:
         """Give everything back after a complete answer; return the call's duration in seconds."""
         connection, self._connection = self._connection, None
         assert connection is not None
         ended_at = connection.read_at
+        if not self._judged:
+            self._succeed(ended_at)
         self.member.pool.release(connection, ended_at)
         self._end("answered", self.reader.status, ended_at)
         return ended_at - self._budget.started_at
@@ -115,6 +122,8 @@ class Exchange:
         A stream may say by its content that it is over, a moment before its last bytes: those are waited for, beside
         the caller, so that the connection can serve another call.
         """
+        if not self._judged:
+            self._succeed(self._budget.clock())
         gevent.spawn(self._linger)
 
     def drop(self) -> None:
@@ -136,12 +145,17 @@ class Exchange:
             member.latency.failed(now, waited_s)
         elif isinstance(error, Beaten) and member.is_compared:
             member.latency.observe(now, waited_s)  # at least that
-        if isinstance(error, CallTimeout) and connection is not None and not self._judged:
+        headless = connection is None or not connection.reader.status
+        if isinstance(error, CallTimeout) and connection is not None and headless:
             # Also where a deadline came too soon to blame the endpoint: in an overload most of them do.
             member.limit.give_up(now, waited_s, member.gate.in_flight)
-        # A head that was judged stays judged; what broke behind it counts once more.
-        if not self._judged or judgement[0] is Verdict.FAILED:
+        if judgement[0] is Verdict.FAILED:
             self._settle(judgement, now)
+        elif not self._judged:
+            if headless or not isinstance(error, Exception):
+                self._settle(judgement, now)
+            else:
+                self._succeed(now)  # its reader failed, over an answer that was none
         self._discard(error.reason if isinstance(error, SwitchboardError) else "cancelled")
 
     def _admitted(self, member: Member, call: Call, now: float, budget: Budget) -> Permit:
@@ -166,12 +180,9 @@ class Exchange:
             self.member.breaker.note_slow(self._permit)
 
     def _judge_head(self, connection: Connection) -> None:
-        # At the head, not at the end: a stream may last for minutes, and a probe that waits for its end would keep all
-        # others out.  What breaks later is a failure of its own.
         member, status = self.member, connection.reader.status
         now = connection.read_at = self._budget.clock()
         took_s = now - connection.taken_at
-        self._judged = True
         if status < 429 or (status < 500 and (status > 429 or not member.pushback_counts)):
             member.limit.sample(now, took_s, member.gate.in_flight)
             if member.is_compared:
@@ -180,12 +191,22 @@ class Exchange:
             member.latency.failed(now, took_s)
             if status in OVERLOADED:
                 member.limit.drop(now, took_s, member.gate.in_flight)
+        if status >= 429:
+            judgement = judge_status(status, pushback_counts=member.pushback_counts)
+            if judgement[0] is not OK:
+                self._judged = True
+                self._settle(judgement, now)
+
+    def _succeed(self, now: float) -> None:
+        # At the end, because an answer may break off; but a stream may last for minutes, and a probe that waits for its
+        # end would keep all others out.  What breaks after it was proven is a failure of its own.
+        self._judged = True
         permit = self._permit
-        if status < 429 and permit is not None and not permit.lease:
+        if permit is not None and not permit.lease:
             # A plain success changes nothing that would have to be told.
-            member.health.settle(permit, OK, now, 0.0, Cause.CALL, self._was_slow)
+            self.member.health.settle(permit, OK, now, 0.0, Cause.CALL, self._was_slow)
         else:
-            self._settle(judge_status(status, pushback_counts=member.pushback_counts), now)
+            self._settle((OK, Cause.CALL), now)
 
     def _settle(self, judgement: tuple[Verdict, Cause], now: float) -> None:
         if self._permit is not None:

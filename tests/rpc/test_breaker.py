@@ -22,7 +22,7 @@ from gateway.rpc import (
 from gateway.rpc.breaker import Breaker, judge_error, judge_status
 from gateway.settings.rpc import RpcSettings
 from tests.rpc.hearing import Heard
-from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, reached, to
+from tests.rpc.peer import OK, Link, MakeClient, Serve, answering, once, reached, to
 
 UNAVAILABLE = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
 
@@ -194,12 +194,12 @@ def test_a_full_pool_is_no_failure_of_the_endpoint(serve: Serve, make_client: Ma
     assert client.breakers()[to(server).service.name].failed == 0
 
 
-def test_a_stream_is_judged_by_its_head_and_once_more_if_it_breaks(serve: Serve, client: RpcClient) -> None:
-    """It may last for minutes: a probe must not keep all others out for as long, nor failures alone be counted."""
+def test_a_stream_counts_once_however_it_ends(serve: Serve, client: RpcClient) -> None:
+    """Were leaving it no success, no probe of an endpoint that only streams could pass."""
     server = serve(lambda link: (link.request(), link.send(OK[:-1]), server.go_on.wait()))
     label = to(server).service.name
     with client.stream(to(server)):
-        assert client.breakers()[label].calls == 1
+        pass
     with pytest.raises(KeyError), client.stream(to(server)):
         raise KeyError
     view = client.breakers()[label]
@@ -210,7 +210,46 @@ def test_a_stream_is_judged_by_its_head_and_once_more_if_it_breaks(serve: Serve,
         with pytest.raises(BadAnswer):
             list(response)
     view = client.breakers()[label]
-    assert (view.calls, view.failed) == (4, 1)
+    assert (view.calls, view.failed) == (3, 1)
+
+
+def test_answers_that_break_off_open_the_circuit_and_never_close_it(serve: Serve, make_client: MakeClient) -> None:
+    server, client = serve(once(OK[:-1])), make_client(breaker_open_base_s=0.001, breaker_open_max_s=0.001)
+    label = to(server).service.name
+    for _ in range(20):
+        with pytest.raises(BadAnswer):
+            client.call(to(server))
+    assert client.breakers()[label].state is State.OPEN
+
+    gevent.sleep(0.002)  # as long as it stays open at most
+    with pytest.raises(BadAnswer):
+        client.call(to(server))
+    assert client.breakers()[label].state is State.OPEN
+
+
+def test_a_stream_that_has_lasted_closes_the_circuit_while_it_lasts(
+    serve: Serve, make_client: MakeClient
+) -> None:
+    """It may last for minutes: its probe must not keep all others out for as long."""
+
+    def script(link: Link) -> None:
+        link.request()
+        if link.number == 1:
+            return
+        link.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            link.send(b"1\r\na\r\n")
+            gevent.sleep(0.1)  # a lively stream
+
+    server = serve(script)
+    client = make_client(breaker_calls_min=1, breaker_probes=1, breaker_open_base_s=0.001)
+    with pytest.raises(ConnectionLost):
+        client.call(to(server))
+    gevent.sleep(0.002)
+    with client.stream(to(server)) as response:
+        for _ in response:
+            if client.breakers()[to(server).service.name].state is State.CLOSED:
+                break
 
 
 def test_a_reader_that_is_late_itself_fails_nobody(serve: Serve, make_client: MakeClient) -> None:
