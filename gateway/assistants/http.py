@@ -29,7 +29,8 @@ from gateway.domain.errors import AssistantFailed, CallFailed, TryLater
 from gateway.domain.reply import Reply
 from gateway.domain.turn import LaneKey, Turn
 from gateway.rpc import Call, Policy, RpcClient, Service, StreamedResponse
-from gateway.rpc.errors import BadAnswer, CallTimeout, ConnectFailed, ConnectionLost
+from gateway.rpc.address import parse_base_url
+from gateway.rpc.errors import BadAnswer, CallTimeout, ConnectFailed, ConnectionLost, InvalidCall
 from gateway.settings.assistants import AssistantSettings
 
 __all__ = ["HttpAssistant"]
@@ -190,9 +191,13 @@ def _service(name: str, settings: AssistantSettings) -> tuple[Service, str]:
     base_urls = [base_url]
     for index, url in enumerate(settings.replica_urls):
         base_url, other_path = _address(name, f"replica_urls[{index}]", url)
-        if other_path != path or base_url in base_urls:
+        if other_path != path:
             raise ValueError(
-                f"assistants.{name}.replica_urls[{index}]: expected another host or port with the path of url"
+                f"assistants.{name}.replica_urls[{index}]: expected the path of url, {path}, got {other_path}"
+            )
+        if base_url in base_urls:
+            raise ValueError(
+                f"assistants.{name}.replica_urls[{index}]: expected another host or port, got {base_url} again"
             )
         base_urls.append(base_url)
     policy = Policy(
@@ -212,6 +217,13 @@ def _address(name: str, field: str, url: str) -> tuple[str, str]:
         raise ValueError(f"assistants.{name}.{field}: {error}") from None
     if parts.scheme not in {"http", "https", "http+unix"} or not parts.netloc:
         got = parts.scheme or "none"
-        raise ValueError(f"assistants.{name}.{field}: expected http, https or http+unix with a host, got {got}")
+        raise ValueError(
+            f"assistants.{name}.{field}: expected http://, https:// or http+unix:// and a host, got scheme {got}"
+        )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return f"{parts.scheme}://{parts.netloc}", path
+    base_url = f"{parts.scheme}://{parts.netloc}"
+    try:
+        parse_base_url(base_url)
+    except InvalidCall as error:
+        raise ValueError(f"assistants.{name}.{field}: {error}") from None
+    return base_url, path

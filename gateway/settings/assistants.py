@@ -48,8 +48,8 @@ class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: spread over all of them, and one that is sick is left out.
     replica_urls: tuple[str, ...] = ()
     #: A path that a copy answers to GET with 2xx while it is well, asked every ``rpc.probe_period_s``; empty:
-    #: its health is judged by calls alone.
-    health_path: str = ""
+    #: its health is judged by calls alone.  Begins with a slash, and holds visible ASCII.
+    health_path: Annotated[str, Meta(pattern=r"^(/[!-\"$-~]*)?$")] = ""
     #: ``whsec_`` and base64 of 24 to 64 bytes, newest first; each live one signs, so that the assistant can
     #: rotate.  None: calls carry no signature, and the assistant cannot tell the gateway from anybody else.
     signing_secrets: tuple[Secret, ...] = ()

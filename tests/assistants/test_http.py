@@ -218,9 +218,9 @@ def test_the_reply_ends_the_call_though_the_stream_goes_on(rpc: RpcClient) -> No
     [
         (
             {"url": ""},
-            r"assistants\.bartender\.url: expected http, https or http\+unix with a host, got none",
+            r"assistants\.bartender\.url: expected http://, https:// or http\+unix:// and a host, got scheme none",
         ),
-        ({"url": "ftp://host/"}, "got ftp"),
+        ({"url": "ftp://host/"}, "got scheme ftp"),
         ({"url": "http://[::1/"}, r"assistants\.bartender\.url"),
         (
             {"signing_secrets": (Secret(KEYS[0]), Secret("whsec_oops"))},
