@@ -36,6 +36,7 @@ PROVEN_S = 1.0
 LINGER_S = 0.05
 LINGER_BYTES_MAX = 65_536
 
+
 class Exchange:
     """An attempt under way: ``open``, ``read`` until ``reader.done``, ``finish``; or ``leave``, or ``fail``.
 
@@ -99,8 +100,8 @@ class Exchange:
 
     def read(self) -> None:
         """Read the next piece of the answer."""
-        assert self._connection is not None
         connection = self._connection
+        assert connection is not None
         connection.read(self._budget)
         if not self._judged and connection.read_at - connection.taken_at >= PROVEN_S:
             self._succeed(connection.read_at)

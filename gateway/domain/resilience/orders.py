@@ -101,6 +101,12 @@ def check_known(endpoint: str, known: Collection[str], *, hint: str) -> None:
     """
     if endpoint in known:
         return
+    copies = sorted(each for each in known if each.startswith(f"{endpoint}@"))
+    if copies:
+        raise NotFound(
+            f"{endpoint} has several endpoints, and an order is for one: {', '.join(copies)}. {hint}",
+            reason="several_endpoints",
+        )
     near = difflib.get_close_matches(endpoint, known, n=1, cutoff=0.6)
     meant = f", did you mean {near[0]}?" if near else ""
     raise NotFound(

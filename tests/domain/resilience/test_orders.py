@@ -91,3 +91,11 @@ def test_a_typing_error_is_told_with_the_nearest_endpoint() -> None:
         check_known("assistants.batender", {"assistants.bartender", "slack.com"}, hint="Insist.")
     with pytest.raises(NotFound, match=r"no process has called x and no assistant is reached there\. Insist\."):
         check_known("x", set(), hint="Insist.")
+
+
+def test_a_service_of_several_endpoints_is_ordered_endpoint_by_endpoint() -> None:
+    """Its own name is nobody's label: an order for it would force nothing."""
+    known = {"assistants.two@b:1", "assistants.two@a:1", "assistants.bartender"}
+
+    with pytest.raises(NotFound, match=r"for one: assistants\.two@a:1, assistants\.two@b:1\. Insist\."):
+        check_known("assistants.two", known, hint="Insist.")
