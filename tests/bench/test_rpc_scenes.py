@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.needs import PLOTS
 from bench.report import Report
 from bench.rpc import curves, failing, overload, sick
 from bench.rpc.backend import SLOT_S
@@ -75,10 +74,9 @@ def test_overload_is_more_than_the_backend_can_do(overrun: overload.Seen) -> Non
     assert sum(overrun.outcomes.values()) == sum(overrun.series.offered) == round(2.5 * overload.CAPACITY * 0.6)
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_from_a_report(ill: sick.Seen, overrun: overload.Seen, tmp_path: Path) -> None:
-    """From its JSON alone, so that an old one can be drawn again."""
-    if not PLOTS.exists():
-        pytest.skip("matplotlib is not there: python -m bench.rpc --plot FOLDER installs it")
+    """From its JSON alone, so that an old one can be drawn again.  Slow: matplotlib is installed for it."""
     report = Report("bench.rpc", quick=True)
     report.add("sick", {"undisturbed": [], "disturbed": ill})
     report.add("overload", {"guarded": overrun, "unguarded": overrun})
