@@ -18,8 +18,8 @@ from gateway.domain.resilience.balance import Balancer, Kind
 from gateway.domain.resilience.budget import RetryBudget
 from gateway.domain.resilience.gate import Evicted, Full, Gate
 from gateway.domain.resilience.health import Cause, Health, Permit, Refused, Verdict
-from gateway.domain.resilience.latency import Latency
 from gateway.domain.resilience.limiter import ConcurrencyLimit
+from gateway.domain.resilience.member_state import MemberState
 from gateway.domain.resilience.priority import Priority
 from gateway.domain.resilience.retry import Ending, Retry, decide
 
@@ -35,43 +35,15 @@ _JUDGEMENTS = {
 _REFUSED_HERE = Ending("never", by_us=True)
 
 
-class Member:
+class Member(MemberState):
     """What a gateway keeps of an endpoint."""
 
-    __slots__ = ("endpoint", "gate", "health", "latency", "limit")
+    __slots__ = ("endpoint", "limit")
 
     def __init__(self, endpoint: Endpoint, rules: Rules) -> None:
         self.endpoint = endpoint
-        self.health = Health(rules.health)
         self.limit = ConcurrencyLimit(rules.limit)
-        self.gate = Gate(rules.gate, self.limit)
-        self.latency = Latency()
-
-    @property
-    def ready(self) -> bool:
-        return self.health.open_to_all
-
-    @property
-    def room(self) -> bool:
-        return self.gate.has_room(Priority.NORMAL)
-
-    @property
-    def in_flight(self) -> int:
-        return self.gate.in_flight + self.gate.waiting
-
-    @property
-    def since(self) -> float:
-        return self.health.closed_at
-
-    @property
-    def tripped_by_rate(self) -> bool:
-        return self.health.tripped_by_rate
-
-    def due_for_s(self, now: float) -> float:
-        return self.health.due_for_s(now)
-
-    def shut_for_s(self, now: float) -> float:
-        return self.health.shut_for_s(now)
+        super().__init__(Health(rules.health), Gate(rules.gate, self.limit))
 
 
 class Call:

@@ -80,7 +80,8 @@ class Connection:
             waited = True
         # Interim answers and a head that trickles in do not extend this wait.
         until = (budget.clock() if waited else self.taken_at) + budget.timeouts.first_byte_s
-        if until > budget.ends_at:  # noqa: PLR1730 - ``min`` costs five times as much, for each call
+        # Here and below: ``min`` costs five times as much, for each call.
+        if until > budget.ends_at:  # noqa: PLR1730
             until = budget.ends_at
         while True:
             try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from gevent.event import Event
 
 from gateway.domain.resilience.gate import Evicted, Full, Gate, GateRules
-from gateway.domain.resilience.latency import Latency
 from gateway.domain.resilience.limiter import ConcurrencyLimit, LimitRules
+from gateway.domain.resilience.member_state import MemberState
 from gateway.domain.resilience.priority import Priority
 from gateway.rpc.address import Address
 from gateway.rpc.breaker import Breaker
@@ -37,12 +37,12 @@ class Waiter:
         self.evicted = False
 
 
-class Member:
+class Member(MemberState):
     """One of the copies of a service."""
 
     __slots__ = (
-        "_settings", "_slots_max", "address", "body_bytes_max", "breaker", "gate", "health", "is_compared", "label",
-        "latency", "limit", "patience_s", "pool", "pushback_counts", "slow_s", "stopped", "writer",
+        "_settings", "_slots_max", "address", "body_bytes_max", "breaker", "is_compared", "label", "limit",
+        "patience_s", "pool", "pushback_counts", "slow_s", "stopped", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -68,9 +68,6 @@ class Member:
         self.body_bytes_max = settings.body_bytes_max
         self.pool = pool
         self.breaker = breaker
-        #: The breaker's, for those who only ask.
-        self.health = breaker.health
-        self.latency = Latency()
         #: Whether it has siblings: else nobody asks how fast it is.
         self.is_compared = is_compared
         self.limit = ConcurrencyLimit(
@@ -78,7 +75,8 @@ class Member:
                 floor=min(settings.limit_floor, slots_max), ceiling=slots_max, tolerance=settings.limit_tolerance_ratio
             )
         )
-        self.gate = Gate(GateRules(slots_max=slots_max, waiters_max=settings.waiters_max), self.limit)
+        gate = Gate(GateRules(slots_max=slots_max, waiters_max=settings.waiters_max), self.limit)
+        super().__init__(breaker.health, gate)
         self._settings = settings
         self._slots_max = slots_max
         #: Whether nobody is let in any more.
@@ -86,41 +84,6 @@ class Member:
 
     def __repr__(self) -> str:
         return f"<Member {self.label}: {self.gate!r} {self.breaker!r} {self.pool!r}>"
-
-    # What the balancer asks (gateway.domain.resilience.balance.Candidate).
-
-    @property
-    def ready(self) -> bool:
-        """Whether its circuit lets everybody through."""
-        return self.health.open_to_all
-
-    @property
-    def room(self) -> bool:
-        """Whether a call would get a slot without waiting."""
-        return self.gate.has_room(Priority.NORMAL)
-
-    @property
-    def in_flight(self) -> int:
-        """Calls under way and waiting."""
-        return self.gate.in_flight + self.gate.waiting
-
-    @property
-    def since(self) -> float:
-        """When it last came back."""
-        return self.health.closed_at
-
-    @property
-    def tripped_by_rate(self) -> bool:
-        """Whether failures or slowness of calls shut it out."""
-        return self.health.tripped_by_rate
-
-    def due_for_s(self, now: float) -> float:
-        """Return for how long calls might have been its probe; -1 if one would be none now."""
-        return self.health.due_for_s(now)
-
-    def shut_for_s(self, now: float) -> float:
-        """Return for how long its circuit has been open by itself; -1 if it is not."""
-        return self.health.shut_for_s(now)
 
     def wait(self, budget: Budget, priority: Priority, tenant: str) -> None:
         """Wait for a slot, after ``gate.enter`` has said that there is none.

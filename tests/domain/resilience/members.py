@@ -9,8 +9,8 @@ from random import Random
 from gateway.domain.resilience.balance import Balancer, BalanceRules, Choice, Kind
 from gateway.domain.resilience.gate import Gate, GateRules
 from gateway.domain.resilience.health import Cause, Health, HealthRules, Permit, State, Verdict
-from gateway.domain.resilience.latency import Latency
 from gateway.domain.resilience.limiter import ConcurrencyLimit, LimitRules
+from gateway.domain.resilience.member_state import MemberState
 from gateway.domain.resilience.priority import Priority
 
 #: Open times that a test can wait for.
@@ -25,43 +25,15 @@ class Mood(Enum):
     REFUSING = "refusing"
 
 
-class Member:
+class Member(MemberState):
     """What ``gateway.rpc.member.Member`` shows the balancer, without sockets."""
 
     def __init__(self, rules: HealthRules, slots_max: int) -> None:
-        self.health = Health(rules)
         limit = ConcurrencyLimit(LimitRules(floor=1, ceiling=slots_max))
-        self.gate = Gate(GateRules(slots_max=slots_max, waiters_max=0), limit)
-        self.latency = Latency()
+        super().__init__(Health(rules), Gate(GateRules(slots_max=slots_max, waiters_max=0), limit))
         self.mood = Mood.WELL
         self.takes_s = 0.005
         self.calls = 0
-
-    @property
-    def ready(self) -> bool:
-        return self.health.open_to_all
-
-    @property
-    def room(self) -> bool:
-        return self.gate.has_room(Priority.NORMAL)
-
-    @property
-    def in_flight(self) -> int:
-        return self.gate.in_flight + self.gate.waiting
-
-    @property
-    def since(self) -> float:
-        return self.health.closed_at
-
-    @property
-    def tripped_by_rate(self) -> bool:
-        return self.health.tripped_by_rate
-
-    def due_for_s(self, now: float) -> float:
-        return self.health.due_for_s(now)
-
-    def shut_for_s(self, now: float) -> float:
-        return self.health.shut_for_s(now)
 
 
 class Attempt:
