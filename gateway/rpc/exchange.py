@@ -142,21 +142,21 @@ class Exchange:
         connection, member, now = self._connection, self.member, self._budget.clock()
         waited_s = now - (self._began_at if connection is None else connection.taken_at)
         judgement = judge_error(error, waited_s=waited_s, patience_s=member.patience_s)
-        if judgement[0] is Verdict.FAILED:
-            member.latency.failed(now, waited_s)
-        elif isinstance(error, Beaten) and member.is_compared:
-            member.latency.observe(now, waited_s)  # at least that
         headless = connection is None or not connection.reader.status
         if isinstance(error, CallTimeout) and connection is not None and headless:
             # Also where a deadline came too soon to blame the endpoint: in an overload most of them do.
             member.limit.give_up(now, waited_s, member.gate.in_flight)
+        if isinstance(error, Beaten) and member.is_compared:
+            member.latency.observe(now, waited_s)  # at least that
         if judgement[0] is Verdict.FAILED:
+            member.latency.failed(now, waited_s)
             self._settle(judgement, now)
-        elif not self._judged:
-            if headless or not isinstance(error, Exception):
-                self._settle(judgement, now)
-            else:
-                self._succeed(now)  # its reader failed, over an answer that was none
+        elif self._judged:
+            pass  # a failure that its head has told already
+        elif headless or not isinstance(error, Exception):
+            self._settle(judgement, now)
+        else:
+            self._succeed(now)  # its reader failed, over an answer that was none
         self._discard(error.reason if isinstance(error, SwitchboardError) else "cancelled")
 
     def _admitted(self, member: Member, call: Call, now: float, budget: Budget) -> Permit:
