@@ -11,6 +11,7 @@ from gateway.settings.accounts import Account
 from gateway.settings.api import ApiSettings
 from gateway.settings.assistants import AssistantSettings
 from gateway.settings.bench import BenchSettings
+from gateway.settings.jobs import JobSettings
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.logs import LoggingSettings
 from gateway.settings.outbox import OutboxSettings
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     lanes: LaneSettings = LaneSettings()
     outbox: OutboxSettings = OutboxSettings()
+    jobs: JobSettings = JobSettings()
     worker: WorkerSettings = WorkerSettings()
     webchat: WebchatSettings = WebchatSettings()
     rpc: RpcSettings = RpcSettings()
@@ -50,6 +52,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "store": StoreSettings,
     "lanes": LaneSettings,
     "outbox": OutboxSettings,
+    "jobs": JobSettings,
     "worker": WorkerSettings,
     "webchat": WebchatSettings,
     "rpc": RpcSettings,

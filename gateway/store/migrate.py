@@ -29,6 +29,8 @@ FUNCTIONS = (
     "deliveries",
     "results",
     "heads",
+    "jobs",
+    "job_partitions",
     "outbox",
     "processes",
     "accept_parts",

@@ -21,7 +21,7 @@ $$;
 -- One that was declared dead comes back under a new epoch.
 CREATE OR REPLACE FUNCTION process_return(me bigint) RETURNS TABLE (epoch bigint)
 LANGUAGE sql AS $$
-    UPDATE processes SET epoch = epoch + 1, beat = clock_timestamp() WHERE id = me RETURNING epoch
+    UPDATE processes SET epoch = epoch + 1, beat = clock_timestamp(), draining = false WHERE id = me RETURNING epoch
 $$;
 
 -- What is left of processes that are gone: every lane of theirs becomes an orphan under a higher fence, the
@@ -62,6 +62,7 @@ BEGIN
             array_fill(NULL::text, ARRAY[cardinality(boxes)]), array_fill(0::float8, ARRAY[cardinality(boxes)])
         );
     END LOOP;
+    PERFORM jobs_orphan(dead_ids, dead_epochs, crashed);
     RETURN QUERY SELECT cardinality(theirs)::bigint, lost;
 END $$;
 

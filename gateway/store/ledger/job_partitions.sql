@@ -1,0 +1,83 @@
+-- Which worker owns which partition of jobs.
+
+-- Every partition with its owner, and who may own one: workers that live and do not drain.
+CREATE OR REPLACE FUNCTION job_partitions_look(dead_after interval)
+RETURNS TABLE (workers bigint[], partitions smallint[], owners bigint[])
+LANGUAGE sql STABLE AS $$
+    SELECT ARRAY(SELECT p.id FROM processes p
+                 WHERE p.kind = 'worker' AND p.beat > clock_timestamp() - dead_after AND NOT p.draining ORDER BY p.id),
+           array_agg(j.partition ORDER BY j.partition), array_agg(j.owner_process ORDER BY j.partition)
+    FROM job_partitions j
+$$;
+
+-- Takes up to so many free partitions for this process.
+CREATE OR REPLACE FUNCTION job_partitions_take(me bigint, my_epoch bigint, rows_max integer)
+RETURNS TABLE (partition smallint, fence bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    UPDATE job_partitions AS j SET owner_process = me, owner_epoch = my_epoch, fence = j.fence + 1
+    WHERE j.partition = ANY (ARRAY(
+        SELECT w.partition FROM job_partitions w WHERE w.owner_process IS NULL
+        ORDER BY w.partition LIMIT rows_max FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING j.partition, j.fence;
+END $$;
+
+-- Gives partitions back: this process has nothing of them in its hands any more.
+CREATE OR REPLACE FUNCTION job_partitions_release(me bigint, parts smallint[], fences bigint[]) RETURNS SETOF smallint
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM (
+        SELECT 1 FROM job_partitions p WHERE p.partition = ANY (parts) ORDER BY p.partition FOR UPDATE
+    ) AS locked;
+    RETURN QUERY
+    UPDATE job_partitions AS j SET owner_process = NULL, owner_epoch = NULL, fence = j.fence + 1
+    FROM unnest(parts, fences) AS s(part, fence)
+    WHERE j.partition = s.part AND j.fence = s.fence AND j.owner_process = me
+    RETURNING j.partition;
+END $$;
+
+-- What this process owns as far as the ledger knows: the answer to a take may have been lost.
+CREATE OR REPLACE FUNCTION job_partitions_owned(me bigint, my_epoch bigint)
+RETURNS TABLE (partition smallint, fence bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT partition, fence FROM job_partitions WHERE owner_process = me AND owner_epoch = my_epoch
+$$;
+
+-- What dead processes leave behind: their partitions are free under a higher fence, and of what was in their hands the
+-- first job of each lane counts a death if it may have been running.
+CREATE OR REPLACE FUNCTION jobs_orphan(dead_ids bigint[], dead_epochs bigint[], crashed boolean) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM (
+        SELECT 1 FROM job_partitions p WHERE p.owner_process = ANY (dead_ids) ORDER BY p.partition FOR UPDATE
+    ) AS locked;
+    UPDATE job_partitions AS j SET owner_process = NULL, owner_epoch = NULL, fence = j.fence + 1
+    FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
+    WHERE j.owner_process = d.id AND j.owner_epoch = d.epoch;
+    IF crashed THEN
+        UPDATE jobs AS j SET deaths = j.deaths + 1 WHERE j.id = ANY (ARRAY(
+            SELECT DISTINCT ON (coalesce(w.lane, w.id::text), w.lane IS NULL) w.id
+            FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
+            JOIN job_claims c ON c.process = d.id AND c.epoch = d.epoch
+            CROSS JOIN LATERAL unnest(c.jobs) AS held(id)
+            JOIN jobs w ON w.id = held.id
+            WHERE w.state = 'ready' AND w.due_at <= clock_timestamp()
+            ORDER BY coalesce(w.lane, w.id::text), w.lane IS NULL, w.place
+        ));
+    END IF;
+    DELETE FROM job_claims c USING unnest(dead_ids, dead_epochs) AS d(id, epoch)
+    WHERE c.process = d.id AND c.epoch = d.epoch;
+END $$;
+
+-- Ends in order from here on: the others share its partitions out already.
+CREATE OR REPLACE FUNCTION process_drain(me bigint, my_epoch bigint) RETURNS void
+LANGUAGE sql AS $$
+    UPDATE processes SET draining = true WHERE id = me AND epoch = my_epoch AND beat IS NOT NULL
+$$;

@@ -1,0 +1,159 @@
+"""Jobs in the ledger: asked for, read by their partition's owner, settled.  The rules are in ``jobs.sql``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from psycopg2.extensions import cursor as Cursor
+
+from gateway.domain.errors import BadRequest
+from gateway.domain.job import Draft, Enqueued, Job, JobEnd
+from gateway.store.ledger.process import Process
+
+__all__ = ["Pull", "Scan", "Settled", "enqueue", "promote", "scan", "scan_lanes", "settle"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Pull(msgspec.Struct, frozen=True):
+    """What is wanted of one partition and priority: up to ``rows_max`` jobs from behind a place on."""
+
+    partition: int
+    priority: int
+    behind: int
+    rows_max: int
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """What a look brought, and between which transactions it was made (``jobs_scan`` says what that is good for)."""
+
+    low: int
+    high: int
+    jobs: list[Job]
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Partitions that are still ours, and jobs that were written."""
+
+    held: frozenset[int]
+    changed: frozenset[int]
+
+
+def enqueue(cursor: Cursor, drafts: Sequence[Draft]) -> list[Enqueued]:
+    """Write jobs in the cursor's transaction, in order.
+
+    :raises BadRequest: a payload cannot be written as JSON.
+    """
+    cursor.execute(
+        "SELECT * FROM jobs_enqueue(%s::text[], %s::text[], %s::smallint[], %s::text[], %s::float8[], %s::text[],"
+        " %s::float8[], %s::text[])",
+        (
+            [draft.kind for draft in drafts],
+            [draft.lane for draft in drafts],
+            [int(draft.priority) for draft in drafts],
+            [_json(draft) for draft in drafts],
+            [draft.run_at for draft in drafts],
+            [draft.unique for draft in drafts],
+            [draft.keep_s for draft in drafts],
+            [draft.trace_id for draft in drafts],
+        ),
+    )
+    return [Enqueued(*row) for row in cursor.fetchall()]
+
+
+def scan(
+    cursor: Cursor,
+    process: Process,
+    pulls: Sequence[Pull],
+    fences: Mapping[int, int],
+    *,
+    skip_lanes: Sequence[str] = (),
+    skip_kinds: Sequence[str] = (),
+) -> Scan:
+    """Read ready jobs of partitions that this process owns; *fences* are theirs, by partition."""
+    cursor.execute(
+        "SELECT * FROM jobs_scan(%s, %s, %s::smallint[], %s::smallint[], %s::bigint[], %s::integer[], %s::text[],"
+        " %s::text[])",
+        (
+            process.process_id,
+            process.epoch,
+            [pull.partition for pull in pulls],
+            [pull.priority for pull in pulls],
+            [pull.behind for pull in pulls],
+            [pull.rows_max for pull in pulls],
+            list(skip_lanes),
+            list(skip_kinds),
+        ),
+    )
+    rows = cursor.fetchall()
+    return Scan(rows[0][0], rows[0][1], [_job(row[2:], fences) for row in rows if row[3] is not None])
+
+
+def scan_lanes(
+    cursor: Cursor, process: Process, lanes: Mapping[str, int], fences: Mapping[int, int], rows_max: int
+) -> list[Job]:
+    """Read up to *rows_max* jobs of each lane, from behind the place that is given with it."""
+    cursor.execute(
+        "SELECT * FROM jobs_scan_lanes(%s, %s, %s::text[], %s::bigint[], %s)",
+        (process.process_id, process.epoch, list(lanes), list(lanes.values()), rows_max),
+    )
+    return [_job(row, fences) for row in cursor.fetchall()]
+
+
+def settle(
+    cursor: Cursor, process: Process, ends: Sequence[JobEnd], ended_claims: Sequence[int] = ()
+) -> Settled:
+    """Write what became of jobs."""
+    fences = {end.job.partition: end.job.fence for end in ends}
+    done = [end.job.job_id for end in ends if end.fate == "done" and not end.job.keep_s]
+    rest = [end for end in ends if end.fate != "done" or end.job.keep_s]
+    cursor.execute(
+        "SELECT * FROM jobs_settle(%s, %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
+        " %s::text[], %s::text[], %s::text[], %s::float8[], %s::integer[], %s::bigint[])",
+        (
+            process.process_id,
+            list(fences),
+            list(fences.values()),
+            done,
+            [end.job.job_id for end in rest],
+            [end.fate for end in rest],
+            [end.result for end in rest],
+            [end.reason or None for end in rest],
+            [end.detail or None for end in rest],
+            [end.after_s for end in rest],
+            [end.attempts for end in rest],
+            list(ended_claims),
+        ),
+    )
+    row = cursor.fetchone()
+    assert row is not None, "jobs_settle answers with one row"
+    return Settled(frozenset(row[0]), frozenset(row[1]))
+
+
+def promote(cursor: Cursor, partitions: Sequence[int], rows_max: int) -> tuple[int, float | None]:
+    """Let due jobs join their lanes; return how many, and the seconds until the next is due, if any is scheduled."""
+    cursor.execute("SELECT * FROM jobs_promote(%s::smallint[], %s)", (list(partitions), rows_max))
+    row = cursor.fetchone()
+    assert row is not None, "an aggregate answers with one row"
+    return int(row[0]), row[1]
+
+
+def _json(draft: Draft) -> str:
+    try:
+        return _encode(draft.payload).decode()
+    except (TypeError, ValueError) as error:
+        raise BadRequest(
+            f"expected a payload that can be written as JSON, got for kind {draft.kind!r}: {error}",
+            reason="bad_payload",
+        ) from None
+
+
+def _job(row: tuple[Any, ...], fences: Mapping[int, int]) -> Job:
+    claim, job_id, place, partition, priority, *rest = row
+    kind, lane, payload, attempts, deaths, wait_s, keep_s, trace_id, age_s = rest
+    return Job(
+        job_id, place, partition, fences[partition], priority, kind, lane, payload, attempts, deaths, wait_s, keep_s,
+        trace_id, age_s, claim,
+    )  # fmt: skip
