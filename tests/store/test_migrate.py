@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psycopg2
-
-from gateway.store.migrate import is_current, migrate
+from gateway.store.migrate import migrate
 
 ROOT = Path(__file__).parents[2]
 
