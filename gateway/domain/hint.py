@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 __all__ = [
-    "Accepted", "CircuitClosed", "CircuitOpened", "Handed", "Hint", "OrdersChanged", "Orphans", "OutboxFilled",
-    "Previewed", "Settled",
+    "Accepted", "CircuitClosed", "CircuitOpened", "Handed", "Hint", "JobDropped", "JobsPaused", "OrdersChanged", "Orphans", "OutboxFilled",
+    "PartitionsFree", "Previewed", "Settled",
 ]  # fmt: skip
 
 
@@ -75,6 +75,30 @@ class OrdersChanged(msgspec.Struct, frozen=True, tag="orders_changed"):
     """An operator ordered something of circuit breakers, or took an order back."""
 
 
+class JobsPaused(msgspec.Struct, frozen=True, tag="jobs_paused"):
+    """An operator paused or resumed a kind of jobs."""
+
+
+class JobDropped(msgspec.Struct, frozen=True, tag="job_dropped"):
+    """An operator dropped a job, which the owner of its partition may have read already."""
+
+    job_id: int
+    partition: int
+
+
+class PartitionsFree(msgspec.Struct, frozen=True, tag="partitions_free"):
+    """Partitions of jobs are to be had, or a worker came or goes: each should look at its share."""
+
+
 Hint = (
-    Accepted | Settled | Previewed | Handed | Orphans | OutboxFilled | CircuitOpened | CircuitClosed | OrdersChanged
+    Accepted
+    | Settled
+    | Previewed
+    | Handed
+    | Orphans
+    | OutboxFilled
+    | CircuitOpened
+    | CircuitClosed
+    | OrdersChanged
+    | PartitionsFree
 )

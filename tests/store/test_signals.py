@@ -100,6 +100,7 @@ EVERY = [
     hints.Handed(1, 2),
     hints.Orphans(),
     hints.OutboxFilled(),
+    hints.PartitionsFree(),
 ]
 
 
