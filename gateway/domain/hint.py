@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 __all__ = [
-    "Accepted", "CircuitClosed", "CircuitOpened", "Handed", "Hint", "JobDropped", "JobsPaused", "OrdersChanged", "Orphans", "OutboxFilled",
-    "PartitionsFree", "Previewed", "Settled",
+    "Accepted", "CircuitClosed", "CircuitOpened", "Handed", "Hint", "JobDropped", "JobsPaused",
+    "OrdersChanged", "Orphans", "OutboxFilled", "PartitionsFree", "Previewed", "Settled",
 ]  # fmt: skip
 
 
@@ -101,4 +101,6 @@ Hint = (
     | CircuitClosed
     | OrdersChanged
     | PartitionsFree
+    | JobsPaused
+    | JobDropped
 )

@@ -18,6 +18,9 @@ EVERY = [
     hint.CircuitOpened("assistants.bartender", 7),
     hint.CircuitClosed("assistants.bartender@10.0.0.1:80", 7),
     hint.OrdersChanged(),
+    hint.JobDropped(7, 3),
+    hint.JobsPaused(),
+    hint.PartitionsFree(),
 ]
 
 
