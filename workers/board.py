@@ -193,7 +193,9 @@ class Board:
                 break
             else:
                 self._keep(lane, job, now)
-            spill.behind = max(spill.behind, job.place) if lane.count() < self._lane_max else lane.last_place()
+            spill.behind = (
+                max(spill.behind, job.place) if lane.count() < self._lane_max else lane.last_place()
+            )
         spill.reading = False
         if exhausted and not spill.more:
             lane.spill = None
