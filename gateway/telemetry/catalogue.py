@@ -222,6 +222,12 @@ _EVENTS = (
     ),
     Event("outbox.strays", "warning", "rows claimed by an answer that never came were given back", ("rows",)),
     Event("dedupe.pruned", "debug", "dedupe keys were forgotten by age", ("channel", "rows")),
+    # Jobs, as operators see them
+    Event("jobs.paused", "warning", "this worker starts no jobs of a kind that an operator paused", ("kind",)),
+    Event("jobs.resumed", "warning", "this worker starts jobs of a kind again", ("kind",)),
+    # Partitions of jobs
+    Event("partitions.taken", "info", "this worker owns more partitions of jobs", ("partitions", "owned")),
+    Event("partitions.released", "info", "this worker gave partitions of jobs up", ("partitions", "owned")),
     # Streams
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
     Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),
