@@ -13,6 +13,8 @@ Rules:
 - Looks leave out ``spilled_lanes()``; asked for before ``hungry_lanes()`` and its read, or the lane stays spilled for
   one more read.
 - A partition whose jobs are dropped keeps counting those that run; whatever becomes of them, they do not come back.
+- Kinds with a bound are counted here, from ``take`` to ``settled``, so that who finds its kind full waits in its lane
+  and costs nobody a start.
 - Nothing is kept of what is neither in memory, running, nor spilled: an empty board has empty dicts.
 
 Times are monotonic seconds, given by the caller.  Absent: the ledger, its marks, the lease, and who owns what.  This is
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -42,11 +44,15 @@ Ending = Literal["done", "retry", "snooze", "bury", "gone", "lost"]
 class Board:
     """Jobs in memory."""
 
-    def __init__(self, lane_buffered_max: int, suspects_from: int = 2) -> None:
+    def __init__(
+        self, lane_buffered_max: int, suspects_from: int = 2, *, bounds: Mapping[str, int] | None = None
+    ) -> None:
+        """*bounds*: how many of a kind may be between ``take`` and ``settled`` at once, where that has a bound."""
         self._lane_max = lane_buffered_max
         self._low = lane_buffered_max // 4
         self._suspects_from = suspects_from
-        self._starts = Startable(suspects_from)
+        self._bounded = bool(bounds)
+        self._starts = Startable(suspects_from, bounds or {})
         #: Of every job that waits or runs, unless its partition was dropped: its lane, by place.
         self._places: dict[int, JobLane] = {}
         self._lanes: dict[str, JobLane] = {}
@@ -83,7 +89,7 @@ class Board:
 
     @property
     def held(self) -> int:
-        """Jobs in lanes whose head is not due, or of a paused kind.  They need no room among those that wait for it."""
+        """Jobs in lanes whose head is not due, or of a kind that is paused or full: what they wait for is not room."""
         return self._starts.held
 
     def running_of(self, partition: int) -> int:
@@ -252,7 +258,7 @@ class Board:
             # Not among the ended: should the partition come back, the job will be read again.
             self._remove(job)
             self._go_on(lane)
-            self.drop_partition(job.partition)
+            self.drop_partition(job.partition, fence=job.fence)
             return
         if self._readings:
             self._ended.add(job.place)
@@ -270,10 +276,16 @@ class Board:
 
     # Forgetting
 
-    def drop_partition(self, partition: int) -> None:
-        """Forget everything of the partition that does not run."""
-        lanes = {lane for lane in self._places.values() if lane.partition == partition}
-        lanes.update(lane for lane in self._spilled.values() if lane.partition == partition)
+    def drop_partition(self, partition: int, *, fence: int | None = None) -> None:
+        """Forget everything of the partition that does not run; with *fence*, only what was read under none higher.
+
+        Only once it is not ours any more: read again under the same fence, what runs would run twice.
+        """
+        lanes = {
+            lane
+            for lane in (*self._places.values(), *self._spilled.values())
+            if lane.partition == partition and (fence is None or lane.fence <= fence)
+        }
         for lane in lanes:
             if lane.running is not None:
                 del self._places[lane.running.place]
@@ -332,7 +344,7 @@ class Board:
         head = lane.head
         if head is not None and lane.running is None and job.place < head.place:
             self._starts.withdraw(lane)
-        elif lane.state in {"held", "paused"}:
+        elif lane.state in {"held", "parked"}:
             self._starts.held += 1
         lane.insert(job)
         self._note(job, lane, now)
@@ -347,7 +359,7 @@ class Board:
         last = lane.rest.pop()
         self._remove(last)
         self.buffered -= 1
-        if lane.state in {"held", "paused"}:
+        if lane.state in {"held", "parked"}:
             self._starts.held -= 1
         self._spill(lane, lane.last_place())
 
@@ -415,6 +427,8 @@ class Board:
         self._running_of[job.partition] -= 1
         if job.deaths >= self._suspects_from:
             self._starts.suspect_runs = False
+        if self._bounded:
+            self._starts.ended(job.kind)
         return lane
 
     def _back(self, lane: JobLane, job: Job, *, first: bool = False) -> None:

@@ -16,8 +16,8 @@ from gateway.domain.job import Job
 __all__ = ["JobLane", "Spill", "State"]
 
 #: idle: nothing to start, or not offered yet; ready, suspect: in line to start, the latter one at a time; held: its
-#: head is not due; paused: its head's kind is; running: its head is behind one that runs.
-State = Literal["idle", "ready", "suspect", "held", "paused", "running"]
+#: head is not due; parked: its head's kind is paused or has no room; running: its head is behind one that runs.
+State = Literal["idle", "ready", "suspect", "held", "parked", "running"]
 
 _place = attrgetter("place")
 
@@ -40,11 +40,12 @@ class Spill:
 class JobLane:
     """A lane; the board keeps its numbers."""
 
-    __slots__ = ("head", "name", "partition", "rest", "running", "spill", "state", "until")
+    __slots__ = ("fence", "head", "name", "partition", "rest", "running", "spill", "state", "until")
 
     def __init__(self, job: Job) -> None:
         self.name = job.lane
         self.partition = job.partition
+        self.fence = job.fence
         #: The next one to start.
         self.head: Job | None = job
         #: Those behind it, by place.

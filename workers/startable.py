@@ -1,5 +1,5 @@
-"""Which lane may start its next job: by class, and not before it is due, while its kind is paused, or beside another
-suspect.  Pure.
+"""Which lane may start its next job: by class, and not before it is due, while its kind is paused or has no room, or
+beside another suspect.  Pure.
 
 Rules:
 
@@ -9,6 +9,7 @@ Rules:
   its jobs, so that one message is not behind a thousand old ones of others.
 - A suspect was in the hands of processes that died.  One runs at a time: an innocent one that ran beside the guilty
   would count the next death with it.  It goes before the others, because there is never more than one.
+- A kind may have a bound: lanes whose head finds it full are parked, and each end of that kind lets one of them go on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from workers.job_lane import JobLane
 
@@ -29,8 +30,11 @@ SHARES = (16, 4, 1)
 class Startable:
     """Lanes that have a next job and run none."""
 
-    def __init__(self, suspects_from: int) -> None:
+    def __init__(self, suspects_from: int, bounds: Mapping[str, int]) -> None:
         self._suspects_from = suspects_from
+        #: How many of a kind may run at once; and how many do, of those kinds alone.
+        self._bounds = bounds
+        self._running: dict[str, int] = {}
         self._classes: tuple[deque[JobLane], ...] = tuple(deque() for _ in SHARES)
         self._credits = list(SHARES)
         self._suspects: deque[JobLane] = deque()
@@ -42,7 +46,7 @@ class Startable:
         self._lanes_held = 0
         self._paused: frozenset[str] = frozenset()
         self._parked: dict[str, dict[JobLane, None]] = {}
-        #: Jobs in lanes that are held or paused.
+        #: Jobs in lanes that are held or parked.
         self.held = 0
 
     @property
@@ -58,10 +62,8 @@ class Startable:
         assert head is not None, "only lanes with a next job are offered"
         if self.due and head.place in self.due:
             self._hold(lane, self.due[head.place])
-        elif self._paused and head.kind in self._paused:
-            lane.state = "paused"
-            self._parked.setdefault(head.kind, {})[lane] = None
-            self.held += lane.count()
+        elif self._barred(head.kind):
+            self._park(lane, head.kind)
         elif head.deaths >= self._suspects_from:
             lane.state = "suspect"
             self._suspects.append(lane)
@@ -84,11 +86,12 @@ class Startable:
             self._unhold(lane)
             self._tidy()
         lane.state = "idle"
+        self._let_on(lane.head.kind)
 
     def withdraw_all(self, lanes: Iterable[JobLane]) -> None:
         """Take many lanes out at once."""
         for lane in lanes:
-            if lane.state in {"held", "paused"}:
+            if lane.state in {"held", "parked"}:
                 self._unhold(lane)
             lane.state = "idle"
         for queue in (*self._classes, self._suspects):
@@ -96,6 +99,8 @@ class Startable:
             queue.clear()
             queue.extend(kept)
         self._tidy()
+        for kind in [*self._parked]:
+            self._let_on(kind)
 
     def take(self, now: float, room: int) -> list[JobLane]:
         """Take out up to *room* lanes that may start their head."""
@@ -103,20 +108,20 @@ class Startable:
             self._release(now)
         lanes: list[JobLane] = []
         if room > 0 and self._suspects and not self.suspect_runs:
-            self.suspect_runs = True
-            lanes.append(self._suspects.popleft())
+            self._draw(self._suspects, 1, lanes)
+            self.suspect_runs = bool(lanes)
         while room > len(lanes):
             waiting = [number for number, queue in enumerate(self._classes) if queue]
             if not waiting:
                 break
             if len(waiting) == 1:
-                self._draw(waiting[0], room - len(lanes), lanes)
+                self._draw(self._classes[waiting[0]], room - len(lanes), lanes)
                 break
             if not any(self._credits[number] for number in waiting):
                 self._credits = list(SHARES)
             for number in waiting:
                 before = len(lanes)
-                self._draw(number, min(self._credits[number], room - before), lanes)
+                self._draw(self._classes[number], min(self._credits[number], room - before), lanes)
                 self._credits[number] -= len(lanes) - before
         return lanes
 
@@ -124,9 +129,7 @@ class Startable:
         """Hold back lanes whose head is of *kinds*, and no others; return the kinds that were held back so far."""
         resumed, added, self._paused = self._paused - kinds, kinds - self._paused, kinds
         for kind in resumed:
-            for lane in self._parked.pop(kind, ()):
-                self.held -= lane.count()
-                self.offer(lane)
+            self._let_on(kind, lanes_max=None)
         if added:
             for queue in (*self._classes, self._suspects):
                 lanes = list(queue)
@@ -135,20 +138,62 @@ class Startable:
                     self.offer(lane)
         return resumed
 
+    def ended(self, kind: str) -> None:
+        """Count one run of a kind less."""
+        if kind in self._running:
+            self._running[kind] -= 1
+            if not self._running[kind]:
+                del self._running[kind]
+            self._let_on(kind, lanes_max=1)
+
     def next_release(self, now: float) -> float | None:
         """Return when the next held lane is due; *now* for one that is already."""
         while self._releases and not self._stands(self._releases[0]):
             heapq.heappop(self._releases)
         return max(now, self._releases[0][0]) if self._releases else None
 
-    def _draw(self, number: int, room: int, lanes: list[JobLane]) -> None:
-        queue = self._classes[number]
-        if room >= len(queue):
+    def _draw(self, queue: deque[JobLane], room: int, lanes: list[JobLane]) -> None:
+        if self._bounds:
+            self._draw_bounded(queue, room, lanes)
+        elif room >= len(queue):
             lanes.extend(queue)
             queue.clear()
         else:
             popleft = queue.popleft
             lanes.extend([popleft() for _ in range(room)])
+
+    def _draw_bounded(self, queue: deque[JobLane], room: int, lanes: list[JobLane]) -> None:
+        until = len(lanes) + room
+        while queue and len(lanes) < until:
+            lane = queue.popleft()
+            assert lane.head is not None, "only lanes with a next job are offered"
+            kind = lane.head.kind
+            if kind in self._bounds:
+                if self._barred(kind):
+                    self._park(lane, kind)
+                    continue
+                self._running[kind] = self._running.get(kind, 0) + 1
+            lanes.append(lane)
+
+    def _barred(self, kind: str) -> bool:
+        if self._running and self._running.get(kind, 0) >= self._bounds.get(kind, 1):
+            return True
+        return kind in self._paused
+
+    def _park(self, lane: JobLane, kind: str) -> None:
+        lane.state = "parked"
+        self._parked.setdefault(kind, {})[lane] = None
+        self.held += lane.count()
+
+    def _let_on(self, kind: str, lanes_max: int | None = None) -> None:
+        """Let parked lanes of a kind go on, as many as there is room for if nobody else takes it."""
+        parked = self._parked.get(kind)
+        if not parked or kind in self._paused:
+            return
+        room = self._bounds.get(kind, len(parked)) - self._running.get(kind, 0)
+        for lane in list(itertools.islice(parked, room if lanes_max is None else min(room, lanes_max))):
+            self._unhold(lane)
+            self.offer(lane)
 
     def _hold(self, lane: JobLane, until: float) -> None:
         lane.state = "held"
@@ -163,7 +208,7 @@ class Startable:
             self._lanes_held -= 1
             lane.state = "idle"
             return
-        assert lane.head is not None, "it is paused for its head"
+        assert lane.head is not None, "it is parked for its head"
         parked = self._parked[lane.head.kind]
         del parked[lane]
         if not parked:
