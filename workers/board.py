@@ -304,14 +304,14 @@ class Board:
     def forget(self, job_id: int) -> None:
         """Forget a job that an operator dropped; one that runs will be found gone."""
         place = self._rejoined.get(job_id, job_id)
+        if self._readings:
+            self._ended.add(place)
         lane = self._places.get(place)
         if lane is None:
             return
         job = next((job for job in lane.waiting() if job.place == place), None)
         if job is None:
             return
-        if self._readings:
-            self._ended.add(place)
         running = lane.running is not None
         if not running:
             self._starts.withdraw(lane)
