@@ -476,17 +476,24 @@ def test_a_kind_with_a_bound_lets_the_others_pass(board: Board) -> None:
     assert board.ready == 1
     assert places(start(board)) == [3]
     board.drop_partition(0)
-    finish(board, *[])
     assert board.held == 0
 
 
-def test_room_of_a_kind_goes_to_another_when_the_one_that_it_was_meant_for_is_gone(board: Board) -> None:
+@pytest.mark.parametrize("gone", ["dropped by hand", "with its partition"])
+def test_room_of_a_kind_goes_to_another_when_the_one_that_it_was_meant_for_is_gone(
+    board: Board, gone: str
+) -> None:
     for place in (1, 2, 3, 4):
-        board.add(job(place, kind="bounded"), 0.0)
-    first = start(board)
-    finish(board, *first)
-    board.forget(3)
+        board.add(job(place, kind="bounded", partition=1 if place == 3 else 0), 0.0)
+    first, second = start(board)
+    finish(board, first)
+    assert (board.ready, board.held) == (1, 1), "the third may start, the fourth waits"
+    if gone == "dropped by hand":
+        board.forget(3)
+    else:
+        board.drop_partition(1)
     assert places(start(board)) == [4]
+    assert board.running == 2, f"{second.place} still runs"
 
 
 def test_dropped_what_runs_is_counted_and_does_not_come_back(board: Board) -> None:
@@ -499,3 +506,43 @@ def test_dropped_what_runs_is_counted_and_does_not_come_back(board: Board) -> No
     assert start(board, now=100.0) == []
     assert board.claims_ended() == [1]
     assert held_inside(board) == {}
+
+
+def test_what_ended_while_its_lane_was_read_is_not_run_again(board: Board) -> None:
+    fill(board)
+    for _ in range(3):
+        run_one(board)
+    (last,) = start(board)
+    with board.reading():
+        assert board.hungry_lanes(10) == {"a": 0}
+        finish(board, last)
+        board.refilled("a", [job(4, "a"), job(5, "a")], exhausted=True, now=0.0)
+    assert places(start(board)) == [5]
+
+
+def test_a_retry_in_a_full_lane_gives_the_last_one_back_to_the_ledger(board: Board) -> None:
+    """Law: a lane's piece in memory has a bound, and what is put out of it is read again, wherever the floor is."""
+    fill(board)
+    for _ in range(3):
+        run_one(board)
+    (head,) = start(board)
+    board.hungry_lanes(10)
+    rest = [job(place, "a") for place in range(5, 11)]
+    board.refilled("a", rest, exhausted=False, now=0.0, floor=100)
+    assert board.buffered == LANE_MAX
+    board.settled(head, "retry", 0.0, 1.0)
+    assert (board.buffered, board.held) == (LANE_MAX, LANE_MAX)
+    ran = []
+    while taken := start(board, now=1.0):
+        ran += places(taken)
+        finish(board, *taken)
+    assert ran == [4, 5, 6, 7]
+    assert board.hungry_lanes(10) == {"a": 7}
+
+
+def test_a_held_lane_that_is_full_counts_what_it_holds(board: Board) -> None:
+    board.add(job(1, "a", wait_s=5.0), 0.0)
+    for place in (10, 11, 12):
+        board.add(job(place, "a"), 0.0)
+    board.add(job(5, "a"), 0.0)
+    assert (board.buffered, board.held) == (LANE_MAX, LANE_MAX)
