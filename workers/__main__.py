@@ -9,17 +9,21 @@ from psycogreen.gevent import patch_psycopg
 
 patch_psycopg()
 
+import os
 import sys
 
 from gateway import telemetry
 from gateway.settings.load import SettingsError, load
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
+from workers.label import LABEL_VARIABLE, draw_label, with_pid
 from workers.worker import Worker
 
 
 def main() -> int:
     """Run one worker until SIGTERM or SIGINT; return its exit status."""
+    # Taken away before the settings are read: it is none of them, and of this process alone.
+    label = with_pid(os.environ.pop(LABEL_VARIABLE, "") or draw_label(), os.getpid())
     try:
         settings = load()
     except SettingsError as error:
@@ -28,7 +32,7 @@ def main() -> int:
     telemetry.attach(logs.configure(settings.logging))
     metrics = Metrics(settings.accounts.values())
     telemetry.attach(metrics)
-    return Worker(settings, metrics).run()
+    return Worker(settings, metrics, label=label).run()
 
 
 sys.exit(main())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import socket
 import time
 from collections.abc import Sequence
 
@@ -41,7 +39,7 @@ __all__ = ["Worker"]
 class Worker:
     """One worker process."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, *, label: str) -> None:
         self._settings = settings
         self._metrics = metrics
         self._database = Database(settings.store, application="switchboard worker")
@@ -50,7 +48,7 @@ class Worker:
             self._database,
             settings.lanes,
             kind="worker",
-            label=f"{socket.gethostname()}:{os.getpid()}",
+            label=label,
             # Sends under way end by themselves, and their ends are refused: nothing to drop.
             on_dead=lambda: None,
         )

@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "breakers": ("gateway.cli.breakers", "See and override circuit breakers: list, force, clear."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
     "routes": ("gateway.cli.routes", "Show every address that the gateway answers."),
-    "worker": ("gateway.cli.worker", "Run a worker, which sends what is due in the outbox."),
+    "worker": ("gateway.cli.worker", "Run workers, which send what is due in the outbox and run jobs."),
 }
 
 

@@ -82,8 +82,10 @@ class Plan:
         return Program(name="bartender", argv=argv, env=env, stop_max_s=1.0)
 
     def _worker(self) -> Program:
-        argv = (sys.executable, "-m", "workers")
-        return Program(name="worker", argv=argv, env=self.environment, stop_max_s=3.0)
+        # The parent: its children die with it, as it does with us.
+        argv = (sys.executable, "-m", "workers.processes")
+        # More than the drain, by what a child needs to leave in order.
+        return Program(name="worker", argv=argv, env=self.environment, stop_max_s=3.5)
 
     def _gateway(self, settings: Settings) -> Program:
         server = settings.server

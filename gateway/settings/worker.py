@@ -1,4 +1,4 @@
-"""The worker process itself.  How it sends is in the outbox's settings."""
+"""The worker processes themselves.  How they run jobs and send replies is in the settings of jobs and of the outbox."""
 
 from __future__ import annotations
 
@@ -13,5 +13,17 @@ __all__ = ["WorkerSettings"]
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[worker]``"""
 
-    #: Port on which a worker shows its metrics to Prometheus, on ``server.host``; 0: nowhere.
+    #: Processes of one `switchboard worker`.  One core each; of all workers together no more than 32 can have jobs,
+    #: because that is how many partitions there are.
+    processes: Annotated[int, Meta(ge=1, le=32)] = 1
+    #: Port on which the first process of a worker shows its metrics to Prometheus, on ``server.host``; the next
+    #: process takes the next port, and so on.  0: nowhere.
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+
+    def __post_init__(self) -> None:
+        last = self.metrics_port + self.processes - 1
+        if self.metrics_port and last > 65_535:
+            raise ValueError(
+                f"metrics_port ({self.metrics_port}) must leave a port for each of {self.processes} processes: "
+                f"the last one's would be {last}"
+            )

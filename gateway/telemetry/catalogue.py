@@ -222,6 +222,28 @@ _EVENTS = (
     ),
     Event("outbox.strays", "warning", "rows claimed by an answer that never came were given back", ("rows",)),
     Event("dedupe.pruned", "debug", "dedupe keys were forgotten by age", ("channel", "rows")),
+    # The parent of worker processes
+    Event("worker.started", "info", "a worker process was started", ("pid",)),
+    Event("worker.not_started", "error", "the machine has no room for one more worker process", ("reason",)),
+    Event(
+        "worker.ended",
+        "warning",
+        "a worker process ended: reason is stopped (in order), crashed, or killed (it did not stop in time)",
+        ("pid", "status", "reason"),
+    ),
+    Event(
+        "worker.declared_dead",
+        "warning",
+        "a worker process that had not left was declared dead by its parent: what it owned is free",
+        ("lanes", "sends"),
+    ),
+    Event("worker.gave_up", "error", "worker processes kept ending: their parent ends too", ("restarts",)),
+    Event(
+        "worker.not_replaced",
+        "error",
+        "the worker processes go on: the new settings are wrong, or need a new start",
+        ("reason",),
+    ),
     # Jobs, as operators see them
     Event("jobs.paused", "warning", "this worker starts no jobs of a kind that an operator paused", ("kind",)),
     Event("jobs.resumed", "warning", "this worker starts jobs of a kind again", ("kind",)),

@@ -42,6 +42,7 @@ READS_ENVIRONMENT = {
     "gateway/settings/load.py": "what is not handed to it is this process's own",
     "gateway/wsgi.py": "gunicorn's entry point",
     "workers/__main__.py": "the worker's entry point",
+    "workers/processes/__main__.py": "the entry point of the workers' parent",
     "gateway/demo/": "stands alone: it is a program of its own",
 }
 

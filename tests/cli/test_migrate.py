@@ -43,14 +43,18 @@ def test_an_address_that_is_none_is_told_without_being_shown(command: list[str])
     assert "hunter2" not in result.output
 
 
-def test_worker_becomes_the_workers_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("arguments", "processes"), [([], "None"), (["--processes", "3"], "3")])
+def test_worker_becomes_the_workers_parent(tmp_path: Path, arguments: list[str], processes: str) -> None:
     """It is replaced, not started beside: a supervisor signals the process that it started."""
-    package = tmp_path / "workers"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "__main__.py").write_text("import os; print(os.getpid())")
+    package = tmp_path / "workers" / "processes"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import os; print(os.getpid(), os.environ.get('SWITCHBOARD_WORKER__PROCESSES'))"
+    )
     started = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.argv[1:] = ['worker']; from gateway.cli import main; main()"],
+        [sys.executable, "-m", "gateway.cli", "worker", *arguments],
         cwd=tmp_path,
         env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
         stdout=subprocess.PIPE,
@@ -58,7 +62,7 @@ def test_worker_becomes_the_workers_package(tmp_path: Path) -> None:
     )
     out, _ = started.communicate(timeout=30)
 
-    assert (started.returncode, out) == (0, f"{started.pid}\n")
+    assert (started.returncode, out) == (0, f"{started.pid} {processes}\n")
 
 
 def test_every_command_loads_and_says_what_it_does() -> None:

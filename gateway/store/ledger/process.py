@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 from psycopg2.extensions import cursor as Cursor
 
-__all__ = ["Buried", "Process", "adopt", "beat", "bury", "leave", "owned", "register", "revive"]
+__all__ = [
+    "Buried", "Process", "adopt", "beat", "bury", "declare_dead", "leave", "lives", "owned", "register", "revive",
+]  # fmt: skip
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -51,6 +53,20 @@ def bury(cursor: Cursor, dead_after_s: float) -> Buried:
     cursor.execute("SELECT * FROM process_bury(make_interval(secs => %s))", (dead_after_s,))
     row = cursor.fetchone()
     return Buried() if row is None else Buried(*row)
+
+
+def declare_dead(cursor: Cursor, label: str, *, crashed: bool) -> Buried:
+    """Declare dead, at once, the process of this label, whose end its parent has seen; nothing if it has left."""
+    cursor.execute("SELECT * FROM process_declare_dead(%s, %s)", (label, crashed))
+    row = cursor.fetchone()
+    return Buried() if row is None else Buried(*row)
+
+
+def lives(cursor: Cursor, label: str) -> bool:
+    """Return whether the process of this label is in the ledger and alive."""
+    cursor.execute("SELECT process_lives(%s)", (label,))
+    row = cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 def leave(cursor: Cursor, process: Process) -> None:

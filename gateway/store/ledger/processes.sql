@@ -86,6 +86,36 @@ BEGIN
     RETURN QUERY SELECT cardinality(ids)::bigint, o.lanes, o.sends FROM ledger_orphan(ids, epochs, true) AS o;
 END $$;
 
+-- Declares dead, at once, the process of this label, whose end its own parent has seen: an exit status is no silence, and
+-- an outage of PostgreSQL brings none, so nothing is asked here about beats.  crashed: by itself, and not because it was
+-- told to.  One that left in good order is not touched.
+-- By label, and all of that label: a process whose answer to process_register was lost has registered twice.
+CREATE OR REPLACE FUNCTION process_declare_dead(its_label text, crashed boolean)
+RETURNS TABLE (processes_dead bigint, lanes bigint, sends bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    ids    bigint[];
+    epochs bigint[];
+BEGIN
+    -- Waits where process_bury skips: a statement of the dead one may still be under way, and what it takes must be found.
+    SELECT array_agg(d.id), array_agg(d.epoch) INTO ids, epochs FROM (
+        SELECT p.id, p.epoch FROM processes p WHERE p.label = its_label AND p.beat IS NOT NULL
+        ORDER BY p.id FOR UPDATE
+    ) AS d;
+    IF ids IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE processes SET epoch = epoch + 1, beat = NULL WHERE id = ANY (ids);
+    RETURN QUERY SELECT cardinality(ids)::bigint, o.lanes, o.sends FROM ledger_orphan(ids, epochs, crashed) AS o;
+END $$;
+
+-- Whether the process of this label is in the ledger and alive.
+CREATE OR REPLACE FUNCTION process_lives(its_label text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM processes p WHERE p.label = its_label AND p.beat IS NOT NULL)
+$$;
+
 -- Ends in good order: whatever the process still owns becomes an orphan at once, and no turn counts a death.
 CREATE OR REPLACE FUNCTION process_leave(me bigint, my_epoch bigint) RETURNS TABLE (lanes bigint, sends bigint)
 LANGUAGE plpgsql AS $$

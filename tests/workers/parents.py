@@ -1,0 +1,78 @@
+"""A parent of worker processes under test, and what the ledger and its children say of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.embedded.running import Running, running
+from tests.support.ledger_view import LedgerView
+from tests.support.stack_settings import Settings, environment, write_config
+from tests.support.waiting import until
+
+__all__ = ["Family", "Said", "family"]
+
+TOYS = Path(__file__).with_name("toys.py")
+
+
+class Said(NamedTuple):
+    """What a toy wrote: a word, its pid, its metrics port."""
+
+    word: str
+    pid: int
+    port: int
+
+
+class Family:
+    """A parent and its children."""
+
+    def __init__(self, it: Running, ledger: LedgerView, folder: Path) -> None:
+        self.it = it
+        self.ledger = ledger
+        self._log = folder / "log"
+
+    def said(self) -> list[Said]:
+        """What the toys have written so far, in order."""
+        text = self._log.read_text() if self._log.exists() else ""
+        lines = [line.split() for line in text.splitlines()]
+        return [Said(word, int(pid), int(port)) for word, pid, port in lines]
+
+    def living(self) -> dict[int, dict[str, Any]]:
+        """The processes that are alive in the ledger, by pid."""
+        rows = self.ledger.rows("SELECT * FROM processes WHERE beat IS NOT NULL ORDER BY id")
+        return {int(row["label"].split(":")[1]): row for row in rows}
+
+    def wait_living(self, count: int) -> list[int]:
+        """Return the pids of those that are alive in the ledger once there are *count* of them."""
+        until(f"{count} children in the ledger", lambda: len(self.living()) == count)
+        self.it.descendants()  # noted, to be killed whatever the test does
+        return sorted(self.living())
+
+    def wait_dead(self, pid: int) -> None:
+        """Return once the ledger holds *pid* for dead."""
+        until(f"{pid} dead in the ledger", lambda: pid not in self.living())
+
+    def partitions(self) -> int:
+        """How many partitions somebody owns."""
+        return len(self.ledger.rows("SELECT 1 FROM job_partitions WHERE owner_process IS NOT NULL"))
+
+
+@contextlib.contextmanager
+def family(
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    *arguments: str,
+    settings: Settings | None = None,
+) -> Iterator[Family]:
+    """Run a parent of toys, or, without *arguments*, of real workers."""
+    nowhere = "http://127.0.0.1:1"
+    write_config(folder / "switchboard.toml", f"{nowhere}/turn", nowhere)
+    kind, *rest = arguments or ("",)
+    toys, real = [str(TOYS), kind, str(folder), *rest], ["-m", "workers.processes"]
+    argv = [sys.executable, *(toys if kind else real)]
+    with running(argv, env=environment(database_url, redis_url, folder, settings or {})) as it:
+        yield Family(it, LedgerView(database_url), folder)

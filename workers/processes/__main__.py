@@ -1,0 +1,32 @@
+"""``python -m workers.processes``: what ``switchboard worker`` becomes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from gateway import telemetry
+from gateway.settings.load import SettingsError, load
+from gateway.settings.settings import Settings
+from gateway.telemetry import logs
+from workers.processes.parent import Parent
+
+
+def main() -> int:
+    """Run children until SIGTERM or SIGINT; return the exit status."""
+    environment = dict(os.environ)
+
+    def read_settings() -> Settings:
+        return load(None, environment)
+
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        # Told once, and not by each child for itself.
+        sys.stderr.write(f"{error}\n")
+        return 1
+    telemetry.attach(logs.configure(settings.logging))
+    return Parent(settings, environment, reread=read_settings).run()
+
+
+sys.exit(main())
