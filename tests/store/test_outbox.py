@@ -59,22 +59,42 @@ def test_conversations_do_not_wait_for_one_another(here: Actor, worker: Actor) -
     assert sorted(texts(worker.claim())) == [f"first of {n}" for n in range(5)]
 
 
-def test_a_claim_takes_no_more_than_asked_for(here: Actor, worker: Actor) -> None:
-    for n in range(5):
-        filled(here, f"{n}", lane=f"lane {n}")
-    assert sorted(texts(worker.claim(2))) == ["0", "1"], "those that are due longest come first"
-    assert sorted(texts(worker.claim(2))) == ["2", "3"]
-
-
-def test_two_workers_that_claim_at_once_never_get_the_same_row(
+def test_two_workers_that_ask_at_once_never_get_the_same_row(
     here: Actor, worker: Actor, rival: Actor
 ) -> None:
-    for n in range(6):
-        filled(here, f"{n}", lane=f"lane {n}")
+    rows = [filled(here, f"{n}", lane=f"lane {n}")[0] for n in range(6)]
     with worker.transaction():
-        mine = worker.claim(3)
-        theirs = rival.claim(100)
-    assert sorted(texts(mine) + texts(theirs)) == [f"{n}" for n in range(6)]
+        mine = worker.take(*rows[:4])
+        theirs = gevent.spawn(rival.take, *reversed(rows))
+        worker.holds_up(rival, theirs)
+    assert [taking.found for taking in mine] == ["taken"] * 4
+    assert [taking.found for taking in theirs.get()] == ["taken"] * 2 + ["elsewhere"] * 4
+
+
+def test_each_row_that_is_asked_for_is_answered(here: Actor, worker: Actor, rival: Actor) -> None:
+    """In the order in which they were asked for, whatever each of them is."""
+    ended, taken, behind = filled(here, "ended", "taken", "behind")
+    (elsewhere,) = filled(here, "elsewhere", lane="b")
+    (early,) = filled(here, "early", lane="c", due_s=60.0)
+    rival.take(ended, elsewhere)
+    rival.finish(Finish(ended, "sent"))
+    nobody = max(ended, taken, behind, elsewhere, early) + 1
+    answers = worker.take(behind, early, nobody, taken, elsewhere, ended)
+    assert [answer.found for answer in answers] == ["earlier", "early", "ended", "taken", "elsewhere", "ended"]
+    assert 50 < answers[1].wait_s <= 60
+    assert [answer.row is not None for answer in answers] == [False, False, False, True, False, False]
+
+
+def test_what_was_taken_here_already_is_taken_again(here: Actor, worker: Actor, rival: Actor) -> None:
+    """Law: a take whose answer was lost is run again.  It was one try, and nobody else gets the row meanwhile."""
+    (outbox_id,) = filled(here, "hello")
+    (first,) = worker.take(outbox_id)
+    assert rival.take(outbox_id)[0].found == "elsewhere"
+    (again,) = worker.take(outbox_id)
+    assert again.found == "taken"
+    assert first.row is not None
+    assert again.row is not None
+    assert again.row.attempts == first.row.attempts == 1
 
 
 def test_a_claimed_row_says_all_that_its_sender_needs(here: Actor, worker: Actor) -> None:
@@ -158,9 +178,9 @@ def test_the_dead_senders_row_is_sent_again_where_the_policy_says_so(
 
 
 def test_one_declared_dead_claims_nothing(here: Actor, worker: Actor, rival: Actor) -> None:
-    filled(here, "hello")
+    (outbox_id,) = filled(here, "hello")
     worker.die(buried_by=rival)
-    assert worker.claim() == []
+    assert worker.take(outbox_id)[0].found == "dead"
     assert worker.claim_responses(1) == {}
     assert texts(rival.claim()) == ["hello"]
 
@@ -236,14 +256,14 @@ def test_a_caller_and_a_worker_at_once_are_one_sender(
     if first == "caller":
         with there.transaction():
             taken = there.claim_responses(turn_id)
-            assert worker.claim() == []
+            asked = gevent.spawn(worker.take, outbox_id)
+            there.holds_up(worker, asked)
         assert taken == {turn_id: [outbox_id]}
-        assert worker.claim() == []
+        assert asked.get()[0].found == "elsewhere"
     else:
         with worker.transaction():
-            (row,) = worker.claim()
+            assert worker.take(outbox_id)[0].found == "taken"
             assert there.claim_responses(turn_id) == {}
-        assert row.outbox_id == outbox_id
         assert there.claim_responses(turn_id) == {}
 
 
@@ -258,16 +278,26 @@ def test_a_response_whose_caller_had_left_goes_the_other_way(
     assert here.one("SELECT kind FROM outbox") == "push"
 
 
-def test_ends_and_claims_of_the_same_rows_wait_for_each_other(
+def test_who_asks_for_a_row_that_is_being_ended_waits_for_that(
     here: Actor, worker: Actor, rival: Actor
 ) -> None:
-    """Law: a claim skips what is being finished; it does not wait, and does not take it twice."""
-    first, _ = filled(here, "one", "two")
-    worker.claim()
+    """Law: what is decided is decided by what was committed, not by what it looked like before."""
+    first, second = filled(here, "one", "two")
+    worker.take(first)
     with worker.transaction():
         worker.finish(Finish(first, "retry"))
-        assert rival.claim() == []
-    assert texts(rival.claim()) == ["one"]
+        asked = gevent.spawn(rival.take, first, second)
+        worker.holds_up(rival, asked)
+    assert [taking.found for taking in asked.get()] == ["taken", "earlier"]
+
+
+def test_a_wait_was_no_try(here: Actor, worker: Actor) -> None:
+    """Law: what had no room for it does not use up a reply's tries."""
+    (outbox_id,) = filled(here, "hello")
+    worker.take(outbox_id)
+    worker.finish(Finish(outbox_id, "wait", "platform_limit", after_s=60.0))
+    assert here.one("SELECT state, attempts, reason FROM outbox") == ("pending", 0, "platform_limit")
+    assert worker.take(outbox_id)[0].found == "early"
 
 
 def test_two_batches_of_ends_that_share_rows_crosswise_do_not_deadlock(

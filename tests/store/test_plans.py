@@ -35,10 +35,13 @@ _FILL = """
     WHERE message ->> 'text' = 'old';
     INSERT INTO dead_letters (kind, channel, account, reason)
     SELECT 'turn', 'slack', 'bot', 'old' FROM generate_series(10, {n}) AS n;
+    INSERT INTO jobs (id, place, partition, state, kind, lane, payload, due_at, unique_key)
+    SELECT nextval('job_places'), 0, 0, 'buried', 'reply.send', 'old', '{{}}', now(), 'outbox:old ' || n
+    FROM generate_series(10, {n}) AS n;
 """
 _READ = """
     SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
-    WHERE relname IN ('users', 'conversations', 'turns', 'dedupe_keys', 'outbox', 'dead_letters')
+    WHERE relname IN ('users', 'conversations', 'turns', 'dedupe_keys', 'outbox', 'dead_letters', 'jobs')
 """
 
 
@@ -82,10 +85,13 @@ class Ledger:
         turns = [row[0] for row in gateway.rows("SELECT turn_id FROM outbox WHERE kind = 'response'")]
         yield "results", other, lambda: other.results(*turns)
         yield "claim responses", other, lambda: other.claim_responses(*turns)
-        yield "claim", worker, worker.claim
+        waiting = [row[0] for row in worker.rows("SELECT id FROM outbox WHERE state = 'pending'")]
+        yield "take", worker, lambda: worker.take(*waiting)
         rows = sorted(worker.sending())
         yield "rows owned", worker, worker.sending
         yield "finish", worker, lambda: worker.finish(*[Finish(row, "not_sent") for row in rows])
+        worker.rows("DELETE FROM jobs WHERE lane <> 'old' AND id %% 2 = 0 RETURNING id")
+        yield "mend", worker, lambda: outbox.mend(worker.cursor, None, 100)
         yield "counts", worker, lambda: outbox.counts(worker.cursor)
         yield "owned", gateway, gateway.owned
         yield "beat", gateway, gateway.beat

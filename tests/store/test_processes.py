@@ -104,9 +104,10 @@ def test_one_declared_dead_cannot_leave_in_the_name_of_its_next_life(here: Actor
 
 def test_sends_of_the_dead_are_unknown_and_dead_letters(here: Actor, there: Actor) -> None:
     """Law: what was on the wire may have arrived.  Nobody sends it again in silence."""
-    here.answer(here.say().conversation_id, pushes=["on the wire"])
+    sent = here.answer(here.say().conversation_id, pushes=["on the wire"])
     here.answer(here.say(lane="other").conversation_id, pushes=["waiting"])
-    (row,) = here.claim(rows_max=1)
+    (row,) = [taking.row for taking in here.take(*sent.outbox_ids)]
+    assert row is not None
     assert here.die(buried_by=there) == Buried(1, 0, 1)
     assert there.one("SELECT state, reason FROM outbox WHERE id = %s", row.outbox_id) == (
         "unknown",

@@ -21,7 +21,7 @@ from gateway.domain.reply import Reply, Text
 from gateway.domain.turn import LaneKey, OutboxDraft, Settlement, Turn
 from gateway.store.ledger import accept, heads, outbox, process, results, settle
 from gateway.store.ledger.accept import Accepted, Arrival
-from gateway.store.ledger.outbox import Finish, OutboxRow
+from gateway.store.ledger.outbox import Finish, OutboxRow, Taking
 from gateway.store.ledger.process import Buried, Process
 from gateway.store.ledger.settle import Settled, Settling
 from gateway.store.postgres import PLANNER
@@ -130,7 +130,10 @@ class Actor:
     def head(self, conversation_id: int) -> tuple[LaneKey, Turn] | None:
         return heads.heads(self.cursor, self.process, [conversation_id])[0]
 
-    def settle(
+    def settle(self, lane: LaneKey, turn: Turn, **how: Any) -> Settled:
+        return self.settle_all([self.settling(lane, turn, **how)])[0]
+
+    def settling(
         self,
         lane: LaneKey,
         turn: Turn,
@@ -143,7 +146,7 @@ class Actor:
         detail: str = "",
         keep: bool = True,
         hand_over: bool = False,
-    ) -> Settled:
+    ) -> Settling:
         settlement = Settlement(
             turn=turn,
             state=state,
@@ -152,7 +155,7 @@ class Actor:
             detail=detail,
             outbox=(*drafts, *(OutboxDraft(kind="push", payload={"text": text}) for text in pushes)),
         )
-        return self.settle_all([Settling(lane, settlement, keep=keep, hand_over=hand_over)])[0]
+        return Settling(lane, settlement, keep=keep, hand_over=hand_over)
 
     def settle_all(self, batch: Sequence[Settling]) -> list[Settled]:
         return settle.settle(self.cursor, self.process, batch)
@@ -204,8 +207,13 @@ class Actor:
 
     # Outbox
 
-    def claim(self, rows_max: int = 100) -> list[OutboxRow]:
-        return outbox.claim(self.cursor, self.process, rows_max)
+    def take(self, *outbox_ids: int) -> list[Taking]:
+        return outbox.take(self.cursor, self.process, outbox_ids)
+
+    def claim(self) -> list[OutboxRow]:
+        """Ask for all that waits, and return what this process is to send now."""
+        waiting = [row[0] for row in self.rows("SELECT id FROM outbox WHERE state = 'pending' ORDER BY id")]
+        return [taking.row for taking in self.take(*waiting) if taking.row is not None]
 
     def claim_responses(self, *turn_ids: int) -> dict[int, list[int]]:
         return outbox.claim_responses(self.cursor, self.process, turn_ids)

@@ -1,8 +1,9 @@
-"""Outbox: replies on their way to a platform.  The states and the order of sends are in ``outbox.sql``."""
+"""Outbox: replies on their way to a platform.  The states, the order of sends, their carriers: see ``outbox.sql``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -10,9 +11,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from gateway.store.ledger.process import Process
 
-__all__ = ["Fate", "Finish", "OutboxRow", "claim", "claim_responses", "counts", "finish", "owned"]
+__all__ = [
+    "Fate", "Finish", "Found", "Mended", "OutboxRow", "Taking", "claim", "claim_responses", "counts", "finish", "mend",
+    "owned", "send_lane", "take",
+]  # fmt: skip
 
-Fate = Literal["sent", "not_sent", "unknown", "retry", "push"]
+Fate = Literal["sent", "not_sent", "unknown", "retry", "wait", "push"]
+#: What ``take`` found: as ``outbox_take`` says; dead: this process was declared dead and takes nothing.
+Found = Literal["taken", "earlier", "early", "elsewhere", "ended", "dead"]
 _decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -33,39 +39,55 @@ class OutboxRow(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class Taking(msgspec.Struct, frozen=True):
+    """What became of asking for a row."""
+
+    found: Found
+    #: Of one that was taken.
+    row: OutboxRow | None = None
+    #: Of one that is not due yet: seconds until it is.
+    wait_s: float = 0.0
+
+
 class Finish(msgspec.Struct, frozen=True):
-    """What became of one send.  ``push``: a response that could not be written takes the other way."""
+    """What became of one send.  ``push``: a response that could not be written takes the other way.  ``wait``: it was
+    none, because there was no room for it."""
 
     outbox_id: int
     fate: Fate
     reason: str = ""
     detail: str = ""
     platform_id: str = ""
-    #: Of ``retry``: seconds until the next try.
+    #: Of ``retry`` and ``wait``: seconds until the next try.
     after_s: float = 0.0
     #: The epoch in which the row was claimed; 0: the present one.
     epoch: int = 0
 
 
-def claim(cursor: Cursor, process: Process, rows_max: int) -> list[OutboxRow]:
-    """Take up to *rows_max* due rows, the first unfinished one of each conversation only."""
-    cursor.execute("SELECT * FROM outbox_claim(%s, %s, %s)", (process.process_id, process.epoch, rows_max))
-    return [
-        OutboxRow(
-            outbox_id=row[0],
-            conversation_id=row[1],
-            turn_id=row[2],
-            channel=row[3],
-            account=row[4],
-            trace_id=row[5],
-            payload=_decode_payload(row[6]),
-            attempts=row[7],
-            maybe_repeat=row[8],
-            age_s=row[9],
-            epoch=process.epoch,
-        )
-        for row in cursor.fetchall()
-    ]
+class Mended(msgspec.Struct, frozen=True):
+    """What a look for rows without a carrier brought; ``behind``: where the next one begins."""
+
+    behind: datetime | None
+    carried: int
+    given_up: int
+
+
+def send_lane(conversation_id: int) -> str:
+    """Return the lane of the jobs that carry a conversation's replies, as ``outbox_carry`` writes it."""
+    return f"conversation:{conversation_id}"
+
+
+def take(cursor: Cursor, process: Process, outbox_ids: Sequence[int]) -> list[Taking]:
+    """Take rows to be sent now, each that can be; one answer an id, in order.
+
+    Safe to run again when it is not known whether it was committed.  So ask for no row of which a send has begun.
+    """
+    cursor.execute(
+        "SELECT * FROM outbox_take(%s, %s, %s::bigint[])",
+        (process.process_id, process.epoch, list(outbox_ids)),
+    )
+    found = {row[0]: _taking(row, process.epoch) for row in cursor.fetchall()}
+    return [found.get(outbox_id, Taking("dead")) for outbox_id in outbox_ids]
 
 
 def claim_responses(cursor: Cursor, process: Process, turn_ids: Sequence[int]) -> dict[int, list[int]]:
@@ -102,6 +124,14 @@ def finish(cursor: Cursor, process: Process, batch: Sequence[Finish]) -> list[bo
     return [item.epoch in epochs and item.outbox_id in written for item in batch]
 
 
+def mend(cursor: Cursor, behind: datetime | None, rows_max: int) -> Mended:
+    """Look at up to *rows_max* pending rows, from where the last look ended, and mend those without a carrier."""
+    cursor.execute("SELECT * FROM outbox_mend(%s, %s)", (behind, rows_max))
+    row = cursor.fetchone()
+    assert row is not None, "outbox_mend answers with one row"
+    return Mended(*row)
+
+
 def counts(cursor: Cursor) -> dict[tuple[str, str], int]:
     """Return the number of rows not yet ended, by (channel, account)."""
     cursor.execute("SELECT * FROM outbox_counts()")
@@ -112,3 +142,33 @@ def owned(cursor: Cursor, process: Process) -> set[int]:
     """Return the rows that the ledger says this process is sending."""
     cursor.execute("SELECT * FROM outbox_owned(%s, %s)", (process.process_id, process.epoch))
     return {row[0] for row in cursor.fetchall()}
+
+
+def _taking(row: tuple[Any, ...], epoch: int) -> Taking:
+    outbox_id, found, wait_s, conversation_id, turn_id, channel, account, trace_id, payload, *rest = row
+    if found != "taken":
+        return Taking(found, wait_s=wait_s or 0.0)
+    attempts, maybe_repeat, age_s = rest
+    return Taking(
+        found,
+        OutboxRow(
+            outbox_id=outbox_id,
+            conversation_id=conversation_id,
+            turn_id=turn_id,
+            channel=channel,
+            account=account,
+            trace_id=trace_id,
+            payload=_decode_payload(payload),
+            attempts=attempts,
+            maybe_repeat=maybe_repeat,
+            age_s=age_s,
+            epoch=epoch,
+        ),
+    )
+
+
+def claim(cursor: Cursor, process: Process, rows_max: int) -> list[OutboxRow]:
+    """Take up to *rows_max* due rows, the first unfinished one of each conversation only."""
+    cursor.execute("SELECT * FROM outbox_claim(%s, %s, %s)", (process.process_id, process.epoch, rows_max))
+    rows = [_taking((row[0], "taken", 0.0, *row[1:]), process.epoch).row for row in cursor.fetchall()]
+    return [row for row in rows if row is not None]

@@ -1,5 +1,218 @@
 -- The outbox: pending -> sending -> sent | not_sent | unknown; a retry goes back to pending with a later due_at.
 -- Rows of a conversation are sent in the order of their ids, one at a time.
+--
+-- Each pending row has a carrier: an unfinished job 'reply.send' in the lane of its conversation, written in the
+-- transaction that made the row pending.  A carrier is done only once it has found its row ended, so a row that becomes
+-- pending again still has it, or gets a new one here: none is ever left behind.  A response that a process is writing at
+-- this moment needs none until it becomes a push.
+
+-- Writes the carriers of pending rows, in the order given; a row that has one keeps it.  Answers the jobs' ids.  STRICT:
+-- without rows (NULL) nothing is done.
+CREATE OR REPLACE FUNCTION outbox_carry(boxes bigint[], conversations bigint[], traces text[], dues timestamptz[])
+RETURNS bigint[]
+LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    ids     bigint[];
+    at_once timestamptz := clock_timestamp();
+BEGIN
+    -- The transaction's number before any place, as in jobs_enqueue.
+    PERFORM pg_current_xact_id();
+    ids := ARRAY(SELECT nextval('job_places') FROM generate_subscripts(boxes, 1));
+    INSERT INTO jobs (id, place, partition, priority, state, kind, lane, payload, due_at, unique_key, trace_id)
+    SELECT c.id, c.id, job_partition(c.lane, c.id), 0,
+           CASE WHEN c.due > at_once THEN 'scheduled' ELSE 'ready' END, 'reply.send', c.lane,
+           ('{"outbox_id":' || c.box || '}')::json, greatest(c.due, at_once), 'outbox:' || c.box, c.trace
+    FROM (
+        SELECT u.id, u.box, 'conversation:' || u.conversation AS lane, u.trace, u.due
+        FROM unnest(ids, boxes, conversations, traces, dues) AS u(id, box, conversation, trace, due)
+    ) AS c
+    ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'scheduled') DO NOTHING;
+    RETURN ids;
+END $$;
+
+-- Takes these rows for this process, to be sent.  Answers one row an id, unless this process was declared dead:
+--   found    'taken'      it is to be sent now; also one that this process took already: the answer to that was lost,
+--                         and only the process itself knows whether it has begun (it asks for none that it has)
+--            'earlier'    an earlier row of the conversation is not ended yet
+--            'early'      not due for wait_s more seconds
+--            'elsewhere'  another process is sending it
+--            'ended'      or gone
+-- A response that nobody wrote into its HTTP response is due once its caller has certainly left; it is a push from here on.
+CREATE OR REPLACE FUNCTION outbox_take(me bigint, my_epoch bigint, ids bigint[]) RETURNS TABLE (
+    id bigint, found text, wait_s float8, conversation_id bigint, turn_id bigint, channel text, account text,
+    trace_id text, payload jsonb, attempts integer, maybe_repeat boolean, age_s float8
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    at_once timestamptz;
+BEGIN
+    PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM 1 FROM (
+        SELECT 1 FROM outbox o WHERE o.id = ANY (ids) ORDER BY o.id FOR UPDATE
+    ) AS locked;
+    at_once := clock_timestamp();
+    RETURN QUERY
+    WITH looked AS MATERIALIZED (
+        SELECT a.id,
+               CASE WHEN b.state = 'sending' AND b.claimed_process = me AND b.claimed_epoch = my_epoch THEN 'taken'
+                    WHEN b.state = 'sending' THEN 'elsewhere'
+                    WHEN b.state IS DISTINCT FROM 'pending' THEN 'ended'
+                    WHEN EXISTS (
+                        SELECT 1 FROM outbox e
+                        WHERE e.conversation_id = b.conversation_id AND e.id < b.id AND e.state IN ('pending', 'sending')
+                    ) THEN 'earlier'
+                    WHEN b.due_at > at_once THEN 'early' ELSE 'taken' END AS found,
+               greatest(0, extract(epoch FROM b.due_at - at_once))::float8 AS wait_s
+        FROM unnest(ids) AS a(id)
+        LEFT JOIN LATERAL (SELECT * FROM outbox WHERE id = a.id OFFSET 0) AS b ON true
+    ), taken AS (
+        UPDATE outbox AS o SET
+            state = 'sending', kind = 'push', attempts = o.attempts + (o.state = 'pending')::integer,
+            claimed_process = me, claimed_epoch = my_epoch
+        WHERE o.id = ANY (ARRAY(SELECT l.id FROM looked l WHERE l.found = 'taken'))
+        RETURNING o.*
+    )
+    SELECT l.id, l.found, l.wait_s, t.conversation_id, t.turn_id, t.channel, t.account, t.trace_id, t.payload,
+           t.attempts, t.maybe_repeat, extract(epoch FROM at_once - t.created_at)::float8
+    FROM looked l LEFT JOIN taken t ON t.id = l.id;
+END $$;
+
+-- A caller whose turn ran elsewhere takes the response that waits for it.  No row: somebody else has it.
+CREATE OR REPLACE FUNCTION outbox_claim_responses(me bigint, my_epoch bigint, turns bigint[])
+RETURNS TABLE (id bigint, turn_id bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    UPDATE outbox AS o SET state = 'sending', attempts = o.attempts + 1, claimed_process = me, claimed_epoch = my_epoch
+    WHERE o.id = ANY (ARRAY(
+        SELECT w.id FROM outbox w WHERE w.turn_id = ANY (turns) AND w.kind = 'response' AND w.state = 'pending'
+        ORDER BY w.id FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING o.id, o.turn_id;
+END $$;
+
+-- Writes what became of sends: 'sent' | 'not_sent' | 'unknown' | 'retry' (after so many seconds) | 'wait' (the same, and
+-- it was no try) | 'push' (a response that could not be written and goes the other way).  A row that is no longer this
+-- process's stays as it is: only the ids that were written come back.  An unknown is sent again only where the row says
+-- so, once, and then marked: without that bound a user could get copies without end.
+CREATE OR REPLACE FUNCTION outbox_finish(
+    me bigint, my_epoch bigint, ids bigint[], fates text[], reasons text[], details text[], platform_ids text[],
+    after_s float8[]
+) RETURNS SETOF bigint
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    done          bigint[];
+    boxes         bigint[];   -- of those that are pending again
+    conversations bigint[];
+    traces        text[];
+    dues          timestamptz[];
+BEGIN
+    PERFORM 1 FROM (
+        SELECT 1 FROM outbox o WHERE o.id = ANY (ids) ORDER BY o.id FOR UPDATE
+    ) AS locked;
+    WITH written AS (
+        UPDATE outbox AS o SET
+            state = CASE WHEN f.back THEN 'pending' ELSE f.fate END,
+            kind = CASE WHEN f.fate = 'push' OR f.again THEN 'push' ELSE o.kind END,
+            due_at = CASE WHEN f.back THEN clock_timestamp() + make_interval(secs => f.after_s) ELSE o.due_at END,
+            attempts = o.attempts - (f.fate = 'wait')::integer,
+            maybe_repeat = o.maybe_repeat OR f.again,
+            reason = f.reason, detail = f.detail, platform_id = f.platform_id,
+            finished_at = CASE WHEN NOT f.back THEN clock_timestamp() END
+        FROM (
+            SELECT h.*, h.again OR h.fate IN ('retry', 'wait', 'push') AS back FROM (
+                SELECT g.*, g.fate = 'unknown' AND b.resend_unknown AND NOT b.maybe_repeat AS again
+                FROM unnest(ids, fates, reasons, details, platform_ids, after_s)
+                     AS g(id, fate, reason, detail, platform_id, after_s)
+                CROSS JOIN LATERAL (SELECT resend_unknown, maybe_repeat FROM outbox WHERE id = g.id OFFSET 0) AS b
+            ) AS h
+        ) AS f
+        WHERE o.id = f.id AND o.state = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
+        RETURNING o.id, o.state, o.channel, o.account, o.conversation_id, o.turn_id, o.reason, o.detail, o.trace_id,
+                  o.due_at
+    ), letters AS (
+        INSERT INTO dead_letters (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail)
+        SELECT 'outbox', w.channel, w.account, w.conversation_id, w.turn_id, w.id,
+               w.state || ': ' || coalesce(w.reason, ''), coalesce(w.detail, '')
+        FROM written w WHERE w.state IN ('not_sent', 'unknown')
+    )
+    SELECT array_agg(w.id), array_agg(w.id ORDER BY w.id) FILTER (WHERE w.state = 'pending'),
+           array_agg(w.conversation_id ORDER BY w.id) FILTER (WHERE w.state = 'pending'),
+           array_agg(w.trace_id ORDER BY w.id) FILTER (WHERE w.state = 'pending'),
+           array_agg(w.due_at ORDER BY w.id) FILTER (WHERE w.state = 'pending')
+      INTO done, boxes, conversations, traces, dues
+    FROM written w;
+    PERFORM outbox_carry(boxes, conversations, traces, dues);
+    RETURN QUERY SELECT unnest(done);
+END $$;
+
+-- Looks at up to rows_max pending rows, those that are due from behind a time on, and mends those without a carrier,
+-- which no function here leaves: gives them one (a process of an earlier version wrote them, or an operator dropped
+-- it), or ends them where theirs was buried, because they would hold back their conversation for ever.
+-- next_due: where to look from the next time; NULL: from the beginning.
+CREATE OR REPLACE FUNCTION outbox_mend(behind timestamptz, rows_max integer)
+RETURNS TABLE (next_due timestamptz, carried bigint, given_up bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    looked bigint;
+    last   timestamptz;
+    bare   bigint[];
+    buried bigint[] := '{}';
+BEGIN
+    WITH seen AS MATERIALIZED (
+        SELECT o.id, o.due_at FROM outbox o
+        WHERE o.state = 'pending' AND o.due_at > coalesce(behind, '-infinity') ORDER BY o.due_at LIMIT rows_max
+    )
+    SELECT count(*), max(s.due_at), array_agg(s.id) FILTER (WHERE c.id IS NULL) INTO looked, last, bare
+    FROM seen s LEFT JOIN LATERAL (
+        SELECT j.id FROM jobs j WHERE j.unique_key = 'outbox:' || s.id AND j.state IN ('ready', 'scheduled') OFFSET 0
+    ) AS c ON true;
+    bare := coalesce(bare, '{}');
+    IF cardinality(bare) > 0 THEN
+        -- What became of them meanwhile is somebody else's doing, and right.
+        bare := ARRAY(SELECT o.id FROM outbox o WHERE o.id = ANY (bare) AND o.state = 'pending'
+                      ORDER BY o.id FOR UPDATE SKIP LOCKED);
+        buried := ARRAY(SELECT b.id FROM unnest(bare) AS b(id) CROSS JOIN LATERAL (
+            SELECT 1 FROM jobs j WHERE j.state = 'buried' AND j.unique_key = 'outbox:' || b.id LIMIT 1 OFFSET 0
+        ) AS c);
+        PERFORM outbox_carry(array_agg(o.id ORDER BY o.id), array_agg(o.conversation_id ORDER BY o.id),
+                             array_agg(o.trace_id ORDER BY o.id), array_agg(o.due_at ORDER BY o.id))
+        FROM outbox o WHERE o.id = ANY (bare) AND o.id <> ALL (buried);
+        WITH ended AS (
+            UPDATE outbox AS o SET state = 'not_sent', reason = 'job_buried', finished_at = clock_timestamp()
+            WHERE o.id = ANY (buried) RETURNING o.*
+        )
+        INSERT INTO dead_letters (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail)
+        SELECT 'outbox', e.channel, e.account, e.conversation_id, e.turn_id, e.id, 'not_sent: job_buried',
+               'the job that should have sent it was given up'
+        FROM ended e;
+    END IF;
+    RETURN QUERY SELECT CASE WHEN looked = rows_max THEN last END, (cardinality(bare) - cardinality(buried))::bigint,
+                        cardinality(buried)::bigint;
+END $$;
+
+-- Rows not yet ended, by account: what the bound on outbox rows is held against.
+CREATE OR REPLACE FUNCTION outbox_counts() RETURNS TABLE (channel text, account text, rows bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT channel, account, count(*) FROM outbox WHERE state IN ('pending', 'sending') GROUP BY channel, account
+$$;
+
+-- Rows that the ledger says this process is sending.  What it knows nothing of (the answer to its claim was lost) it
+-- has certainly not sent.
+CREATE OR REPLACE FUNCTION outbox_owned(me bigint, my_epoch bigint) RETURNS SETOF bigint
+LANGUAGE sql STABLE AS $$
+    SELECT id FROM outbox WHERE state = 'sending' AND claimed_process = me AND claimed_epoch = my_epoch
+$$;
 
 -- Takes up to rows_max due rows for this process, only the first unfinished one of each conversation.  A response that
 -- nobody wrote into its HTTP response is due once its caller has certainly left; from then on it is a push.
@@ -29,77 +242,3 @@ BEGIN
     RETURNING o.id, o.conversation_id, o.turn_id, o.channel, o.account, o.trace_id, o.payload, o.attempts,
               o.maybe_repeat, extract(epoch FROM clock_timestamp() - o.created_at)::float8;
 END $$;
-
--- A caller whose turn ran elsewhere takes the response that waits for it.  No row: somebody else has it.
-CREATE OR REPLACE FUNCTION outbox_claim_responses(me bigint, my_epoch bigint, turns bigint[])
-RETURNS TABLE (id bigint, turn_id bigint)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR KEY SHARE;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    RETURN QUERY
-    UPDATE outbox AS o SET state = 'sending', attempts = o.attempts + 1, claimed_process = me, claimed_epoch = my_epoch
-    WHERE o.id = ANY (ARRAY(
-        SELECT w.id FROM outbox w WHERE w.turn_id = ANY (turns) AND w.kind = 'response' AND w.state = 'pending'
-        ORDER BY w.id FOR UPDATE SKIP LOCKED
-    ))
-    RETURNING o.id, o.turn_id;
-END $$;
-
--- Writes what became of sends: 'sent' | 'not_sent' | 'unknown' | 'retry' (after so many seconds) | 'push' (a response
--- that could not be written and goes the other way).  A row that is no longer this process's stays as it is: only
--- the ids that were written come back.  An unknown is sent again only where the row says so, once, and then marked:
--- without that bound a user could get copies without end.
-CREATE OR REPLACE FUNCTION outbox_finish(
-    me bigint, my_epoch bigint, ids bigint[], fates text[], reasons text[], details text[], platform_ids text[],
-    after_s float8[]
-) RETURNS SETOF bigint
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    PERFORM 1 FROM (
-        SELECT 1 FROM outbox o WHERE o.id = ANY (ids) ORDER BY o.id FOR UPDATE
-    ) AS locked;
-    RETURN QUERY
-    WITH written AS (
-        UPDATE outbox AS o SET
-            state = CASE WHEN f.fate IN ('retry', 'push') OR f.again THEN 'pending' ELSE f.fate END,
-            kind = CASE WHEN f.fate = 'push' OR f.again THEN 'push' ELSE o.kind END,
-            due_at = CASE WHEN f.fate IN ('retry', 'push') OR f.again
-                          THEN clock_timestamp() + make_interval(secs => f.after_s) ELSE o.due_at END,
-            maybe_repeat = o.maybe_repeat OR f.again,
-            reason = f.reason, detail = f.detail, platform_id = f.platform_id,
-            finished_at = CASE WHEN f.fate IN ('sent', 'not_sent', 'unknown') AND NOT f.again
-                               THEN clock_timestamp() END
-        FROM (
-            SELECT g.*, g.fate = 'unknown' AND b.resend_unknown AND NOT b.maybe_repeat AS again
-            FROM unnest(ids, fates, reasons, details, platform_ids, after_s)
-                 AS g(id, fate, reason, detail, platform_id, after_s)
-            CROSS JOIN LATERAL (SELECT resend_unknown, maybe_repeat FROM outbox WHERE id = g.id OFFSET 0) AS b
-        ) AS f
-        WHERE o.id = f.id AND o.state = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
-        RETURNING o.id, o.state, o.channel, o.account, o.conversation_id, o.turn_id, o.reason, o.detail
-    ), letters AS (
-        INSERT INTO dead_letters (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail)
-        SELECT 'outbox', w.channel, w.account, w.conversation_id, w.turn_id, w.id,
-               w.state || ': ' || coalesce(w.reason, ''), coalesce(w.detail, '')
-        FROM written w WHERE w.state IN ('not_sent', 'unknown')
-    )
-    SELECT w.id FROM written w;
-END $$;
-
--- Rows not yet ended, by account: what the bound on outbox rows is held against.
-CREATE OR REPLACE FUNCTION outbox_counts() RETURNS TABLE (channel text, account text, rows bigint)
-LANGUAGE sql STABLE AS $$
-    SELECT channel, account, count(*) FROM outbox WHERE state IN ('pending', 'sending') GROUP BY channel, account
-$$;
-
--- Rows that the ledger says this process is sending.  What it knows nothing of (the answer to its claim was lost) it
--- has certainly not sent.
-CREATE OR REPLACE FUNCTION outbox_owned(me bigint, my_epoch bigint) RETURNS SETOF bigint
-LANGUAGE sql STABLE AS $$
-    SELECT id FROM outbox WHERE state = 'sending' AND claimed_process = me AND claimed_epoch = my_epoch
-$$;

@@ -17,7 +17,7 @@ from gateway.store.ledger.process import Process
 __all__ = ["Settled", "Settling", "settle"]
 
 _STATEMENT = (
-    "SELECT * FROM ledger_settle(%s, %s, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
+    "SELECT * FROM ledger_settle_turns(%s, %s, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
     " %s::jsonb[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[], %s::bigint[], %s::jsonb[], %s::boolean[],"
     " %s::boolean[], %s::integer[], %s::text[], %s::jsonb[], %s::float8[], %s::boolean[], %s::boolean[])"
 )
@@ -43,6 +43,8 @@ class Settled(msgspec.Struct, frozen=True):
     next_turn: Turn | None = None
     heir: int | None = None
     outbox_ids: tuple[int, ...] = ()
+    #: The jobs that carry what is to be sent, as far as they are known.
+    push_jobs: tuple[int, ...] = ()
 
 
 def settle(cursor: Cursor, process: Process, batch: Sequence[Settling]) -> list[Settled]:
@@ -104,10 +106,12 @@ def _json(value: object) -> str:
 
 
 def _settled(row: tuple[Any, ...], turn: Turn) -> Settled:
-    outcome, kept, heir, outbox_ids, *head = row
+    outcome, kept, heir, outbox_ids, push_jobs, *head = row
     if outcome == "lost":
         return Settled(lost=True)
     next_turn = None
     if kept:
         next_turn = head_of(turn.conversation_id, turn.channel, turn.account, turn.conversation_key, head)
-    return Settled(lost=False, next_turn=next_turn, heir=heir, outbox_ids=tuple(outbox_ids))
+    return Settled(
+        lost=False, next_turn=next_turn, heir=heir, outbox_ids=tuple(outbox_ids), push_jobs=tuple(push_jobs)
+    )

@@ -1,4 +1,4 @@
--- ledger_settle: writes what became of a batch of turns, one turn a lane; the answer, the outbox rows, the lane's
+-- ledger_settle_turns: writes what became of a batch of turns, one turn a lane; the answer, the outbox rows, the lane's
 -- next step.  The caller commits before the first byte of a reply that leaves in the HTTP response.
 --
 -- Parallel arrays by turn: lanes (conversation ids), fences, turn_ids, seqs, states ('answered' | 'failed'), replies,
@@ -13,9 +13,10 @@
 -- Answers one row a turn, in order:
 --   outcome     'done' | 'lost' (a higher fence: nothing was changed)
 --   kept        this process still owns the lane, and the lane has work: the next turn stands beside it
+--   push_jobs   the jobs that carry what is to be sent (outbox_carry); of what was written before they are not known
 --
 -- Run again after a lost COMMIT it finds its own fence on the turn and answers 'done'; it writes nothing twice.
-CREATE OR REPLACE FUNCTION ledger_settle(
+CREATE OR REPLACE FUNCTION ledger_settle_turns(
     me bigint, my_epoch bigint,
     lanes bigint[], fences bigint[], turn_ids bigint[], seqs bigint[], states text[], replies jsonb[],
     reasons text[], details text[], degradeds jsonb[], new_states jsonb[],
@@ -23,7 +24,7 @@ CREATE OR REPLACE FUNCTION ledger_settle(
     out_t integer[], out_kinds text[], out_payloads jsonb[], out_due float8[], out_claimed boolean[],
     out_resend boolean[]
 ) RETURNS TABLE (
-    outcome text, kept boolean, handed_to bigint, outbox_ids bigint[],
+    outcome text, kept boolean, handed_to bigint, outbox_ids bigint[], push_jobs bigint[],
     next_turn bigint, next_seq bigint, next_surface text, next_address jsonb, next_message jsonb, next_trace_id text,
     next_user bigint, next_user_key text, next_user_name text, next_user_locale text,
     next_accepted_by bigint, next_deaths integer, next_age_s float8, next_state jsonb, next_memory jsonb
@@ -36,6 +37,8 @@ DECLARE
     heirs  bigint[];
     boxes  bigint[];   -- outbox rows written, and their turns
     box_t  integer[];
+    push_t integer[];  -- the turns of those rows that wait to be sent, and the jobs that carry them
+    pushes bigint[];
 BEGIN
     PERFORM 1 FROM (
         SELECT 1 FROM conversations c WHERE c.id = ANY (lanes) ORDER BY c.id FOR UPDATE
@@ -112,9 +115,14 @@ BEGIN
             CROSS JOIN LATERAL (SELECT trace_id FROM turns WHERE id = turn_ids[o.t] OFFSET 0) AS t
             WHERE fate[o.t] = 'write'
             ORDER BY o.i
-            RETURNING id, turn_id
-        ) SELECT array_agg(b.id ORDER BY b.id), array_agg(array_position(turn_ids, b.turn_id) ORDER BY b.id)
-            INTO boxes, box_t FROM boxed AS b;
+            RETURNING id, turn_id, array_position(turn_ids, turn_id) AS t, conversation_id, trace_id, due_at, state
+        ) SELECT array_agg(b.id ORDER BY b.id), array_agg(b.t ORDER BY b.id),
+                 array_agg(b.t ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
+                 outbox_carry(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
+                              array_agg(b.conversation_id ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
+                              array_agg(b.trace_id ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
+                              array_agg(b.due_at ORDER BY b.id) FILTER (WHERE b.state = 'pending'))
+            INTO boxes, box_t, push_t, pushes FROM boxed AS b;
     END IF;
 
     IF 'failed' = ANY (states) THEN
@@ -131,6 +139,7 @@ BEGIN
                        -- The answer that named them was lost: without it nobody would ever end them.
                        WHEN 'again' THEN ARRAY(SELECT o.id FROM outbox o WHERE o.turn_id = s.turn ORDER BY o.id)
                        ELSE '{}' END,
+           ARRAY(SELECT p.id FROM unnest(pushes, push_t) AS p(id, t) WHERE p.t = s.i),
            h.turn, h.seq, h.surface, h.address, h.message, h.trace_id, h.user_id, h.user_key, h.user_name,
            h.user_locale, h.accepted_by, h.deaths, h.age_s, h.state, h.memory
     FROM unnest(lanes, turn_ids, fate, more, keeps, heir) WITH ORDINALITY AS s(lane, turn, fate, more, keep, heir, i)

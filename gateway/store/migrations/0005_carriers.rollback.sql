@@ -1,0 +1,2 @@
+DROP INDEX jobs_buried_unique;
+DELETE FROM jobs WHERE kind = 'reply.send';
