@@ -1,8 +1,9 @@
-"""What benchmarks need that the product does not: Falcon, HTTP clients, npm packages, wrk, and matplotlib to draw.
+"""What benchmarks need that the product does not: Falcon, HTTP clients, job queues, npm packages, wrk, matplotlib.
 
 Each is installed when it is missing, at the versions that are pinned here, where it touches nothing else: Python
 packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon, or a client, is
-all that differs; npm packages beside their contestants.  What cannot be installed is left out, and the command that
+all that differs (job queues, each in a folder of its own, bring everything but gevent with them); npm packages beside
+their contestants.  What cannot be installed is left out, and the command that
 would have helped is told.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 import click
 import msgspec
 
-__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "Need", "missing"]
+__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "QUEUES", "Need", "missing", "queue_folder"]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "bench" / "peers"
@@ -26,6 +27,8 @@ PEERS = ROOT / "bench" / "peers"
 FALCON = ROOT / ".bench" / "falcon"
 CLIENTS = ROOT / ".bench" / "rpc-peers"
 PLOTS = ROOT / ".bench" / "plots"
+#: Job queues of PyPI that bench.queue knows.
+QUEUES = ("dramatiq", "huey", "taskiq", "celery", "rq")
 _INSTALL_MAX_S = 300.0
 
 
@@ -87,6 +90,16 @@ def _pip(peers: str, folder: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "pip", "install", *options, *target, "--require-hashes", "-r", str(requirements))
 
 
+def queue_folder(name: str) -> Path:
+    """Return the folder that a job queue is installed into."""
+    return ROOT / ".bench" / name
+
+
+def _queue(name: str) -> Need:
+    folder = queue_folder(name)
+    return Need(name, str(folder / name / "__init__.py"), _pip(name, folder))
+
+
 NEEDS: Mapping[str, Need] = {
     need.name: need
     for need in (
@@ -98,6 +111,15 @@ NEEDS: Mapping[str, Need] = {
             ("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"),
             PEERS / "node",
         ),
+        Need(
+            "bullmq",
+            str(PEERS / "bullmq" / "node_modules" / ".package-lock.json"),
+            # Not "npm ci": a registry that does not carry the native helpers of all platforms, which are optional,
+            # would be refused.
+            ("npm", "install", "--no-save", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"),
+            PEERS / "bullmq",
+        ),
+        *(_queue(name) for name in QUEUES),
         Need("falcon", str(FALCON / "falcon" / "__init__.py"), _pip("falcon", FALCON)),
         Need("http clients", str(CLIENTS / "geventhttpclient" / "__init__.py"), _pip("rpc", CLIENTS)),
         Need("plots", str(PLOTS / "matplotlib" / "__init__.py"), _pip("plots", PLOTS)),

@@ -19,11 +19,9 @@ from urllib.parse import quote
 
 import psutil
 
-from gateway.embedded.home import Home
+from bench.stores import READY_MAX_S, stores
 from gateway.embedded.postgres import EmbeddedPostgres
-from gateway.embedded.process import Process
 from gateway.embedded.redis import EmbeddedRedis
-from gateway.store.migrate import migrate
 
 __all__ = [
     "GATEWAY_CPU",
@@ -40,7 +38,6 @@ __all__ = [
 ROOT = Path(__file__).parents[1]
 GATEWAY_CPU = 0
 OTHERS_CPU = max(os.sched_getaffinity(0))
-READY_MAX_S = 30.0
 SECRET = "a secret of the benchmark, known to both sides"  # noqa: S105  # protects nothing
 
 SETTINGS = """
@@ -108,28 +105,8 @@ def pinned(cpu: int) -> Iterator[None]:
 @contextlib.contextmanager
 def durable_stores() -> Iterator[tuple[EmbeddedPostgres, EmbeddedRedis, int]]:
     """Run PostgreSQL (fsync on, synchronous commit) and Redis; yield both and PostgreSQL's pid."""
-    with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
-        home = Home(Path(folder))
-        home.open(time.monotonic() + READY_MAX_S)
-        postgres = EmbeddedPostgres(
-            data=home.data / "postgres",
-            sockets=home.sockets,
-            log=home.log / "postgres.log",
-            durable=True,
-        )
-        redis = EmbeddedRedis(data=home.data / "redis", sockets=home.sockets, log=home.log / "redis.log")
-        processes = [Process(server.prepare()) for server in (postgres, redis)]
-        try:
-            for process in processes:
-                process.start()
-            for process in processes:
-                process.wait_ready(time.monotonic() + READY_MAX_S)
-            migrate(postgres.url())
-            yield postgres, redis, processes[0].pid
-        finally:
-            for process in processes:
-                process.stop(time.monotonic() + 10)
-            home.close()
+    with stores() as running:
+        yield running.postgres, running.redis, running.postgres_pid
 
 
 @contextlib.contextmanager
