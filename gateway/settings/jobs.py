@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.settings.quantities import Count, Seconds
+from gateway.settings.quantities import Bytes, Count, Rows, Seconds
 
 __all__ = ["JobSettings"]
 
@@ -22,6 +22,11 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch_rows_max: Count = 500
     #: Jobs that wait for a batch in a process; above it whoever asks for one is told to come back later.
     batch_waiting_max: Count = 20_000
+    #: Jobs in the ledger, kept and buried ones too, as PostgreSQL estimates them; above it whoever asks for one is told
+    #: to come back later.  What belongs to something accepted already is written all the same.
+    waiting_max: Rows = 10_000_000
+    #: Bytes of a job's payload as JSON.
+    payload_bytes_max: Bytes = 262_144
     #: Seconds between two looks for jobs of which no hint came.
     poll_s: Seconds = 0.5
     #: Entries of the stream of hints of one partition in Redis; what has no place there is found by a look.

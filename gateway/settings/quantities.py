@@ -6,10 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-__all__ = ["Bytes", "Count", "Days", "Port", "Ratio", "Seconds", "Share"]
+__all__ = ["Bytes", "Count", "Days", "Port", "Ratio", "Rows", "Seconds", "Share"]
 
 #: How many of something.  Never zero: a bound of nothing is a switch, and a switch is a bool.
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+#: How many rows of a table.
+Rows = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 #: 64 bytes to 1 GiB.
 Bytes = Annotated[int, Meta(ge=64, le=1_073_741_824)]
 #: A wait.  The upper end keeps a figure meant as milliseconds from passing as seconds.

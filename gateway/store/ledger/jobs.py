@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gevent
 import msgspec
+import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-from gateway.domain.errors import BadRequest
+from gateway.domain.errors import BadRequest, TryLater
 from gateway.domain.job import Draft, Enqueued, Job, JobEnd
 from gateway.store.ledger.process import Process
 
-__all__ = ["Pull", "Scan", "Settled", "enqueue", "promote", "scan", "scan_lanes", "settle"]
+__all__ = ["Pull", "Scan", "Settled", "enqueue", "enqueue_and_commit", "promote", "scan", "scan_lanes", "settle"]
+
+_ENQUEUE = (
+    "SELECT * FROM jobs_enqueue(%s::text[], %s::text[], %s::smallint[], %s::text[], %s::float8[], %s::text[],"
+    " %s::float8[], %s::text[])"
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,21 +53,34 @@ def enqueue(cursor: Cursor, drafts: Sequence[Draft]) -> list[Enqueued]:
 
     :raises BadRequest: a payload cannot be written as JSON.
     """
-    cursor.execute(
-        "SELECT * FROM jobs_enqueue(%s::text[], %s::text[], %s::smallint[], %s::text[], %s::float8[], %s::text[],"
-        " %s::float8[], %s::text[])",
-        (
-            [draft.kind for draft in drafts],
-            [draft.lane for draft in drafts],
-            [int(draft.priority) for draft in drafts],
-            [_json(draft) for draft in drafts],
-            [draft.run_at for draft in drafts],
-            [draft.unique for draft in drafts],
-            [draft.keep_s for draft in drafts],
-            [draft.trace_id for draft in drafts],
-        ),
-    )
+    cursor.execute(_ENQUEUE, _columns(drafts))
     return [Enqueued(*row) for row in cursor.fetchall()]
+
+
+def enqueue_and_commit(cursor: Cursor, drafts: Sequence[Draft]) -> list[Enqueued]:
+    """Write jobs in a transaction of their own, on a connection in autocommit mode.
+
+    The commit is a step of its own, so that only its answer can leave a doubt when it is lost.  Any other error means
+    that nothing was written, and the same may be tried again.
+
+    :raises TryLater: nobody knows whether they were written (``commit_unknown``).
+    """
+    try:
+        cursor.execute("BEGIN;" + _ENQUEUE, _columns(drafts))
+    except (psycopg2.Error, ValueError):
+        if not cursor.connection.closed:
+            cursor.execute("ROLLBACK")
+        raise
+    enqueued = [Enqueued(*row) for row in cursor.fetchall()]
+    try:
+        cursor.execute("COMMIT")
+    except (psycopg2.Error, gevent.Timeout) as error:
+        raise TryLater(
+            "PostgreSQL did not say whether the jobs were written; ask again with a unique key, or look for them",
+            reason="commit_unknown",
+            retry_after_s=2,
+        ) from error
+    return enqueued
 
 
 def scan(
@@ -138,6 +158,19 @@ def promote(cursor: Cursor, partitions: Sequence[int], rows_max: int) -> tuple[i
     row = cursor.fetchone()
     assert row is not None, "an aggregate answers with one row"
     return int(row[0]), row[1]
+
+
+def _columns(drafts: Sequence[Draft]) -> tuple[list[Any], ...]:
+    return (
+        [draft.kind for draft in drafts],
+        [draft.lane for draft in drafts],
+        [int(draft.priority) for draft in drafts],
+        [_json(draft) for draft in drafts],
+        [draft.run_at for draft in drafts],
+        [draft.unique for draft in drafts],
+        [draft.keep_s for draft in drafts],
+        [draft.trace_id for draft in drafts],
+    )
 
 
 def _json(draft: Draft) -> str:
