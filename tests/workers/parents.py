@@ -47,9 +47,24 @@ class Family:
 
     def wait_living(self, count: int) -> list[int]:
         """Return the pids of those that are alive in the ledger once there are *count* of them."""
-        until(f"{count} children in the ledger", lambda: len(self.living()) == count)
+
+        def living() -> list[int]:
+            pids = sorted(self.living())
+            return pids if len(pids) == count else []
+
+        pids = until(f"{count} children in the ledger", living)
         self.it.descendants()  # noted, to be killed whatever the test does
-        return sorted(self.living())
+        return pids
+
+    def wait_replaced(self, old: list[int]) -> None:
+        """Return once as many others as *old* are alive in the ledger, and none of them is."""
+
+        def replaced() -> bool:
+            living = self.living().keys()
+            return len(living) == len(old) and not living & set(old)
+
+        until("all to be new", replaced)
+        self.it.descendants()
 
     def wait_dead(self, pid: int) -> None:
         """Return once the ledger holds *pid* for dead."""

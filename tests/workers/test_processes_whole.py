@@ -1,0 +1,62 @@
+"""Real workers under their parent."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from tests.support.waiting import GUARD_S, until
+from tests.workers.parents import family
+
+
+@pytest.fixture(autouse=True)
+def _guard() -> Iterator[None]:
+    with gevent.Timeout(3 * GUARD_S):
+        yield
+
+
+def two_ports() -> int:
+    """Return the first of two neighbouring ports that nobody listens on now."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first, socket.socket() as second:
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def metrics(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GUARD_S)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    except ConnectionError:
+        return ""
+    finally:
+        connection.close()
+
+
+def test_workers_show_their_metrics_are_replaced_and_leave(database: str, redis_url: str, tmp_path: Path) -> None:
+    """The order of a worker's end is its own: the parent only has to wait for it."""
+    port = two_ports()
+    settings = {"worker.processes": 2, "worker.metrics_port": port}
+    with family(database, redis_url, tmp_path, settings=settings) as them:
+        old = them.wait_living(2)
+        for each in (port, port + 1):
+            assert "switchboard_" in until("metrics", lambda each=each: metrics(each))  # type: ignore[misc]
+        them.it.signal(signal.SIGHUP)
+        them.wait_replaced(old)
+        them.it.signal(signal.SIGTERM)
+        assert them.it.wait_end() == 0
+        assert not them.living()
+        told = "\n".join(them.it.lines)
+        assert told.count("reason=stopped") == 4
+        assert "worker.declared_dead" not in told, "all had left by themselves"
