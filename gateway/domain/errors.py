@@ -15,6 +15,7 @@ __all__ = [
     "AssistantFailed",
     "BadRequest",
     "CallFailed",
+    "Conflict",
     "NotFound",
     "NotUnderstood",
     "Overloaded",
@@ -76,6 +77,12 @@ class NotFound(BadRequest):
     """No such account, conversation or route."""
 
     status = 404
+
+
+class Conflict(BadRequest):
+    """What is asked for cannot be done to the thing as it is now."""
+
+    status = 409
 
 
 class Unauthentic(BadRequest):

@@ -32,6 +32,7 @@ FUNCTIONS = (
     "jobs",
     "job_partitions",
     "outbox",
+    "job_admin",
     "processes",
     "accept_parts",
     "accept",

@@ -17,7 +17,7 @@ from gateway.domain.resilience.health import Event
 
 __all__ = [
     "ENDPOINT_CHARS_MAX", "ORDERS_MAX", "REASON_CHARS_MAX", "Order", "OrderName", "changes", "check", "check_endpoint",
-    "check_known",
+    "check_known", "check_reason",
 ]  # fmt: skip
 
 OrderName = Literal["forced_open", "forced_closed", "metrics_only"]
@@ -75,6 +75,14 @@ def check(endpoint: str, order: str, reason: str) -> None:
             f"expected order to be one of {', '.join(get_args(OrderName))}, got {order[:40]!r}", reason="bad_order"
         )
     check_endpoint(endpoint)
+    check_reason(reason)
+
+
+def check_reason(reason: str) -> None:
+    """Check why a person orders something.
+
+    :raises BadRequest: it says nothing, or cannot be shown.
+    """
     # It is shown at terminals, which obey control characters; and who comes next must learn why.
     if not reason.strip() or len(reason) > REASON_CHARS_MAX or not reason.isprintable():
         raise BadRequest(

@@ -1,0 +1,214 @@
+"""``switchboard jobs``: what waits for workers, what was given up, and the operator's word on both."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar, get_args
+
+import click
+
+from gateway.cli.job_texts import echo_json, list_text, view_text
+from gateway.cli.ledger import ledger, store_settings
+from gateway.domain.errors import SwitchboardError
+from gateway.jobs.admin import ROWS_MAX, Asked, Tellers, check_kind, check_pause, look, near, whole
+from gateway.settings.jobs import JobSettings
+from gateway.store import job_admin, job_views
+from gateway.store.job_hints import JobHints
+from gateway.store.signals import Signals
+
+__all__ = ["jobs"]
+
+_ID = click.IntRange(1, 2**63 - 1)
+_LATER = "Redis does not answer: workers find it by themselves (jobs.poll_s)."
+_DROPPED_LATER = "Redis does not answer: what a worker has read already may still be run."
+
+T = TypeVar("T")
+
+
+@click.group()
+def jobs() -> None:
+    """See and steer workers' jobs."""
+
+
+@jobs.command("list")
+@click.option("--kind", help="Only of this kind.")
+@click.option("--state", type=click.Choice(list(get_args(job_views.State))), help="Only in this state.")
+@click.option("--lane", help="Only of this lane.")
+@click.option("--before", type=_ID, help="Only those before this id: the page behind the last one.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_(*, as_json: bool, **asked: object) -> None:
+    """Show the jobs that were asked for last, how many there are, and which kinds are paused.
+
+    ready: waits for its turn in its lane, or is running.  scheduled: joins its lane when it is due.  done: kept for its
+    result.  buried: given up, a dead letter.
+    """
+    with _told(), ledger() as cursor:
+        found = look(cursor, Asked(**asked))  # type: ignore[arg-type]  # click has checked them
+    if as_json:
+        echo_json(found)
+    else:
+        click.echo(list_text(found))
+
+
+@jobs.command()
+@click.argument("job_id", type=_ID)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show(*, job_id: int, as_json: bool) -> None:
+    """Show one job: its payload, what became of it, and its dead letters."""
+    with _told(), ledger() as cursor:
+        found = whole(cursor, job_id)
+    if as_json:
+        echo_json(found)
+    else:
+        click.echo(view_text(found))
+
+
+@jobs.command()
+@click.argument("job_ids", type=_ID, nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def retry(*, job_ids: tuple[int, ...], as_json: bool) -> None:
+    """Let buried jobs start anew, each at the end of its lane, in the order given.
+
+    What came behind one in its lane went on without it, and is not held up again.
+    """
+    retried, problems = _each(job_ids, lambda job_id: _write(job_admin.retry, job_id))
+    with _tellers() as tell:
+        for job in retried:
+            tell.retried(job)
+        at_once = tell.flush()
+    if as_json:
+        echo_json({"retried": retried, "problems": problems})
+    else:
+        for job in retried:
+            click.echo(f"Job {job.job_id} is ready again, at the end of its lane.")
+    _end(problems, shown=as_json, late="" if at_once else _LATER)
+
+
+@jobs.command()
+@click.argument("job_ids", type=_ID, nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def drop(*, job_ids: tuple[int, ...], as_json: bool) -> None:
+    """Forget jobs that wait, are scheduled, or were buried.  A reply that one was to send is not sent."""
+    dropped, problems = _each(job_ids, lambda job_id: _write(job_admin.drop, job_id))
+    with _tellers() as tell:
+        for job in dropped:
+            tell.dropped(job)
+        at_once = tell.flush()
+    if as_json:
+        echo_json({"dropped": dropped, "problems": problems})
+    else:
+        for job in dropped:
+            held = f": {job.holder} had read it, and may be running it" if job.holder else ""
+            click.echo(f"Job {job.job_id} is dropped{held}.")
+    _end(problems, shown=as_json, late="" if at_once else _DROPPED_LATER)
+
+
+@jobs.command()
+@click.argument("kind")
+@click.option("--reason", required=True, help="Why, for whoever comes next.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def pause(*, kind: str, reason: str, as_json: bool) -> None:
+    """Have no worker start a job of KIND, until `switchboard jobs resume KIND`.
+
+    What runs goes on to its end.  A lane whose next job is of this kind waits behind it.
+    """
+    with _told():
+        check_pause(kind, reason)
+        with ledger(writes=True) as cursor:
+            paused = job_admin.pause(cursor, kind, by=_by(), reason=reason)
+            waiting = {one.kind: one.jobs for one in job_views.census(cursor) if one.state in {"ready", "scheduled"}}
+    at_once = _announce_pauses()
+    if as_json:
+        echo_json(paused)
+    else:
+        click.echo(f"No job of kind {kind} is started from now on, until `switchboard jobs resume {kind}`.")
+    if not waiting.get(kind):
+        meant = near(kind, waiting)
+        hint = f"; did you mean {meant}?" if meant else "."
+        click.echo(f"There is none of that kind at this moment{hint}", err=True)
+    if not at_once:
+        click.echo(_LATER, err=True)
+
+
+@jobs.command()
+@click.argument("kind")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def resume(*, kind: str, as_json: bool) -> None:
+    """Let workers start jobs of KIND again."""
+    with _told():
+        check_kind(kind)
+        with ledger(writes=True) as cursor:
+            if not job_admin.resume(cursor, kind):
+                raise click.ClickException(f"jobs of kind {kind} are not paused")
+    at_once = _announce_pauses()
+    if as_json:
+        echo_json({"kind": kind, "paused": False})
+    else:
+        click.echo(f"Jobs of kind {kind} are started again.")
+    if not at_once:
+        click.echo(_LATER, err=True)
+
+
+def _write(do: Callable[..., T], job_id: int) -> T:
+    # A transaction each: one that cannot be done undoes no other.
+    with ledger(writes=True) as cursor:
+        return do(cursor, job_id, by=_by())
+
+
+def _each(job_ids: Sequence[int], do: Callable[[int], T]) -> tuple[list[T], list[str]]:
+    """Do it to all; return what was done, and why the others could not be."""
+    done, problems = [], []
+    for job_id in job_ids:
+        try:
+            done.append(do(job_id))
+        except SwitchboardError as error:
+            problems.append(str(error))
+    return done, problems
+
+
+def _end(problems: Sequence[str], *, shown: bool, late: str) -> None:
+    """Tell what went wrong, and end so that a script sees it."""
+    if late:
+        click.echo(late, err=True)
+    if not shown:
+        for problem in problems:
+            click.echo(f"Error: {problem}", err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def _announce_pauses() -> bool:
+    """Have every worker look now; False if Redis did not take the word."""
+    with _tellers() as tell:
+        tell.paused()
+        return tell.flush()
+
+
+@contextmanager
+def _tellers() -> Iterator[Tellers]:
+    settings = store_settings()
+    signals = Signals(settings, audience="gateways", on_hint=lambda _: None)
+    # The cap's default will do: what it cuts off is found by a look.
+    hints = JobHints(settings, JobSettings().hints_per_partition_max)
+    try:
+        yield Tellers(signals, hints)
+    finally:
+        signals.close()
+        hints.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell a person what our own errors say."""
+    try:
+        yield
+    except SwitchboardError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _by() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -1,0 +1,2 @@
+DROP INDEX dead_letters_outbox;
+DROP INDEX dead_letters_job;

@@ -1,0 +1,122 @@
+"""``/api/v1/jobs``: what waits for workers, what was given up, and what operators do about it.
+
+| request                       | answer                                                                            |
+|-------------------------------|-----------------------------------------------------------------------------------|
+| `GET /jobs`                   | the newest jobs, how many there are by kind and state, which kinds are paused      |
+| `GET /jobs/<id>`              | one job with its payload, result, progress and dead letters                        |
+| `POST /jobs/<id>/retry`       | 200: a buried job is ready again, at its lane's end; 409 where it is not buried    |
+| `DELETE /jobs/<id>`           | 200: it is dropped; `holder` is the worker that had read it, and may be running it |
+| `PUT /jobs/pauses/<kind>`     | 200 and the pause: no worker starts a job of this kind until it is taken back      |
+| `DELETE /jobs/pauses/<kind>`  | 204; 404 if it was not paused                                                      |
+
+`GET /jobs` takes `kind`, `state` (ready, scheduled, done, buried), `lane`, `limit`, and `before` with the last id of
+the page before.  The body of PUT is ``{"reason": "..."}``.  A lane whose next job is of a paused kind waits behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import flask
+import msgspec
+
+from gateway.domain.errors import BadRequest, NotFound
+from gateway.jobs.admin import Asked, JobAdmin
+from gateway.settings.secret import Secret
+from gateway.web.api.bearer import bearer_guard
+from gateway.web.api.problem import refuse_with_problems
+
+__all__ = ["job_pages"]
+
+_BODY_BYTES_MAX = 8_192
+_ID_MAX = 2**63 - 1
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of PUT."""
+
+    reason: str
+
+
+def job_pages(admin: JobAdmin, tokens: Sequence[Secret]) -> flask.Blueprint:
+    """Return the routes."""
+    pages = flask.Blueprint("api_jobs", __name__, url_prefix="/api/v1/jobs")
+    pages.before_request(bearer_guard(tokens))
+    refuse_with_problems(pages)
+    views = _Jobs(admin)
+    pages.add_url_rule("", "list", views.list, methods=["GET"])
+    pages.add_url_rule("/<int:job_id>", "show", views.show, methods=["GET"])
+    pages.add_url_rule("/<int:job_id>", "drop", views.drop, methods=["DELETE"])
+    pages.add_url_rule("/<int:job_id>/retry", "retry", views.retry, methods=["POST"])
+    pages.add_url_rule("/pauses/<kind>", "pause", views.pause, methods=["PUT"])
+    pages.add_url_rule("/pauses/<kind>", "resume", views.resume, methods=["DELETE"])
+    return pages
+
+
+class _Jobs:
+    """The views."""
+
+    def __init__(self, admin: JobAdmin) -> None:
+        self._admin = admin
+
+    def list(self) -> flask.Response:
+        """Show what there is."""
+        return _json(self._admin.look(_asked()))
+
+    def show(self, job_id: int) -> flask.Response:
+        """Show one whole."""
+        return _json(self._admin.show(_id(job_id)))
+
+    def retry(self, job_id: int) -> flask.Response:
+        """Let a buried one start anew."""
+        return _json(self._admin.retry(_id(job_id), by=_by()))
+
+    def drop(self, job_id: int) -> flask.Response:
+        """Forget one."""
+        return _json(self._admin.drop(_id(job_id), by=_by()))
+
+    def pause(self, kind: str) -> flask.Response:
+        """Have none of a kind started."""
+        return _json(self._admin.pause(kind, by=_by(), reason=_wanted().reason))
+
+    def resume(self, kind: str) -> flask.Response:
+        """Have them started again."""
+        if not self._admin.resume(kind):
+            raise NotFound(f"jobs of kind {kind[:80]!r} are not paused", reason="not_paused")
+        return flask.Response(status=204)
+
+
+def _asked() -> Asked:
+    known = Asked.__struct_fields__
+    given = flask.request.args.to_dict()
+    if strange := sorted(set(given) - set(known)):
+        raise BadRequest(f"expected only {', '.join(known)}, got {strange[0][:40]!r}", reason="bad_query")
+    try:
+        # Words of a query are texts: "7" is a number where one is wanted.
+        return msgspec.convert(given, Asked, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"the query cannot be understood: {error}", reason="bad_query") from None
+
+
+def _id(job_id: int) -> int:
+    if job_id > _ID_MAX:
+        raise NotFound("there is no job of such a number", reason="no_such_job")
+    return job_id
+
+
+def _wanted() -> Wanted:
+    flask.request.max_content_length = _BODY_BYTES_MAX
+    try:
+        return msgspec.json.decode(flask.request.get_data(), type=Wanted)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"expected a JSON object with a reason: {error}", reason="bad_body") from None
+
+
+def _by() -> str:
+    return f"api ({flask.request.remote_addr or 'unknown'})"
+
+
+def _json(value: object) -> flask.Response:
+    return flask.Response(
+        msgspec.json.encode(value), content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
