@@ -29,6 +29,7 @@ from gateway.domain.hint import Hint
 from gateway.domain.http import Request, Response, json_response
 from gateway.domain.resilience.health import Change
 from gateway.intake.accept import Intake
+from gateway.jobs.jobs import Jobs
 from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
@@ -40,6 +41,7 @@ from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
 from gateway.settings.server import ServerSettings
 from gateway.settings.settings import Settings
+from gateway.store.job_hints import JobHints
 from gateway.store.kvs import KeyValues
 from gateway.store.ledger.ledger import Ledger
 from gateway.store.postgres import Database
@@ -75,6 +77,8 @@ class Gateway:
         )
         self._ledger = Ledger(self._database, settings.store, settings.lanes, lambda: self.owner.process)
         self._signals = Signals(settings.store, audience="gateways", on_hint=self._hear)
+        self._job_hints = JobHints(settings.store, settings.jobs.hints_per_partition_max)
+        self.jobs = Jobs(self._database, settings.jobs, self._job_hints)
         self._circuits = Circuits(
             self.rpc,
             self._database,
@@ -159,7 +163,9 @@ class Gateway:
             pass
         self._announcements.orphaned()
         self._signals.flush()
+        self._job_hints.flush()
         self._signals.close()
+        self._job_hints.close()
         self._circuits.close()
         self.rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
@@ -270,5 +276,7 @@ class Gateway:
         supervisor.add("live", self._live.poll_forever)
         supervisor.add("signals.publish", self._signals.publish_forever)
         supervisor.add("signals.listen", self._signals.listen_forever)
+        supervisor.add("job_hints", self._job_hints.publish_forever)
+        supervisor.add("backlog", self.jobs.backlog.watch_forever)
         self._circuits.supervise(supervisor)
         return supervisor
