@@ -247,6 +247,14 @@ _EVENTS = (
     # Jobs, as operators see them
     Event("jobs.paused", "warning", "this worker starts no jobs of a kind that an operator paused", ("kind",)),
     Event("jobs.resumed", "warning", "this worker starts jobs of a kind again", ("kind",)),
+    Event(
+        "jobs.counted",
+        "debug",
+        "told by one worker for all: jobs there are, an estimate where they are very many, and for how long the oldest "
+        "has been due or at its end",
+        ("kind", "state", "jobs", "oldest_s"),
+    ),
+    Event("partitions.counted", "debug", "told by one worker for all: partitions of jobs without owner", ("unowned",)),
     # Partitions of jobs
     Event("partitions.taken", "info", "this worker owns more partitions of jobs", ("partitions", "owned")),
     Event("partitions.released", "info", "this worker gave partitions of jobs up", ("partitions", "owned")),

@@ -162,6 +162,16 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     ),
     # Not by host: those of addresses out of payloads are others' choice.
     Counted("switchboard_dns_stale", "Uses of old addresses told", "dns.stale", ("reason",)),
+    # Of all workers together, shown by one of them.
+    Shown("switchboard_jobs", "Jobs", "jobs.counted", "jobs", ("kind", "state")),
+    Shown(
+        "switchboard_jobs_oldest_seconds",
+        "Time for which the oldest job has been due, or at its end",
+        "jobs.counted",
+        "oldest_s",
+        ("kind", "state"),
+    ),
+    Shown("switchboard_partitions_unowned", "Partitions of jobs without owner", "partitions.counted", "unowned"),
     Counted("switchboard_outbox_claimed", "Due replies taken by workers", "outbox.claimed", (), "rows"),
     Counted("switchboard_outbox_finished", "Sends ended", "outbox.finished", (*_BOT, "outcome", "reason")),
     Held("switchboard_streams_open", "Open streams of pages", "stream.opened", "stream.closed", _BOT),
