@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,7 @@ from gateway.domain.job import Draft
 from gateway.domain.resilience.priority import Priority
 from gateway.domain.text import clean
 
-__all__ = ["KEEP_S_MAX", "WORD_CHARS_MAX", "checked", "draft"]
+__all__ = ["KEEP_S_MAX", "WORD_CHARS_MAX", "checked", "draft", "due_at"]
 
 #: Characters of a lane, a unique key or a trace id: keys of an index.
 WORD_CHARS_MAX = 256
@@ -87,6 +88,20 @@ def checked(asked: Draft, *, payload_bytes_max: int) -> Draft:
         keep_s=asked.keep_s,
         trace_id=asked.trace_id,
     )
+
+
+def due_at(
+    run_at: datetime | float | None, delay_s: float | None, now: Callable[[], float]
+) -> datetime | float | None:
+    """Return when a job that is asked for with either of both is due.
+
+    :raises BadRequest: it is asked for with both.
+    """
+    if delay_s is None:
+        return run_at
+    if run_at is not None:
+        raise BadRequest("expected run_at or delay_s, got both", reason="bad_run_at")
+    return now() + delay_s
 
 
 @lru_cache(maxsize=1_024)

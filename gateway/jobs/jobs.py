@@ -21,11 +21,11 @@ from typing import Any
 import gevent
 from psycopg2.extensions import cursor as Cursor
 
-from gateway.domain.errors import BadRequest, Overloaded
+from gateway.domain.errors import Overloaded
 from gateway.domain.job import Draft, Enqueued
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.backlog import Backlog
-from gateway.jobs.drafts import checked, draft
+from gateway.jobs.drafts import checked, draft, due_at
 from gateway.settings.jobs import JobSettings
 from gateway.store.batcher import Batcher
 from gateway.store.job_hints import JobHints
@@ -113,14 +113,12 @@ class Jobs:
         :raises TryLater: PostgreSQL does not take it now; where the reason is ``commit_unknown``, perhaps it did.
         :raises StoreRefused: PostgreSQL refuses it for what is in it.
         """
-        if delay_s is not None:
-            run_at = self._after(delay_s, run_at)
         asked = draft(
             kind,
             payload,
             payload_bytes_max=self._settings.payload_bytes_max,
             lane=lane,
-            run_at=run_at,
+            run_at=due_at(run_at, delay_s, self._wall_clock),
             unique=unique,
             priority=priority,
             keep_s=keep_s,
@@ -206,11 +204,6 @@ class Jobs:
         done = rows.enqueue_and_commit(cursor, drafts)
         self.hint(done, drafts)
         return done
-
-    def _after(self, delay_s: float, run_at: datetime | float | None) -> float:
-        if run_at is not None:
-            raise BadRequest("expected run_at or delay_s, got both", reason="bad_run_at")
-        return self._wall_clock() + delay_s
 
     def _busy(self, error: Overloaded) -> Overloaded:
         """Return a batcher's refusal with the setting that makes this one's bound."""
