@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,6 +70,16 @@ class Family:
     def wait_dead(self, pid: int) -> None:
         """Return once the ledger holds *pid* for dead."""
         until(f"{pid} dead in the ledger", lambda: pid not in self.living())
+
+    def owners(self) -> dict[int, int]:
+        """How many partitions each has, by pid, once all of them have an owner; else nothing."""
+        rows = self.ledger.rows(
+            "SELECT p.label FROM job_partitions j"
+            " LEFT JOIN processes p ON p.id = j.owner_process AND p.epoch = j.owner_epoch"
+        )
+        if any(row["label"] is None for row in rows):
+            return {}
+        return dict(Counter(int(row["label"].split(":")[1]) for row in rows))
 
     def partitions(self) -> int:
         """How many partitions somebody owns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -146,6 +147,19 @@ def test_a_second_word_kills(families: Families) -> None:
         them.it.signal(signal.SIGINT)
         assert them.it.wait_end() == 1
         assert not them.living()
+
+
+def test_what_a_killed_worker_owned_is_another_ones_at_once(families: Families) -> None:
+    """Its beat would have told an hour later."""
+    with families("heir", 2, lanes__beat_s=1_000.0, lanes__dead_after_s=3_600.0) as them:
+        first, other = them.wait_living(2)
+        until("both to own their share", lambda: them.owners() == {first: 16, other: 16})
+        killed_at = time.monotonic()
+        os.kill(first, signal.SIGKILL)
+        heirs = until("owners of all", lambda: first not in (found := them.owners()) and found)
+        print(f"all partitions were owned again {time.monotonic() - killed_at:.2f} s after the kill")
+        assert other in heirs
+        until("the new one to own its share", lambda: sorted(them.owners().values()) == [16, 16])
 
 
 def test_a_killed_parent_leaves_no_child(families: Families) -> None:

@@ -9,18 +9,21 @@ Kinds:
 - ``crashing``  ends with status 1 as soon as it runs
 - ``mixed``     the first one is crashing, the others are obedient
 - ``shy``       obedient, but registers only while FOLDER/go is there
+- ``heir``      no toy: owns its share of all partitions, by heir.py
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from gateway import telemetry
 from gateway.settings.load import load
 from gateway.telemetry import logs
 from workers.processes.parent import RESTARTS_MAX, Parent
 
+HEIR = str(Path(__file__).with_name("heir.py"))
 TOY = """
 import os, pathlib, signal, sys, time
 import psycopg2
@@ -63,7 +66,7 @@ def main() -> int:
         settings,
         dict(os.environ),
         reread=load,
-        argv=(sys.executable, "-I", "-c", TOY, kind, folder),
+        argv=(sys.executable, HEIR) if kind == "heir" else (sys.executable, "-I", "-c", TOY, kind, folder),
         restarts_max=int(rest[0]) if rest else RESTARTS_MAX,
     )
     return parent.run()
