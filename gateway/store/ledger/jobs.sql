@@ -68,9 +68,11 @@ END $$;
 -- on, up to its limit, and writes down that they are in its hands.  skip_lanes are left out, and so is what is of
 -- skip_kinds and in no lane.
 --
--- Answers at least one row.  low: every transaction below it had ended before the look; high: no transaction from it on
--- had begun by its end.  Places at or below the last one read that a reader has not seen can come only of transactions
--- between the two: once a later look's low has reached this one's high, there are none.
+-- Answers at least one row.  low: every transaction below it had ended before the look; high: none above it had begun
+-- before the look.  Places at or below the last one read that a reader has not seen can come only of transactions
+-- between the two: once a later look's low has reached this one's high, there are none.  For high a transaction's own
+-- number is drawn, behind the snapshot, so this is to be the first statement of its transaction that draws one: the end
+-- of a snapshot (pg_snapshot_xmax) only says what had *ended*, and one that had begun before may be above it.
 CREATE OR REPLACE FUNCTION jobs_scan(
     me bigint, my_epoch bigint, parts smallint[], prios smallint[], behind bigint[], limits integer[],
     skip_lanes text[], skip_kinds text[]
@@ -103,7 +105,7 @@ BEGIN
         INSERT INTO job_claims (process, epoch, jobs)
         SELECT me, my_epoch, array_agg(seen.id) FROM seen HAVING count(*) > 0 RETURNING id
     )
-    SELECT before, pg_snapshot_xmax(pg_current_snapshot())::text::bigint, (SELECT c.id FROM claimed c),
+    SELECT before, pg_current_xact_id()::text::bigint, (SELECT c.id FROM claimed c),
            s.id, s.place, s.partition, s.priority, s.kind, s.lane, s.payload, s.attempts, s.deaths, s.wait_s, s.keep_s,
            s.trace_id, s.age_s
     FROM (VALUES (1)) AS one LEFT JOIN seen s ON true ORDER BY s.i, s.place;
