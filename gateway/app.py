@@ -29,6 +29,7 @@ from gateway.domain.hint import Hint
 from gateway.domain.http import Request, Response, json_response
 from gateway.domain.resilience.health import Change
 from gateway.intake.accept import Intake
+from gateway.jobs.admin import JobAdmin, Tellers
 from gateway.jobs.jobs import Jobs
 from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
@@ -50,6 +51,7 @@ from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web import probes
 from gateway.web.api.breakers import breaker_pages
+from gateway.web.api.jobs import job_pages
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
@@ -101,6 +103,8 @@ class Gateway:
         self.flask.register_blueprint(
             breaker_pages(self._circuits, configured_endpoints(settings.assistants), settings.api.tokens)
         )
+        tellers = Tellers(self._signals, self._job_hints)
+        self.flask.register_blueprint(job_pages(JobAdmin(self._database, tellers), settings.api.tokens))
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
         self._bench = Bench(settings.bench, KeyValues(self._database, settings.store))
         if settings.bench.enabled:

@@ -81,7 +81,7 @@ def ledger(*, writes: bool = False) -> Iterator[extensions.cursor]:
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
-    except psycopg2.errors.UndefinedTable:
+    except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction):
         raise click.ClickException("the database has no schema yet: run `switchboard migrate`") from None
     finally:
         connection.close()
