@@ -51,24 +51,31 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- What dead processes leave behind: their partitions are free under a higher fence, and of what was in their hands the
--- first job of each lane counts a death if it may have been running.
+-- first job of each lane counts a death if it may have been running.  What they had given back before is in somebody
+-- else's hands, though their claims still name it; and behind a first one that waits for its next try nothing was running.
 CREATE OR REPLACE FUNCTION jobs_orphan(dead_ids bigint[], dead_epochs bigint[], crashed boolean) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    freed smallint[];
 BEGIN
     PERFORM 1 FROM (
         SELECT 1 FROM job_partitions p WHERE p.owner_process = ANY (dead_ids) ORDER BY p.partition FOR UPDATE
     ) AS locked;
-    UPDATE job_partitions AS j SET owner_process = NULL, owner_epoch = NULL, fence = j.fence + 1
-    FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
-    WHERE j.owner_process = d.id AND j.owner_epoch = d.epoch;
+    WITH theirs AS (
+        UPDATE job_partitions AS j SET owner_process = NULL, owner_epoch = NULL, fence = j.fence + 1
+        FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
+        WHERE j.owner_process = d.id AND j.owner_epoch = d.epoch
+        RETURNING j.partition
+    ) SELECT array_agg(t.partition) INTO freed FROM theirs t;
     IF crashed THEN
-        UPDATE jobs AS j SET deaths = j.deaths + 1 WHERE j.id = ANY (ARRAY(
+        UPDATE jobs AS j SET deaths = j.deaths + 1 WHERE j.due_at <= clock_timestamp() AND j.id = ANY (ARRAY(
             SELECT DISTINCT ON (coalesce(w.lane, w.id::text), w.lane IS NULL) w.id
             FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
             JOIN job_claims c ON c.process = d.id AND c.epoch = d.epoch
             CROSS JOIN LATERAL unnest(c.jobs) AS held(id)
-            JOIN jobs w ON w.id = held.id
-            WHERE w.state = 'ready' AND w.due_at <= clock_timestamp()
+            -- OFFSET 0: probed for, one by one, whatever the planner believes of the table.
+            CROSS JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = held.id OFFSET 0) AS w
+            WHERE w.state = 'ready' AND w.partition = ANY (freed)
             ORDER BY coalesce(w.lane, w.id::text), w.lane IS NULL, w.place
         ));
     END IF;

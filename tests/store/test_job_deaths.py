@@ -1,0 +1,55 @@
+"""Whose death is counted for which job: only what the dead one may have been running, of partitions that it still had."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.store.ledger import job_partitions
+from tests.support.job_actor import JobActor, asked, end
+
+
+@pytest.fixture
+def here(database: str) -> JobActor:
+    return JobActor(database)
+
+
+@pytest.fixture
+def there(database: str) -> JobActor:
+    return JobActor(database)
+
+
+def test_behind_a_head_that_waits_for_its_next_try_no_death_is_counted(
+    here: JobActor, there: JobActor
+) -> None:
+    """Law: the head holds its lane, so what was read behind it cannot have been running."""
+    here.ask(asked(1, lane="lane"), asked(2, lane="lane"))
+    here.take()
+    head, _ = here.scan()
+    here.settle(end(head, "retry", attempts=1, after_s=600.0))
+    here.die(buried_by=there)
+    there.take()
+    assert [job.deaths for job in there.scan()] == [0, 0]
+
+
+def test_a_head_whose_next_try_is_due_counts_a_death(here: JobActor, there: JobActor) -> None:
+    here.ask(asked(1, lane="lane"), asked(2, lane="lane"))
+    here.take()
+    head, _ = here.scan()
+    here.settle(end(head, "retry", attempts=1, after_s=600.0))
+    here.make_due(head.job_id)
+    here.die(buried_by=there)
+    there.take()
+    assert [job.deaths for job in there.scan()] == [1, 0]
+
+
+def test_what_was_given_back_before_counts_no_death(here: JobActor, there: JobActor) -> None:
+    """Law: it is in another's hands by then; a claim that still names it says only who has read it once."""
+    here.ask(asked(1, lane="lane"), asked(2))
+    here.take()
+    given, kept = (job.partition for job in here.scan())
+    assert given != kept, "the lane's name is chosen for it"
+    job_partitions.release(here.cursor, here.process, {given: here.fences[given]})
+    there.take()
+    here.die(buried_by=there)
+    there.take()
+    assert {job.partition: job.deaths for job in there.scan()} == {given: 0, kept: 1}
