@@ -88,6 +88,8 @@ class Builder:
         if isinstance(info, inspect.VarTupleType):
             return self._list(kind, value, path)
         try:
+            if isinstance(info, inspect.DictType):
+                value = _plain(value)
             # The environment knows texts only; in the file a number in quotes is a mistake.
             return msgspec.convert(_raw(value), kind, strict=not isinstance(value, Given))
         except msgspec.ValidationError:
@@ -129,6 +131,13 @@ class Builder:
 
 def _raw(value: object) -> object:
     return value.text if isinstance(value, Given) else value
+
+
+def _plain(value: object) -> object:
+    """Return a table that is handed on as it is, with the texts that the environment gave inside."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return _raw(value)
 
 
 def _dotted(path: Keys) -> str:

@@ -22,6 +22,7 @@ from gateway.settings.accounts import ACCOUNT_TYPES
 from gateway.settings.assistants import AssistantSettings
 from gateway.settings.environment import ALIASES, OUTSIDE, variable
 from gateway.settings.expected import expected
+from gateway.settings.schedules import ScheduleSettings
 from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS
 
@@ -36,7 +37,7 @@ _HEAD = """\
 # Lists are written with commas.
 # A secret is never written here: "env:NAME" names another variable, "file:PATH" a file seen from
 # SWITCHBOARD_HOME.
-# <NAME> is an account's or an assistant's name in capitals; one with a hyphen can be set in the file only.
+# <NAME> is an account's, an assistant's or a schedule's name in capitals; one with a hyphen can be set in the file only.
 """
 _KEYS = frozenset({"channel", "name"})
 
@@ -49,6 +50,7 @@ def example_env() -> str:
     for name, kind in SECTIONS.items():
         lines += ["", "", f"# ---- [{name}]", *_struct(kind, (name,))]
     lines += ["", "", "# ---- [assistants.<name>]", *_struct(AssistantSettings, ("assistants", "<name>"))]
+    lines += ["", "", "# ---- [schedules.<name>]", *_struct(ScheduleSettings, ("schedules", "<name>"))]
     for channel, account in ACCOUNT_TYPES.items():
         lines += ["", "", f"# ---- [accounts.{channel}.<name>]"]
         lines += _struct(account, ("accounts", channel, "<name>"))
@@ -102,8 +104,10 @@ def _comment(text: str) -> list[str]:
 
 
 def _is_tables(kind: Any) -> bool:
-    """Whether the setting is a list of tables, which a variable cannot hold."""
+    """Whether the setting is a table or a list of tables, which a variable cannot hold."""
     info = msgspec.inspect.type_info(kind)
+    if isinstance(info, msgspec.inspect.DictType):
+        return True
     return isinstance(info, msgspec.inspect.VarTupleType) and isinstance(
         info.item_type, msgspec.inspect.StructType
     )

@@ -33,7 +33,7 @@ def _words(kind: inspect.Type) -> str:
         case inspect.VarTupleType():
             one = _words(kind.item_type)
             return "a list of " + (one + "s" if one in {"a text", "a table"} else one).removeprefix("a ")
-        case inspect.StructType():
+        case inspect.StructType() | inspect.DictType():
             return "a table"
         case _:
             # A field of a kind that nobody has described would be documented as nothing.

@@ -22,7 +22,9 @@ from gateway.settings.build import Builder
 from gateway.settings.conflicts import note_assistant_conflicts, note_rpc_conflicts
 from gateway.settings.environment import overlay
 from gateway.settings.problems import Problems, SettingsError, did_you_mean
+from gateway.settings.retention import RetentionSettings, note_retention_problems
 from gateway.settings.rpc import RpcSettings
+from gateway.settings.schedules import ScheduleSettings, note_schedule_problems
 from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
@@ -47,21 +49,25 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     table = _read(path, environ, problems)
     home = home_folder(environ)
     builder = Builder(environ, home, problems)
-    known = (*SECTIONS, "accounts", "assistants")
+    known = (*SECTIONS, "accounts", "assistants", "schedules")
     for name in table:
         if name not in known:
             builder.unknown((name,), table[name], known)
     sections = {name: builder.struct(kind, table.get(name, {}), (name,)) for name, kind in SECTIONS.items()}
     if isinstance(rpc := sections["rpc"], RpcSettings):
         note_rpc_conflicts(rpc, problems)
+    if isinstance(retention := sections["retention"], RetentionSettings):
+        note_retention_problems(retention, problems)
     assistants = _assistants(builder, table, problems)
     accounts = _accounts(builder, table, problems)
+    schedules = _schedules(builder, table, problems)
     _check(accounts, assistants, sections["store"], problems)
     problems.raise_if_any()
     return Settings(
         home=home,
         accounts=MappingProxyType({key: account for key, account in accounts.items() if account}),
         assistants=MappingProxyType({name: one for name, one in assistants.items() if one}),
+        schedules=MappingProxyType({name: one for name, one in schedules.items() if one}),
         **sections,  # type: ignore[arg-type]  # none is None: that would have been a problem
     )
 
@@ -151,6 +157,17 @@ def _accounts(
         for name, fields in _tables(accounts, f"accounts.{channel}", problems).items():
             path = ("accounts", channel, name)
             found[channel, name] = builder.struct(kind, fields, path, channel=channel, name=name)
+    return found
+
+
+def _schedules(
+    builder: Builder, table: dict[str, Any], problems: Problems
+) -> dict[str, ScheduleSettings | None]:
+    found = {}
+    for name, fields in _tables(table.get("schedules", {}), "schedules", problems).items():
+        found[name] = one = builder.struct(ScheduleSettings, fields, ("schedules", name))
+        if one:
+            note_schedule_problems(name, one, problems)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -15,7 +16,9 @@ from gateway.settings.jobs import JobSettings
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.logs import LoggingSettings
 from gateway.settings.outbox import OutboxSettings
+from gateway.settings.retention import RetentionSettings
 from gateway.settings.rpc import RpcSettings
+from gateway.settings.schedules import ScheduleSettings
 from gateway.settings.server import ServerSettings
 from gateway.settings.store import StoreSettings
 from gateway.settings.webchat import WebchatSettings
@@ -33,11 +36,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Mapping[tuple[str, str], Account]
     #: By name.
     assistants: Mapping[str, AssistantSettings]
+    #: By name.
+    schedules: Mapping[str, ScheduleSettings] = MappingProxyType({})
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
     lanes: LaneSettings = LaneSettings()
     outbox: OutboxSettings = OutboxSettings()
     jobs: JobSettings = JobSettings()
+    retention: RetentionSettings = RetentionSettings()
     worker: WorkerSettings = WorkerSettings()
     webchat: WebchatSettings = WebchatSettings()
     rpc: RpcSettings = RpcSettings()
@@ -53,6 +59,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "lanes": LaneSettings,
     "outbox": OutboxSettings,
     "jobs": JobSettings,
+    "retention": RetentionSettings,
     "worker": WorkerSettings,
     "webchat": WebchatSettings,
     "rpc": RpcSettings,
