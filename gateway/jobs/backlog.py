@@ -14,15 +14,17 @@ from gateway.domain.errors import Overloaded, StoreUnavailable
 
 __all__ = ["Backlog"]
 
+#: Seconds between two counts.
 _EVERY_S = 1.0
 
 
 class Backlog:
     """The latest count, and the bound."""
 
-    def __init__(self, count: Callable[[], int], jobs_max: int) -> None:
+    def __init__(self, count: Callable[[], int], jobs_max: int, *, every_s: float = _EVERY_S) -> None:
         self._count = count
         self._jobs_max = jobs_max
+        self._every_s = every_s
         self._jobs = 0
 
     def __repr__(self) -> str:
@@ -53,4 +55,4 @@ class Backlog:
             # Open: while PostgreSQL is away no job is written anyway.
             with contextlib.suppress(StoreUnavailable):
                 self.look()
-            gevent.sleep(_EVERY_S)
+            gevent.sleep(self._every_s)

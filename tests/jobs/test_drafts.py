@@ -1,0 +1,154 @@
+"""Drafts: what can never be written is refused where it is asked for, by name."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.errors import BadRequest, TooLarge
+from gateway.domain.job import Draft
+from gateway.domain.resilience.priority import Priority
+from gateway.jobs.drafts import checked, draft, due_at
+
+BYTES_MAX = 1_000
+
+
+class Report(msgspec.Struct):
+    account: str
+
+
+def asked(kind: str = "test.noop", payload: Any = None, **how: Any) -> Draft:
+    return draft(kind, payload, payload_bytes_max=BYTES_MAX, **how)
+
+
+def refused(**how: Any) -> BadRequest:
+    with pytest.raises(BadRequest) as error:
+        asked(**how)
+    return error.value
+
+
+def test_a_draft_holds_what_was_asked_for_and_its_payload_encoded() -> None:
+    made = asked(
+        "report.make",
+        Report("7"),
+        lane="account:7",
+        run_at=12.5,
+        unique="report:7",
+        priority=Priority.LOW,
+        keep_s=60,
+        trace_id="trace",
+    )
+    assert made == Draft(
+        kind="report.make",
+        payload=msgspec.Raw(b'{"account":"7"}'),
+        lane="account:7",
+        run_at=12.5,
+        unique="report:7",
+        priority=Priority.LOW,
+        keep_s=60,
+        trace_id="trace",
+    )
+
+
+def test_a_checked_draft_is_itself_when_it_is_checked_again() -> None:
+    once = checked(Draft(kind="a", payload={"n": 1}, lane="l"), payload_bytes_max=BYTES_MAX)
+    assert checked(once, payload_bytes_max=BYTES_MAX) == once
+
+
+@pytest.mark.parametrize("kind", ["a", "reply.send", "a-b_c.9", "x" * 64])
+def test_a_kind_is_a_word(kind: str) -> None:
+    assert asked(kind).kind == kind
+
+
+@pytest.mark.parametrize("kind", ["", "A", "1a", "a b", "a\n", ".a", "x" * 65, "a\0", "é"])
+def test_a_kind_that_is_no_word_is_refused(kind: str) -> None:
+    assert refused(kind=kind).reason == "bad_kind"
+
+
+@pytest.mark.parametrize("field", ["lane", "unique", "trace_id"])
+@pytest.mark.parametrize("text", ["x" * 257, "a\0b", "\ud800", "é" * 257])
+def test_a_text_that_cannot_be_kept_is_refused_and_not_repeated(field: str, text: str) -> None:
+    """Law: the refusal says nothing of what may be a person's."""
+    error = refused(**{field: text})
+    assert error.reason == f"bad_{field}"
+    assert text not in str(error)
+
+
+@pytest.mark.parametrize("field", ["lane", "unique"])
+def test_an_empty_lane_or_key_is_refused(field: str) -> None:
+    """Law: it would be one lane for all who forgot to name theirs."""
+    assert refused(**{field: ""}).reason == f"bad_{field}"
+
+
+@pytest.mark.parametrize("text", ["x" * 256, "Ünïcödé \U0001f600", "a b:c/d"])
+def test_any_other_text_is_a_lane(text: str) -> None:
+    assert asked(lane=text).lane == text
+
+
+def test_a_payload_over_the_bound_is_refused_and_one_at_it_is_not() -> None:
+    assert len(asked(payload="x" * (BYTES_MAX - 2)).payload) == BYTES_MAX
+    with pytest.raises(TooLarge, match=r"at most 1000 bytes \(jobs.payload_bytes_max\), got 1001"):
+        asked(payload="x" * (BYTES_MAX - 1))
+
+
+def cycle() -> list[Any]:
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "payload", [object(), {"a": {1j}}, "\ud800", cycle()], ids=["object", "set", "surrogate", "cycle"]
+)
+def test_a_payload_that_is_no_json_is_refused(payload: Any) -> None:
+    assert refused(payload=payload).reason == "bad_payload"
+
+
+@pytest.mark.parametrize("run_at", [math.nan, math.inf, 1e12])
+def test_a_time_that_never_comes_is_refused(run_at: float) -> None:
+    assert refused(run_at=run_at).reason == "bad_run_at"
+
+
+def test_a_time_without_a_zone_is_refused_and_one_with_is_taken() -> None:
+    """Law: nobody guesses whose midnight is meant."""
+    assert refused(run_at=datetime(2026, 1, 1)).reason == "bad_run_at"  # noqa: DTZ001
+    assert asked(run_at=datetime(1970, 1, 2, tzinfo=UTC)).run_at == 86_400
+
+
+def test_a_time_before_all_times_is_long_past() -> None:
+    assert asked(run_at=-1e300).run_at == 0
+
+
+@pytest.mark.parametrize("keep_s", [-1, math.nan, math.inf, 91 * 86_400])
+def test_a_result_is_kept_for_a_bounded_time(keep_s: float) -> None:
+    assert refused(keep_s=keep_s).reason == "bad_keep_s"
+
+
+def test_a_priority_is_one_of_three_by_name_or_number() -> None:
+    assert asked(priority=2).priority is Priority.LOW
+    for priority in (3, -1, "high"):
+        assert refused(priority=priority).reason == "bad_priority"
+
+
+def test_a_delay_is_a_time_from_now_and_not_both() -> None:
+    assert due_at(None, 5.0, lambda: 100.0) == 105.0
+    assert due_at(7.0, None, lambda: 100.0) == 7.0
+    with pytest.raises(BadRequest, match="got both"):
+        due_at(7.0, 5.0, lambda: 100.0)
+
+
+@given(st.text())
+def test_whatever_is_taken_as_a_lane_can_be_kept(lane: str) -> None:
+    try:
+        kept = asked(lane=lane).lane
+    except BadRequest:
+        return
+    assert kept is not None
+    assert "\0" not in kept
+    kept.encode()
