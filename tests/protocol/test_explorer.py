@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 import pytest
 
 from tests.protocol import properties as promised
-from tests.protocol.explorer import Explored, explore
+from tests.protocol.explorer import explore
 from tests.protocol.rules import RULE_NAMES, Rules, why, without
 from tests.protocol.scenarios import LARGE_SCENARIOS, SCENARIOS
+from tests.protocol.search import Explored
 from tests.protocol.trace import SENTENCES
 
 
