@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -49,6 +50,11 @@ class Report:
     ) -> None:
         """Hold a measurement against what was promised."""
         self.goals.append(Goal(name, goal, measured, unit, at))
+
+    def failed(self, part: str, reason: str) -> None:
+        """Say that a part did not come to its end: a goal that is missed."""
+        self.goal(f"{part} came to its end", 1, math.nan, "")
+        self.note(f"{part}: {reason}")
 
     def note(self, line: str) -> None:
         """Add a sentence that a reader of the numbers needs."""

@@ -38,6 +38,7 @@ __all__ = [
 ROOT = Path(__file__).parents[1]
 GATEWAY_CPU = 0
 OTHERS_CPU = max(os.sched_getaffinity(0))
+ASSISTANT_SECRET = "whsec_YS1zZWNyZXQtb2YtdGhlLWJlbmNobWFyay13aXRoLTMyLWI="  # noqa: S105
 SECRET = "a secret of the benchmark, known to both sides"  # noqa: S105  # protects nothing
 
 SETTINGS = """
@@ -126,7 +127,7 @@ def gateway_stack(port: int) -> Iterator[Stack]:
             "REDIS_URL": redis.url,
             "PORT": str(port),
             "BENCH_COOKIE_SECRET": SECRET,
-            "BENCH_ASSISTANT_SECRET": "whsec_YS1zZWNyZXQtb2YtdGhlLWJlbmNobWFyay13aXRoLTMyLWI=",
+            "BENCH_ASSISTANT_SECRET": ASSISTANT_SECRET,
         }
         assistant = subprocess.Popen(
             [sys.executable, "-m", "bench.assistant", str(socket)], cwd=ROOT, stdout=subprocess.PIPE

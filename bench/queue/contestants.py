@@ -47,7 +47,14 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _pypi(
-    name: str, program: str, *arguments: str, title: str, jobs: int, goal: float = 0.0, called: str = "", **env: str
+    name: str,
+    program: str,
+    *arguments: str,
+    title: str,
+    jobs: int,
+    goal: float = 0.0,
+    called: str = "",
+    **env: str,
 ) -> Contestant:
     folder, jobs_folder = queue_folder(name), PEERS / name
     enqueue = jobs_folder / ("enqueue.py" if (jobs_folder / "enqueue.py").exists() else "jobs.py")
@@ -93,7 +100,15 @@ _PREFETCH = {"dramatiq_queue_prefetch": "500"}
 _DRAMATIQ = ("jobs", "--processes", "1", "--threads")
 _HUEY = ("jobs.huey", "--no-periodic", "--quiet", "--worker-type")
 _TASKIQ = ("worker", "jobs:broker", "--workers", "1", "--no-parse", "--log-level", "WARNING")
-_CELERY = ("--app", "jobs", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel")
+_CELERY = (
+    "--app",
+    "jobs",
+    "worker",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+    "--loglevel",
+)
 _RQ = ("worker", "--worker-class", "rq.SimpleWorker", "--quiet", "--disable-job-desc-logging")
 
 CONTESTANTS: Mapping[str, Contestant] = {

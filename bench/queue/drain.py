@@ -27,6 +27,8 @@ from bench.stores import Stores
 
 __all__ = ["Failed", "Sample", "drain", "enqueue", "working"]
 
+#: Seconds from the start of a worker to its first effect.
+START_MAX_S = 30.0
 #: Seconds without any effect after which a contestant is not waited for any more.
 IDLE_MAX_S = 15.0
 #: Seconds after the last effect in which repeats may still show.
@@ -85,10 +87,13 @@ def drain(contestant: Contestant, stores: Stores, *, jobs: int, idle_max_s: floa
     with tempfile.TemporaryDirectory(prefix="bench-queue-") as name:
         folder = Path(name)
         effects = Effects(folder / "effects")
-        env = environment(stores, folder, effects.path, redis_url="" if contestant.redis else _nowhere(folder))
+        env = environment(
+            stores, folder, effects.path, redis_url="" if contestant.redis else _nowhere(folder)
+        )
         forget_redis(stores)
         enqueue(contestant, {**env, **contestant.env}, jobs)
         with working(contestant, {**env, **contestant.env}, folder / "worker.log") as worker:
+            effects.wait(1, idle_max_s=START_MAX_S)
             effects.wait(jobs // 10, idle_max_s=idle_max_s)
             gauge = _Gauge(worker.pid, stores)
             warm = effects.count()
@@ -133,7 +138,9 @@ def enqueue(contestant: Contestant, env: Mapping[str, str], jobs: int) -> None:
         check=False,
     )
     if done.returncode:
-        raise Failed(f"enqueuing: status {done.returncode}: {done.stdout.decode(errors='replace')[-_SAID_CHARS:]}")
+        raise Failed(
+            f"enqueuing: status {done.returncode}: {done.stdout.decode(errors='replace')[-_SAID_CHARS:]}"
+        )
 
 
 @contextlib.contextmanager

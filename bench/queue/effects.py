@@ -43,7 +43,9 @@ class Effects:
     def numbers(self) -> list[int]:
         """Return the jobs' numbers, in the order of their effects."""
         raw = self.path.read_bytes()
-        return list(struct.unpack(f"<{len(raw) // RECORD_BYTES}I", raw[: len(raw) // RECORD_BYTES * RECORD_BYTES]))
+        return list(
+            struct.unpack(f"<{len(raw) // RECORD_BYTES}I", raw[: len(raw) // RECORD_BYTES * RECORD_BYTES])
+        )
 
     def wait(self, count: int, *, idle_max_s: float) -> Seen:
         """Return when there are *count*, or when nothing has come for *idle_max_s*: then there are fewer."""

@@ -11,29 +11,13 @@ import os
 import time
 
 import gevent
-import msgspec
 
-from bench.queue.records import STARTED, STEP, Step
+from bench.queue.records import STARTED, STEP, Numbered, Pause
 from gateway.domain.job import Done, JobOutcome
 from workers.context import Context
 from workers.registry import job_handler
 
-__all__ = ["Numbered", "Pause", "effect", "started", "step"]
-
-
-class Numbered(msgspec.Struct, frozen=True):
-    """A job that is known by its number; the text is there to be carried."""
-
-    number: int
-    text: str = ""
-
-
-class Pause(msgspec.Struct, frozen=True):
-    """Job *number* of *lane*, which takes *pause_s*."""
-
-    lane: int
-    number: int
-    pause_s: float
+__all__ = ["effect", "started", "step"]
 
 
 _effects = os.open(os.environ["EFFECTS"], os.O_WRONLY | os.O_APPEND)
@@ -56,11 +40,12 @@ def started(_: Context, payload: Numbered) -> JobOutcome:
 @job_handler("bench.step", Pause)
 def step(job: Context, payload: Pause) -> JobOutcome:
     """Say when it begins and when it ends."""
-    _say(Step(payload.lane, payload.number, os.getpid(), job.job.deaths, ends=False, at=time.monotonic()))
+    _say(job, payload, ends=False)
     gevent.sleep(payload.pause_s)
-    _say(Step(payload.lane, payload.number, os.getpid(), job.job.deaths, ends=True, at=time.monotonic()))
+    _say(job, payload, ends=True)
     return Done()
 
 
-def _say(step: Step) -> None:
-    os.write(_effects, STEP.pack(step.lane, step.number, step.pid, step.deaths, step.ends, step.at))
+def _say(job: Context, payload: Pause, *, ends: bool) -> None:
+    said = payload.lane, payload.number, os.getpid(), job.job.deaths, payload.asked, ends, time.monotonic()
+    os.write(_effects, STEP.pack(*said))

@@ -8,17 +8,18 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
 import redis
 
 from bench.queue.contestants import TEXT
+from bench.stack import ASSISTANT_SECRET, SECRET, SETTINGS
 from bench.stores import Stores
 
 __all__ = ["Ledger", "environment", "forget_redis"]
 
-#: Nobody speaks to this assistant: settings without an account are none.
-_SETTINGS = """
+_WORKER = """
 [worker]
 handlers = ["bench.queue.handlers"]
 """
@@ -28,7 +29,8 @@ _POLL_S = 0.005
 def environment(stores: Stores, folder: Path, effects: Path, *, redis_url: str = "") -> dict[str, str]:
     """Return the environment of contestants: everybody's, and our own."""
     config = folder / "switchboard.toml"
-    config.write_text(_SETTINGS)
+    # An account, without which there are no settings, and an assistant that nobody asks.
+    config.write_text(SETTINGS.format(socket=quote(str(folder / "nobody.sock"), safe="")) + _WORKER)
     url = redis_url or stores.redis.url
     return {
         **os.environ,
@@ -40,6 +42,8 @@ def environment(stores: Stores, folder: Path, effects: Path, *, redis_url: str =
         "TEXT": TEXT,
         "SWITCHBOARD_CONFIG": str(config),
         "SWITCHBOARD_HOME": str(folder),
+        "BENCH_COOKIE_SECRET": SECRET,
+        "BENCH_ASSISTANT_SECRET": ASSISTANT_SECRET,
     }
 
 

@@ -1,6 +1,6 @@
-"""Records that the benchmark's handlers append to a file, beside bare effects.  Instants are ``time.monotonic()``.
+"""What the benchmark's jobs carry, and the records that they append to a file beside bare effects.
 
-That clock is the machine's: processes agree about it.
+Instants are ``time.monotonic()``.  That clock is the machine's: processes agree about it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,28 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["STARTED", "STEP", "Started", "Step", "read_started", "read_steps"]
+__all__ = ["STARTED", "STEP", "Numbered", "Pause", "Started", "Step", "read_started", "read_steps"]
 
 #: number, pid, instant
 STARTED = struct.Struct("<IId")
-#: lane, number, pid, deaths, whether it ends, instant
-STEP = struct.Struct("<IIIHHd")
+#: lane, number, pid, deaths, which time it was asked for, whether it ends, instant
+STEP = struct.Struct("<IIIHBBd")
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    """A job that is known by its number; the text is there to be carried."""
+
+    number: int
+    text: str = ""
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Job *number* of *lane*, which takes *pause_s*; the *asked*-th time that it was asked for."""
+
+    lane: int
+    number: int
+    pause_s: float
+    asked: int = 0
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -35,6 +51,8 @@ class Step(msgspec.Struct, frozen=True):
     pid: int
     #: Processes that died while they had it, as the ledger told this run: more than none, and it may be a repeat.
     deaths: int
+    #: Which time it was asked for: again, where nobody knew what had become of the first.
+    asked: int
     ends: bool
     at: float
 
@@ -49,4 +67,7 @@ def read_steps(path: Path) -> list[Step]:
     """Return all records of a file."""
     raw = path.read_bytes()
     steps = STEP.iter_unpack(raw[: len(raw) // STEP.size * STEP.size])
-    return [Step(lane, number, pid, deaths, bool(ends), at) for lane, number, pid, deaths, ends, at in steps]
+    return [
+        Step(lane, number, pid, deaths, asked, bool(ends), at)
+        for lane, number, pid, deaths, asked, ends, at in steps
+    ]

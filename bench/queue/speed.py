@@ -78,7 +78,9 @@ def measure(report: Report) -> None:
     """Let them take turns; a quick run has those that a goal names."""
     quick = report.quick
     names = [name for name, each in CONTESTANTS.items() if name == OURS or each.goal or not quick]
-    speeds = _take_turns(CONTESTANTS, names, rounds=1 if quick else ROUNDS, share=QUICK_SHARE if quick else 1.0)
+    speeds = _take_turns(
+        CONTESTANTS, names, rounds=1 if quick else ROUNDS, share=QUICK_SHARE if quick else 1.0
+    )
     speeds.print("Drained, no-op jobs, one worker process on one core")
     report.goal("drained, 1,000 lanes", DRAIN_GOAL, speeds.rate(OURS), "jobs/s")
     reached = "reached" if speeds.rate(OURS) >= DRAIN_STRETCH else "not reached"

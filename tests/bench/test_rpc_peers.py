@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from bench.needs import NEEDS, PEERS
+from bench.needs import NEEDS, PEERS, QUEUES
 from bench.rpc.speed import CONTESTANTS
 
 
-@pytest.mark.parametrize("name", ["rpc", "plots"])
+@pytest.mark.parametrize("name", ["rpc", "plots", *QUEUES])
 def test_requirements_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     """As the product's own lock files are."""
     text = (PEERS / name / "requirements.txt").read_text()
@@ -22,15 +22,17 @@ def test_requirements_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     assert not re.search(r"://|^\s*-(?!-hash=)|\bfile:| @ ", text, re.MULTILINE)
 
 
-def test_clients_run_on_the_products_gevent() -> None:
+@pytest.mark.parametrize("name", ["rpc", *QUEUES])
+def test_peers_run_on_the_products_gevent(name: str) -> None:
     """A second gevent would be a second hub, and another version to compare."""
-    text = (PEERS / "rpc" / "requirements.txt").read_text()
+    text = (PEERS / name / "requirements.txt").read_text()
     assert re.findall(r"^(?:gevent|greenlet|httptools|zope\S*)==", text, re.MULTILINE) == []
 
 
 def test_clients_are_not_in_the_product() -> None:
     """A benchmark installs nothing beside what is shipped."""
-    for name in ("geventhttpclient", "urllib3", "requests", "httpx", "pybreaker", "circuitbreaker", "matplotlib"):
+    clients = ("geventhttpclient", "urllib3", "requests", "httpx", "pybreaker", "circuitbreaker")
+    for name in (*clients, *QUEUES, "matplotlib"):
         assert importlib.util.find_spec(name) is None, name
 
 

@@ -1,0 +1,92 @@
+"""The process that asks for the jobs of a kill campaign: ``python -m bench.faults.asker JOBS LANES RATE SEED``.
+
+It asks at a rate, in batches over random lanes, and prints at its end what was acknowledged, as one
+:class:`~bench.faults.checker.Asked`.  A statement whose fate nobody knows is asked for again under another number of
+tries: both may run, and the checker knows it.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from psycogreen.gevent import patch_psycopg
+
+patch_psycopg()
+
+import random
+import sys
+import time
+from collections import Counter
+
+import gevent
+import msgspec
+
+from bench.faults.checker import Asked, Key
+from bench.queue.enqueue import Enqueuer
+from bench.queue.records import Pause
+from gateway.domain.errors import TryLater
+from gateway.domain.job import Draft
+
+#: Jobs of one statement; it is written as a whole or not at all.
+BATCH_ROWS = 20
+#: Most jobs are short; one in twenty is long enough to be met by a kill.
+SHORT_S, LONG_S, LONG_SHARE = 0.02, 1.0, 0.05
+_AGAIN_S = 0.2
+
+
+class Asker:
+    """Asks, and remembers what was acknowledged."""
+
+    def __init__(self, lanes: int, seed: int) -> None:
+        self._enqueuer = Enqueuer()
+        self._lanes = lanes
+        self._rng = random.Random(seed)
+        self._counts: Counter[int] = Counter()
+        self._unclear: set[Key] = set()
+
+    def ask(self, jobs: int, rate: int) -> Asked:
+        """Ask for *jobs* jobs at *rate* a second."""
+        began = time.monotonic()
+        for first in range(0, jobs, BATCH_ROWS):
+            wait_s = began + first / rate - time.monotonic()
+            if wait_s > 0:
+                gevent.sleep(wait_s)
+            self._ask_for(min(BATCH_ROWS, jobs - first))
+        self._enqueuer.close()
+        return Asked(self._counts, frozenset(self._unclear))
+
+    def _ask_for(self, rows: int) -> None:
+        keys = []
+        for _ in range(rows):
+            lane = self._rng.randrange(self._lanes)
+            keys.append((lane, self._counts[lane]))
+            self._counts[lane] += 1
+        pauses_s = [self._pause_s() for _ in keys]
+        tries = 0
+        while True:
+            try:
+                self._enqueuer.jobs.enqueue_many(
+                    [
+                        Draft(
+                            kind="bench.step",
+                            payload=Pause(lane, number, pause_s, tries),
+                            lane=f"lane-{lane}",
+                        )
+                        for (lane, number), pause_s in zip(keys, pauses_s, strict=True)
+                    ]
+                )
+                return
+            except TryLater:
+                # Perhaps they were written, perhaps not: whoever asks again must be able to tell them apart.
+                self._unclear.update((lane, number, tries) for lane, number in keys)
+                tries += 1
+                gevent.sleep(_AGAIN_S)
+
+    def _pause_s(self) -> float:
+        return self._rng.uniform(0, LONG_S if self._rng.random() < LONG_SHARE else SHORT_S)
+
+
+if __name__ == "__main__":
+    numbers = [int(word) for word in sys.argv[1:]]
+    asked = Asker(numbers[1], numbers[3]).ask(numbers[0], numbers[2])
+    sys.stdout.buffer.write(msgspec.json.encode(asked) + b"\n")
