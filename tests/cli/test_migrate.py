@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gateway import store
 from gateway.cli import COMMANDS, main
 
 
@@ -17,7 +18,10 @@ def test_migrate_says_what_it_applied_and_then_that_there_is_nothing(empty_datab
     env = {"DATABASE_URL": empty_database}
 
     first = CliRunner().invoke(main, ["migrate"], env=env)
-    assert (first.exit_code, first.output.splitlines()[0]) == (0, "Applied 0001_ledger.")
+    # Nothing else: yoyo prints the rows of a migration's bare SELECT, as a table.
+    files = (Path(store.__file__).parent / "migrations").glob("*.sql")
+    names = sorted(file.stem for file in files if not file.stem.endswith(".rollback"))
+    assert (first.exit_code, first.output.splitlines()) == (0, [f"Applied {name}." for name in names])
 
     second = CliRunner().invoke(main, ["migrate"], env=env)
     assert (second.exit_code, second.output) == (0, "The schema is up to date.\n")
