@@ -56,11 +56,10 @@ class Asker:
         return Asked(self._counts, frozenset(self._unclear))
 
     def _ask_for(self, rows: int) -> None:
-        keys = []
-        for _ in range(rows):
-            lane = self._rng.randrange(self._lanes)
-            keys.append((lane, self._counts[lane]))
-            self._counts[lane] += 1
+        # No lane twice: asked for again, its first job would come behind the second one of the try before.
+        lanes = self._rng.sample(range(self._lanes), rows)
+        keys = [(lane, self._counts[lane]) for lane in lanes]
+        self._counts.update(lanes)
         pauses_s = [self._pause_s() for _ in keys]
         tries = 0
         while True:

@@ -139,26 +139,25 @@ def _end(lane: list[_Run], step: Step) -> None:
 
 def _in_flight(before: _Run, step: Step, mishaps: Sequence[Mishap]) -> bool:
     """Whether the run before was under way, or just over, when its process was killed or lost its lease."""
-    for mishap in mishaps:
-        if before.begin.pid in mishap.pids and before.begin.at <= mishap.until and mishap.at <= step.at:
-            if before.ended_at is None or before.ended_at > mishap.at - SETTLED_MAX_S:
-                return True
-        elif mishap.kind == "postgres" and _touches(before, step, mishap):
-            return True
-    return False
-
-
-def _was_cut_short(before: _Run, step: Step, mishaps: Sequence[Mishap]) -> bool:
-    """Whether the run before had no chance to say that it ended."""
     return any(
-        (before.begin.pid in mishap.pids and mishap.at <= step.at)
-        or (mishap.kind == "postgres" and _touches(before, step, mishap))
+        _hits(mishap, before, step)
+        and (before.ended_at is None or before.ended_at > mishap.at - SETTLED_MAX_S)
         for mishap in mishaps
     )
 
 
-def _touches(before: _Run, step: Step, mishap: Mishap) -> bool:
-    return mishap.at <= step.at and before.begin.at <= mishap.until + FOUND_OUT_MAX_S
+def _was_cut_short(before: _Run, step: Step, mishaps: Sequence[Mishap]) -> bool:
+    """Whether the run before had no chance to say that it ended."""
+    return any(_hits(mishap, before, step) for mishap in mishaps)
+
+
+def _hits(mishap: Mishap, before: _Run, step: Step) -> bool:
+    """Whether it befell whoever ran the run before, not before that began and not after the next did."""
+    if mishap.at > step.at:
+        return False
+    if mishap.kind == "postgres":
+        return before.begin.at <= mishap.until + FOUND_OUT_MAX_S
+    return before.begin.pid in mishap.pids and before.begin.at <= mishap.until
 
 
 def _is_stale(step: Step, mishaps: Sequence[Mishap]) -> bool:

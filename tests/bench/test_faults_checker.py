@@ -98,8 +98,9 @@ def test_what_was_in_flight_at_a_kill_may_run_again() -> None:
 def test_what_had_just_ended_may_not_have_been_settled() -> None:
     """A settlement is committed within a moment of the end; later than that it is needless to run it again."""
     again = [*ran(0, 6, 77, deaths=1), *ran(1, 7, 77), *ran(2, 8, 77)]
-    assert broken(judge(THREE, [*ran(0, 4.8), *again], [KILL])) == {}
-    assert broken(judge(THREE, [*ran(0, 1), *again], [KILL])) == {"needless": 1}
+    for mishap in (KILL, POSTGRES):
+        assert broken(judge(THREE, [*ran(0, 4.8), *again], [mishap])) == {}
+        assert broken(judge(THREE, [*ran(0, 1), *again], [mishap])) == {"needless": 1}
 
 
 @pytest.mark.parametrize(
