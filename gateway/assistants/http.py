@@ -20,13 +20,13 @@ import msgspec
 from gateway import telemetry
 from gateway.assistants.decode import decode_reply
 from gateway.assistants.preview import OnPreview
-from gateway.assistants.signing import signature_headers, signing_key
 from gateway.assistants.stream import StreamDecoder
 from gateway.assistants.wire import DEADLINE_HEADER, call_headers, encode, message_id
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import AssistantFailed, CallFailed, TryLater
 from gateway.domain.reply import Reply
+from gateway.domain.signing import signature_headers, signing_key
 from gateway.domain.turn import LaneKey, Turn
 from gateway.rpc import Call, Policy, RpcClient, Service, StreamedResponse
 from gateway.rpc.address import parse_base_url
@@ -179,7 +179,7 @@ def _signing_keys(name: str, settings: AssistantSettings) -> tuple[bytes, ...]:
     keys = []
     for index, secret in enumerate(settings.signing_secrets):
         try:
-            keys.append(signing_key(secret))
+            keys.append(signing_key(secret.reveal()))
         except ValueError as error:
             raise ValueError(f"assistants.{name}.signing_secrets[{index}]: {error}") from None
     return tuple(keys)

@@ -8,8 +8,7 @@ from base64 import b64encode
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from gateway.assistants.signing import signature_headers, signing_key
-from gateway.settings.secret import Secret
+from gateway.domain.signing import signature_headers, signing_key
 from tests.assistants.turns import KEYS
 
 BODY = '{"text": "ein Glas Grüner Veltliner"}'.encode()
@@ -17,7 +16,7 @@ BODY = '{"text": "ein Glas Grüner Veltliner"}'.encode()
 
 def headers(*secrets: str, unix_s: int | None = None) -> dict[str, str]:
     """Return the headers that sign BODY with *secrets*, now if not said otherwise."""
-    keys = [signing_key(Secret(secret)) for secret in secrets]
+    keys = [signing_key(secret) for secret in secrets]
     at = int(time.time()) if unix_s is None else unix_s
     return dict(signature_headers(keys, message_id="turn_123_1", unix_s=at, body=BODY))
 
@@ -54,7 +53,7 @@ def test_without_a_secret_nothing_looks_signed() -> None:
 
 @pytest.mark.parametrize("size_bytes", [24, 64])
 def test_keys_of_the_specified_sizes_are_taken(size_bytes: int) -> None:
-    assert len(signing_key(Secret("whsec_" + b64encode(bytes(size_bytes)).decode()))) == size_bytes
+    assert len(signing_key("whsec_" + b64encode(bytes(size_bytes)).decode())) == size_bytes
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_keys_of_the_specified_sizes_are_taken(size_bytes: int) -> None:
 )
 def test_a_secret_that_is_none_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError, match="expected whsec_ and base64 of 24 to 64 bytes") as refused:
-        signing_key(Secret(text))
+        signing_key(text)
 
     secret = text.removeprefix("whsec_")
     assert not secret or secret not in str(refused.value)

@@ -1,9 +1,9 @@
-"""Signatures of calls, by Standard Webhooks: an assistant can prove that the gateway is calling, and when.
+"""Signatures of calls, by Standard Webhooks: whoever is called can prove that the gateway calls, and when.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 The signed content is ``id.timestamp.body``, the signature HMAC-SHA256.  Every live secret signs, newest
-first, and the header lists all signatures: an assistant that knows any one of the secrets accepts the call,
+first, and the header lists all signatures: a receiver that knows any one of the secrets accepts the call,
 so that the two sides need not change theirs at the same moment.  Asymmetric signatures (``v1a``) are
 deliberately absent.
 
@@ -18,8 +18,6 @@ import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
-from gateway.settings.secret import Secret
-
 __all__ = ["signature_headers", "signing_key"]
 
 _PREFIX = "whsec_"
@@ -28,13 +26,13 @@ _KEY_BYTES_MIN = 24
 _KEY_BYTES_MAX = 64
 
 
-def signing_key(secret: Secret) -> bytes:
-    """Return the key that *secret* stands for.
+def signing_key(secret: str) -> bytes:
+    """Return the key that the text of a *secret* stands for.
 
     :raises ValueError: it is not ``whsec_`` and base64 of 24 to 64 bytes.  The message never shows it.
     """
     problem = f"expected {_PREFIX} and base64 of {_KEY_BYTES_MIN} to {_KEY_BYTES_MAX} bytes"
-    text = secret.reveal().strip()
+    text = secret.strip()
     if not text.startswith(_PREFIX):
         raise ValueError(f"{problem}, got a text without the prefix (not shown)")
     try:
