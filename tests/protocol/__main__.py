@@ -1,23 +1,30 @@
-"""``python -m tests.protocol RULE`` tells the shortest run that goes wrong without it; no RULE lists them."""
+"""``python -m tests.protocol [jobs] [RULE]`` tells the shortest run that goes wrong without it; no RULE lists them."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.protocol.explorer import explore
-from tests.protocol.rules import RULE_NAMES, why, without
-from tests.protocol.scenarios import SCENARIOS
+from tests.protocol import explorer, rules, scenarios
+from tests.protocol.jobs import explorer as jobs_explorer
+from tests.protocol.jobs import rules as jobs_rules
+from tests.protocol.jobs import scenarios as jobs_scenarios
+
+_CONVERSATIONS = (explorer, rules, scenarios)
+_JOBS = (jobs_explorer, jobs_rules, jobs_scenarios)
 
 
 def main(arguments: list[str]) -> None:
     """List the rules, or explore every small world without the one that is named."""
-    if not arguments:
-        print("\n".join(f"{name:<34}{why(name)}" for name in RULE_NAMES))
+    of_jobs = arguments[:1] == ["jobs"]
+    explored, ruled, worlds = _JOBS if of_jobs else _CONVERSATIONS
+    names = arguments[of_jobs:]
+    if not names:
+        print("\n".join(f"{name:<34}{ruled.why(name)}" for name in ruled.RULE_NAMES))
         return
-    rules = without(arguments[0])
-    print(f"Without {arguments[0]}: {why(arguments[0])}")
-    for name, bounds in SCENARIOS.items():
-        violation = explore(bounds, rules).violation
+    protocol = ruled.without(names[0])
+    print(f"Without {names[0]}: {ruled.why(names[0])}")
+    for name, bounds in worlds.SCENARIOS.items():
+        violation = explored.explore(bounds, protocol).violation
         if violation:
             print(f"\nin the world {name!r}, {violation}")
             return
