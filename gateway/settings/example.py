@@ -25,6 +25,7 @@ from gateway.settings.expected import expected
 from gateway.settings.schedules import ScheduleSettings
 from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS
+from gateway.settings.webhooks import WebhookSettings
 
 __all__ = ["comments", "example_env"]
 
@@ -37,7 +38,8 @@ _HEAD = """\
 # Lists are written with commas.
 # A secret is never written here: "env:NAME" names another variable, "file:PATH" a file seen from
 # SWITCHBOARD_HOME.
-# <NAME> is an account's, an assistant's or a schedule's name in capitals; one with a hyphen can be set in the file only.
+# <NAME> is an account's, an assistant's, a schedule's or a webhook's name in capitals; one with a hyphen can be set in
+# the file only.
 """
 _KEYS = frozenset({"channel", "name"})
 
@@ -51,6 +53,7 @@ def example_env() -> str:
         lines += ["", "", f"# ---- [{name}]", *_struct(kind, (name,))]
     lines += ["", "", "# ---- [assistants.<name>]", *_struct(AssistantSettings, ("assistants", "<name>"))]
     lines += ["", "", "# ---- [schedules.<name>]", *_struct(ScheduleSettings, ("schedules", "<name>"))]
+    lines += ["", "", "# ---- [webhooks.<name>]", *_struct(WebhookSettings, ("webhooks", "<name>"))]
     for channel, account in ACCOUNT_TYPES.items():
         lines += ["", "", f"# ---- [accounts.{channel}.<name>]"]
         lines += _struct(account, ("accounts", channel, "<name>"))

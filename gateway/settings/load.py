@@ -1,7 +1,8 @@
 """From one TOML file and the environment to one frozen value, or to all that is wrong with them.
 
-``load`` is for processes that do the work; ``load_store`` and ``load_assistants`` for commands that touch the stores
-alone, because a release phase that migrates, or an operator's shell, has no platform's secrets and needs none.
+``load`` is for processes that do the work; ``load_store``, ``load_assistants`` and ``load_webhooks`` for commands that
+touch the stores alone, because a release phase that migrates, or an operator's shell, has no platform's secrets and
+needs none.
 
 The default arguments here are the only places where a process reads its environment.
 """
@@ -16,6 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from gateway.settings.accounts import ACCOUNT_TYPES, Account
 from gateway.settings.assistants import AssistantSettings
 from gateway.settings.build import Builder
@@ -24,12 +27,13 @@ from gateway.settings.environment import overlay
 from gateway.settings.problems import Problems, SettingsError, did_you_mean
 from gateway.settings.retention import RetentionSettings, note_retention_problems
 from gateway.settings.rpc import RpcSettings
-from gateway.settings.schedules import ScheduleSettings, note_schedule_problems
+from gateway.settings.schedules import PLATFORM_SCHEDULES, ScheduleSettings, note_schedule_problems
 from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
+from gateway.settings.webhooks import WebhookSettings, note_webhook_problems, note_webhook_secrets
 
-__all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_store"]
+__all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_store", "load_webhooks"]
 
 #: The working default of a checkout.
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
@@ -49,7 +53,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     table = _read(path, environ, problems)
     home = home_folder(environ)
     builder = Builder(environ, home, problems)
-    known = (*SECTIONS, "accounts", "assistants", "schedules")
+    known = (*SECTIONS, "accounts", "assistants", "schedules", "webhooks")
     for name in table:
         if name not in known:
             builder.unknown((name,), table[name], known)
@@ -61,6 +65,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     assistants = _assistants(builder, table, problems)
     accounts = _accounts(builder, table, problems)
     schedules = _schedules(builder, table, problems)
+    webhooks = _webhooks(builder, table, problems, secrets=True)
     _check(accounts, assistants, sections["store"], problems)
     problems.raise_if_any()
     return Settings(
@@ -68,6 +73,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         accounts=MappingProxyType({key: account for key, account in accounts.items() if account}),
         assistants=MappingProxyType({name: one for name, one in assistants.items() if one}),
         schedules=MappingProxyType({name: one for name, one in schedules.items() if one}),
+        webhooks=MappingProxyType({name: one for name, one in webhooks.items() if one}),
         **sections,  # type: ignore[arg-type]  # none is None: that would have been a problem
     )
 
@@ -99,15 +105,22 @@ def load_assistants(
     :raises SettingsError: with every problem of theirs.
     """
     problems = Problems()
-    table = _read(path, environ, problems)
-    named = _tables(table.get("assistants", {}), "assistants", problems)
-    public = {
-        name: {key: value for key, value in fields.items() if key != "signing_secrets"}
-        for name, fields in named.items()
-        if isinstance(fields, dict)
-    }
-    builder = Builder(environ, home_folder(environ), problems)
-    found = _assistants(builder, {"assistants": {**named, **public}}, problems)
+    table = _without_secrets(_read(path, environ, problems), "assistants", problems)
+    found = _assistants(Builder(environ, home_folder(environ), problems), table, problems)
+    problems.raise_if_any()
+    return MappingProxyType({name: one for name, one in found.items() if one})
+
+
+def load_webhooks(
+    path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Mapping[str, WebhookSettings]:
+    """Return the webhooks by name, without their secrets: for who wants to know where they lead.
+
+    :raises SettingsError: with every problem of theirs.
+    """
+    problems = Problems()
+    table = _without_secrets(_read(path, environ, problems), "webhooks", problems)
+    found = _webhooks(Builder(environ, home_folder(environ), problems), table, problems, secrets=False)
     problems.raise_if_any()
     return MappingProxyType({name: one for name, one in found.items() if one})
 
@@ -163,12 +176,38 @@ def _accounts(
 def _schedules(
     builder: Builder, table: dict[str, Any], problems: Problems
 ) -> dict[str, ScheduleSettings | None]:
-    found = {}
+    found: dict[str, ScheduleSettings | None] = dict(PLATFORM_SCHEDULES)
     for name, fields in _tables(table.get("schedules", {}), "schedules", problems).items():
+        if isinstance(fields, dict) and name in PLATFORM_SCHEDULES:
+            fields = {**msgspec.structs.asdict(PLATFORM_SCHEDULES[name]), **fields}
         found[name] = one = builder.struct(ScheduleSettings, fields, ("schedules", name))
         if one:
             note_schedule_problems(name, one, problems)
     return found
+
+
+def _webhooks(
+    builder: Builder, table: dict[str, Any], problems: Problems, *, secrets: bool
+) -> dict[str, WebhookSettings | None]:
+    found = {}
+    for name, fields in _tables(table.get("webhooks", {}), "webhooks", problems).items():
+        found[name] = one = builder.struct(WebhookSettings, fields, ("webhooks", name))
+        if one:
+            note_webhook_problems(name, one, problems)
+        if one and secrets:
+            note_webhook_secrets(name, one, problems)
+    return found
+
+
+def _without_secrets(table: dict[str, Any], section: str, problems: Problems) -> dict[str, Any]:
+    """Return the tables of *section* alone, without the secrets that only processes need that sign."""
+    named = _tables(table.get(section, {}), section, problems)
+    public = {
+        name: {key: value for key, value in fields.items() if key != "signing_secrets"}
+        for name, fields in named.items()
+        if isinstance(fields, dict)
+    }
+    return {section: {**named, **public}}
 
 
 def _tables(value: Any, where: str, problems: Problems) -> dict[str, Any]:

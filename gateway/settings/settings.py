@@ -22,6 +22,7 @@ from gateway.settings.schedules import ScheduleSettings
 from gateway.settings.server import ServerSettings
 from gateway.settings.store import StoreSettings
 from gateway.settings.webchat import WebchatSettings
+from gateway.settings.webhooks import WebhookSettings
 from gateway.settings.worker import WorkerSettings
 
 __all__ = ["SECTIONS", "Settings"]
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     assistants: Mapping[str, AssistantSettings]
     #: By name.
     schedules: Mapping[str, ScheduleSettings] = MappingProxyType({})
+    #: By name.
+    webhooks: Mapping[str, WebhookSettings] = MappingProxyType({})
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
     lanes: LaneSettings = LaneSettings()

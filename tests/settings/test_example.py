@@ -16,11 +16,12 @@ from gateway.settings.example import comments, example_env
 from gateway.settings.expected import expected
 from gateway.settings.schedules import ScheduleSettings
 from gateway.settings.settings import SECTIONS
+from gateway.settings.webhooks import WebhookSettings
 from tests.settings.folder import BASE, Folder
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.env"
 STRUCTS: list[type[msgspec.Struct]] = [
-    *SECTIONS.values(), AssistantSettings, ScheduleSettings, *ACCOUNT_TYPES.values(),
+    *SECTIONS.values(), AssistantSettings, ScheduleSettings, WebhookSettings, *ACCOUNT_TYPES.values(),
 ]  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def test_the_files_defaults_of_accounts_and_assistants_are_the_real_ones(folder:
     named = {
         name.replace("<NAME>", "BARTENDER"): text
         for name, text in variables().items()
-        if "<NAME>" in name and "SLACK" not in name and "SCHEDULES" not in name
+        if "<NAME>" in name and "SLACK" not in name and "SCHEDULES" not in name and "WEBHOOKS" not in name
     }
     named = {name: text for name, text in named.items() if text}
 

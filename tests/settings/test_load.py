@@ -279,7 +279,9 @@ def test_settings_cannot_be_changed(folder: Folder) -> None:
 
 
 def test_every_section_is_a_field_of_the_settings() -> None:
-    assert set(SECTIONS) | {"home", "accounts", "assistants"} == set(Settings.__struct_fields__)
+    named = {"home", "accounts", "assistants", "schedules", "webhooks"}
+
+    assert set(SECTIONS) | named == set(Settings.__struct_fields__)
 
 
 def _file_references(path: Path) -> list[str]:
