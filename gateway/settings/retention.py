@@ -1,4 +1,7 @@
-"""Retention: how long what was said, and what became of it, is kept.  0 keeps it for good."""
+"""Retention: how long what was said, and what became of it, is kept.  0 keeps it for good.
+
+What is too old is deleted by a job of the schedule ``retention`` (``settings/schedules.py``).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import msgspec
 from msgspec import Meta
 
 from gateway.settings.problems import Problems
-from gateway.settings.schedules import note_time_problems
 
 __all__ = ["TURNS_DAYS_MIN", "RetentionSettings", "note_retention_problems"]
 
@@ -34,15 +36,10 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters_days: _Kept = 90.0
     #: Days for which jobs are kept that were given up.  0: for good.
     buried_jobs_days: _Kept = 90.0
-    #: When what is too old is deleted: minute, hour, day of month, month, day of week, as in a crontab.
-    cron: str = "23 3 * * *"
-    #: Where clocks show that time: a name of the IANA database, such as Europe/Berlin.
-    timezone: str = "UTC"
 
 
 def note_retention_problems(settings: RetentionSettings, problems: Problems) -> None:
     """Note what is wrong with ``[retention]``."""
-    note_time_problems("retention", settings.cron, settings.timezone, problems)
     if 0 < settings.turns_days < TURNS_DAYS_MIN:
         problems.add(
             "retention.turns_days",

@@ -1,10 +1,19 @@
-"""Schedules: jobs that are asked for at set times.  When exactly that is, ``domain/cron.py`` says."""
+"""Schedules: jobs that are asked for at set times.  When exactly that is, ``domain/cron.py`` says.
+
+The platform has some of its own (:data:`PLATFORM_SCHEDULES`), which nobody needs to configure.  A table of the same name
+changes what it names of one, and ``on = false`` switches it off:
+
+    [schedules.retention]
+    cron = "0 2 * * SUN"
+"""
 
 from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -13,7 +22,7 @@ from gateway.domain.cron import check_cron
 from gateway.domain.text import clean
 from gateway.settings.problems import Problems, did_you_mean, shown
 
-__all__ = ["ScheduleSettings", "note_schedule_problems", "note_time_problems", "time_zone"]
+__all__ = ["PLATFORM_SCHEDULES", "ScheduleSettings", "note_schedule_problems", "time_zone"]
 
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _LANE_CHARS_MAX = 256
@@ -36,12 +45,27 @@ class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True):
     priority: Literal["high", "normal", "low"] = "normal"
     #: Ask for no job while that of an earlier tick is not done.
     skip_unfinished: bool = False
+    #: Off, it never ticks; what is missed meanwhile is not made up for.
+    on: bool = True
+
+
+#: Times at which nobody else's schedules are likely to tick.
+PLATFORM_SCHEDULES: Mapping[str, ScheduleSettings] = MappingProxyType({
+    name: ScheduleSettings(cron=cron, kind=kind, priority="low", skip_unfinished=True)
+    for name, cron, kind in (
+        # What is kept for how long is in [retention].
+        ("retention", "23 3 * * *", "retention"),
+        ("sweep_dedupe_keys", "7 * * * *", "sweep.dedupe_keys"),
+        ("sweep_job_results", "*/5 * * * *", "sweep.job_results"),
+        ("sweep_processes", "37 4 * * *", "sweep.processes"),
+    )
+})  # fmt: skip
 
 
 def note_schedule_problems(name: str, settings: ScheduleSettings, problems: Problems) -> None:
     """Note what is wrong with ``[schedules.<name>]``."""
     where = f"schedules.{name}"
-    note_time_problems(where, settings.cron, settings.timezone, problems)
+    _note_time_problems(where, settings.cron, settings.timezone, problems)
     if not _KIND.fullmatch(settings.kind):
         problems.add(
             f"{where}.kind", f"expected lower-case letters, digits and _ . -, at most 64, got {shown(settings.kind)}"
@@ -55,7 +79,7 @@ def note_schedule_problems(name: str, settings: ScheduleSettings, problems: Prob
         problems.add(f"{where}.payload", "expected what can be written as JSON")
 
 
-def note_time_problems(where: str, cron: str, zone: str, problems: Problems) -> None:
+def _note_time_problems(where: str, cron: str, zone: str, problems: Problems) -> None:
     """Note what is wrong with the time that the settings ``cron`` and ``timezone`` of the table *where* tell."""
     try:
         check_cron(cron)
