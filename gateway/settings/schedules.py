@@ -1,7 +1,7 @@
 """Schedules: jobs that are asked for at set times.  When exactly that is, ``domain/cron.py`` says.
 
-The platform has some of its own (:data:`PLATFORM_SCHEDULES`), which nobody needs to configure.  A table of the same name
-changes what it names of one, and ``on = false`` switches it off:
+The platform has some of its own (:data:`PLATFORM_SCHEDULES`), which nobody needs to configure.  A table of the same
+name changes what it names of one, and ``on = false`` switches it off:
 
     [schedules.retention]
     cron = "0 2 * * SUN"

@@ -48,7 +48,7 @@ def test_ones_own_stand_beside_them(folder: Folder) -> None:
         ('cron = "0 0 31 2 *"\nkind = "a"', "schedules.x.cron: expected a time"),
         ('cron = "0 0 * * *"\nkind = "A b"', "schedules.x.kind: expected lower-case letters"),
         ('cron = "0 0 * * *"', "schedules.x.kind: required"),
-        ('cron = "0 0 * * *"\nkind = "a"\ntimezone = "Europe/Berln"', 'Europe/Berlin'),
+        ('cron = "0 0 * * *"\nkind = "a"\ntimezone = "Europe/Berln"', "Europe/Berlin"),
         ('cron = "0 0 * * *"\nkind = "a"\ntimezone = "Europe"', "schedules.x.timezone: expected a time zone"),
         ('cron = "0 0 * * *"\nkind = "a"\ntimezone = "../etc/passwd"', "schedules.x.timezone: expected a time zone"),
         ('cron = "0 0 * * *"\nkind = "a"\nlane = "a\\u0000b"', "schedules.x.lane: expected at most 256"),
