@@ -221,7 +221,24 @@ _EVENTS = (
         ("channel", "account", "reason"),
     ),
     Event("outbox.strays", "warning", "rows claimed by an answer that never came were given back", ("rows",)),
+    Event(
+        "limits.alone", "warning", "Redis is away: sends go by this process's own share of the rates", ("reason",)
+    ),
     Event("dedupe.pruned", "debug", "dedupe keys were forgotten by age", ("channel", "rows")),
+    # Webhooks
+    Event(
+        "webhook.told",
+        "debug",
+        "a webhook's receiver took an event; or nothing was told, because it is disabled",
+        ("webhook", "outcome"),
+    ),
+    Event(
+        "webhook.failed",
+        "warning",
+        "a webhook's receiver did not take an event: it is told again, by the schedule",
+        ("webhook", "reason"),
+    ),
+    Event("webhook.disabled", "error", "a webhook's receiver is gone: it is told nothing more", ("webhook", "reason")),
     # The parent of worker processes
     Event("worker.started", "info", "a worker process was started", ("pid",)),
     Event("worker.not_started", "error", "the machine has no room for one more worker process", ("reason",)),
@@ -255,6 +272,27 @@ _EVENTS = (
         ("kind", "state", "jobs", "oldest_s"),
     ),
     Event("partitions.counted", "debug", "told by one worker for all: partitions of jobs without owner", ("unowned",)),
+    # Jobs, as workers run them
+    Event("jobs.settled", "debug", "ends of jobs were committed together", ("kind", "outcome", "jobs")),
+    Event("job.crashed", "error", "a handler raised: a failed try", ("kind", "reason")),
+    Event(
+        "job.failed",
+        "warning",
+        "a job took too long, or its handler returned no outcome: a failed try",
+        ("kind", "reason"),
+    ),
+    Event("jobs.cut_off", "warning", "jobs were cut off because the worker had to end; they run again", ("jobs",)),
+    Event(
+        "jobs.drained", "info", "a worker has stopped running jobs", ("finished", "written", "released", "seconds")
+    ),
+    # Schedules, and what is forgotten
+    Event(
+        "schedule.ticked",
+        "info",
+        "it was time for a schedule's job: outcome is asked, or skipped because the last one's is not done",
+        ("schedule", "outcome", "late_s"),
+    ),
+    Event("schedule.failed", "error", "a schedule's job cannot be asked for as it is configured", ("schedule", "reason")),
     # Partitions of jobs
     Event("partitions.taken", "info", "this worker owns more partitions of jobs", ("partitions", "owned")),
     Event("partitions.released", "info", "this worker gave partitions of jobs up", ("partitions", "owned")),
