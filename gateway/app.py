@@ -30,7 +30,9 @@ from gateway.domain.http import Request, Response, json_response
 from gateway.domain.resilience.health import Change
 from gateway.intake.accept import Intake
 from gateway.jobs.admin import JobAdmin, Tellers
+from gateway.jobs.follow_ups import JobFollowUps
 from gateway.jobs.jobs import Jobs
+from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
@@ -77,10 +79,16 @@ class Gateway:
             label=f"{socket.gethostname()}:{os.getpid()}",
             on_dead=self._drop_lanes,
         )
-        self._ledger = Ledger(self._database, settings.store, settings.lanes, lambda: self.owner.process)
         self._signals = Signals(settings.store, audience="gateways", on_hint=self._hear)
         self._job_hints = JobHints(settings.store, settings.jobs.hints_per_partition_max)
         self.jobs = Jobs(self._database, settings.jobs, self._job_hints)
+        self._ledger = Ledger(
+            self._database,
+            settings.store,
+            settings.lanes,
+            lambda: self.owner.process,
+            follow_ups=JobFollowUps(Webhooks(settings.webhooks), self.jobs),
+        )
         self._circuits = Circuits(
             self.rpc,
             self._database,

@@ -292,7 +292,7 @@ _EVENTS = (
         "it was time for a schedule's job: outcome is asked, or skipped because the last one's is not done",
         ("schedule", "outcome", "late_s"),
     ),
-    Event("schedule.failed", "error", "a schedule's job cannot be asked for as it is configured", ("schedule", "reason")),
+    Event("schedule.failed", "error", "a schedule's job cannot be asked for as configured", ("schedule", "reason")),
     # Partitions of jobs
     Event("partitions.taken", "info", "this worker owns more partitions of jobs", ("partitions", "owned")),
     Event("partitions.released", "info", "this worker gave partitions of jobs up", ("partitions", "owned")),

@@ -173,6 +173,13 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     ),
     Shown("switchboard_partitions_unowned", "Partitions of jobs without owner", "partitions.counted", "unowned"),
     Counted("switchboard_outbox_claimed", "Due replies taken by workers", "outbox.claimed", (), "rows"),
+    Counted("switchboard_webhooks_told", "Events that webhooks took", "webhook.told", ("webhook", "outcome")),
+    Counted(
+        "switchboard_webhooks_failed",
+        "Tries in which webhooks' receivers did not take an event",
+        "webhook.failed",
+        ("webhook", "reason"),
+    ),
     Counted("switchboard_outbox_finished", "Sends ended", "outbox.finished", (*_BOT, "outcome", "reason")),
     Held("switchboard_streams_open", "Open streams of pages", "stream.opened", "stream.closed", _BOT),
     Counted("switchboard_previews_dropped", "Running replies over a bound", "preview.dropped", ("reason",)),

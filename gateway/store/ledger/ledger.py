@@ -7,35 +7,66 @@ ledger.settle(settling)   likewise
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.errors import SwitchboardError
-from gateway.domain.turn import LaneKey, Turn
+from gateway.domain.job import Draft, Enqueued
+from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.store import StoreSettings
 from gateway.store.batcher import Batcher
 from gateway.store.ledger import accept, deliveries, heads, outbox, results, settle
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.arrange import Arrival
+from gateway.store.ledger.asking import SentMessage, finish_and_ask, settle_and_ask
 from gateway.store.ledger.outbox import Finish
 from gateway.store.ledger.process import Process
 from gateway.store.ledger.results import Result
 from gateway.store.ledger.settle import Settled, Settling
 from gateway.store.postgres import Database
 
-__all__ = ["Ledger"]
+__all__ = ["FollowUps", "Ledger"]
+
+
+class FollowUps(Protocol):
+    """Which jobs follow of what is written here; they are asked for by the same commit."""
+
+    @property
+    def follow_sends(self) -> bool:
+        """Whether anything follows of what is sent."""
+        ...
+
+    def of_turn(self, settlement: Settlement) -> Sequence[Draft]:
+        """Return what follows of the end of a turn."""
+        ...
+
+    def of_sends(self, messages: Sequence[SentMessage]) -> list[Draft]:
+        """Return what follows of messages that were sent."""
+        ...
+
+    def asked(self, enqueued: Sequence[Enqueued], drafts: Sequence[Draft]) -> None:
+        """Hear that they were asked for, and committed."""
+        ...
 
 
 class Ledger:
     """Batched access to the ledger.  *process* tells who acts, at the moment of each batch."""
 
     def __init__(
-        self, database: Database, store: StoreSettings, lanes: LaneSettings, process: Callable[[], Process]
+        self,
+        database: Database,
+        store: StoreSettings,
+        lanes: LaneSettings,
+        process: Callable[[], Process],
+        *,
+        follow_ups: FollowUps | None = None,
     ) -> None:
         self._database = database
         self._process = process
         self._lanes = lanes
+        self._follow_ups = follow_ups
         rows_max, batches_max = store.batch_rows_max, store.batches_in_flight_max
         waiting_max = store.batch_waiting_max
         self._accepts: Batcher[Arrival, Accepted] = Batcher(
@@ -91,7 +122,7 @@ class Ledger:
 
     def finish(self, batch: Sequence[Finish]) -> list[bool]:
         """Write what became of sends; False for a row that is not this process's any more."""
-        return self._database.run(lambda cursor: outbox.finish(cursor, self._process(), batch))
+        return self._database.run(lambda cursor: self._finish(cursor, batch))
 
     def outbox_owned(self) -> set[int]:
         """Return the outbox rows that this process is sending, as the ledger knows it."""
@@ -126,7 +157,22 @@ class Ledger:
         )
 
     def _settle(self, cursor: Cursor, batch: Sequence[Settling]) -> list[Settled]:
+        follow_ups = self._follow_ups
+        if follow_ups is not None:
+            following = [follow_ups.of_turn(item.settlement) for item in batch]
+            if any(following):
+                settled, asked = settle_and_ask(cursor, self._process(), batch, following)
+                follow_ups.asked(*asked)
+                return settled
         return settle.settle(cursor, self._process(), batch)
+
+    def _finish(self, cursor: Cursor, batch: Sequence[Finish]) -> list[bool]:
+        follow_ups = self._follow_ups
+        if follow_ups is None or not follow_ups.follow_sends:
+            return outbox.finish(cursor, self._process(), batch)
+        written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
+        follow_ups.asked(*asked)
+        return written
 
     def _load_heads(self, cursor: Cursor, batch: Sequence[LaneKey]) -> list[tuple[LaneKey, Turn] | None]:
         return heads.heads(cursor, self._process(), [lane.conversation_id for lane in batch])

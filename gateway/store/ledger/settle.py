@@ -40,6 +40,8 @@ class Settled(msgspec.Struct, frozen=True):
     """
 
     lost: bool
+    #: It was written now, and not before by the same call whose answer was lost.
+    fresh: bool = False
     next_turn: Turn | None = None
     heir: int | None = None
     outbox_ids: tuple[int, ...] = ()
@@ -113,5 +115,10 @@ def _settled(row: tuple[Any, ...], turn: Turn) -> Settled:
     if kept:
         next_turn = head_of(turn.conversation_id, turn.channel, turn.account, turn.conversation_key, head)
     return Settled(
-        lost=False, next_turn=next_turn, heir=heir, outbox_ids=tuple(outbox_ids), push_jobs=tuple(push_jobs)
+        lost=False,
+        fresh=outcome == "done",
+        next_turn=next_turn,
+        heir=heir,
+        outbox_ids=tuple(outbox_ids),
+        push_jobs=tuple(push_jobs),
     )

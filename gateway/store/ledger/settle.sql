@@ -11,11 +11,12 @@
 --   out_payloads, out_due (seconds from now), out_claimed (this process is sending it right now), out_resend.
 --
 -- Answers one row a turn, in order:
---   outcome     'done' | 'lost' (a higher fence: nothing was changed)
+--   outcome     'done' | 'again' (it was done before, by the same call whose answer was lost) | 'lost' (a higher fence:
+--               nothing was changed)
 --   kept        this process still owns the lane, and the lane has work: the next turn stands beside it
 --   push_jobs   the jobs that carry what is to be sent (outbox_carry); of what was written before they are not known
 --
--- Run again after a lost COMMIT it finds its own fence on the turn and answers 'done'; it writes nothing twice.
+-- Run again after a lost COMMIT it finds its own fence on the turn and answers 'again'; it writes nothing twice.
 CREATE OR REPLACE FUNCTION ledger_settle_turns(
     me bigint, my_epoch bigint,
     lanes bigint[], fences bigint[], turn_ids bigint[], seqs bigint[], states text[], replies jsonb[],
@@ -134,7 +135,7 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT CASE s.fate WHEN 'lost' THEN 'lost' ELSE 'done' END, h.turn IS NOT NULL, s.heir,
+    SELECT CASE s.fate WHEN 'write' THEN 'done' ELSE s.fate END, h.turn IS NOT NULL, s.heir,
            CASE s.fate WHEN 'write' THEN ARRAY(SELECT b.id FROM unnest(boxes, box_t) AS b(id, t) WHERE b.t = s.i)
                        -- The answer that named them was lost: without it nobody would ever end them.
                        WHEN 'again' THEN ARRAY(SELECT o.id FROM outbox o WHERE o.turn_id = s.turn ORDER BY o.id)

@@ -1,0 +1,71 @@
+"""Steps of the ledger that ask for jobs in their own transaction: what becomes true, and what follows, are one commit.
+
+Only for batches of which something follows; the others are one statement, which commits by itself.  Safe to run again
+when it is not known whether it was committed: what was written before is told apart, and nothing follows of it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from psycopg2.extensions import cursor as Cursor
+
+from gateway.domain.job import Draft, Enqueued
+from gateway.store.ledger import jobs, outbox, settle
+from gateway.store.ledger.outbox import Finish
+from gateway.store.ledger.process import Process
+from gateway.store.ledger.settle import Settled, Settling
+
+__all__ = ["Asked", "SentMessage", "finish_and_ask", "settle_and_ask"]
+
+_SENT = (
+    "SELECT id, conversation_id, turn_id, channel, account, platform_id, trace_id FROM outbox"
+    " WHERE id = ANY (%s::bigint[]) AND state = 'sent' ORDER BY id"
+)
+
+#: Jobs that were asked for, and what was asked: for those who tell workers once it is committed.
+Asked = tuple[list[Enqueued], list[Draft]]
+
+
+class SentMessage(msgspec.Struct, frozen=True):
+    """A message that a platform has taken."""
+
+    outbox_id: int
+    conversation_id: int
+    turn_id: int | None
+    channel: str
+    account: str
+    platform_id: str | None
+    trace_id: str
+
+
+def settle_and_ask(
+    cursor: Cursor, process: Process, batch: Sequence[Settling], follow_ups: Sequence[Sequence[Draft]]
+) -> tuple[list[Settled], Asked]:
+    """Settle turns, and ask for what follows of each that is settled here and now."""
+    cursor.execute("BEGIN")
+    settled = settle.settle(cursor, process, batch)
+    drafts = [draft for each, asked in zip(settled, follow_ups, strict=True) if each.fresh for draft in asked]
+    enqueued = jobs.enqueue(cursor, drafts) if drafts else []
+    cursor.execute("COMMIT")
+    return settled, (enqueued, drafts)
+
+
+def finish_and_ask(
+    cursor: Cursor,
+    process: Process,
+    batch: Sequence[Finish],
+    follow_ups: Callable[[Sequence[SentMessage]], list[Draft]],
+) -> tuple[list[bool], Asked]:
+    """Write what became of sends, and ask for what follows of those messages that are sent now."""
+    cursor.execute("BEGIN")
+    written = outbox.finish(cursor, process, batch)
+    sent = [item.outbox_id for item, done in zip(batch, written, strict=True) if done and item.fate == "sent"]
+    drafts: list[Draft] = []
+    if sent:
+        cursor.execute(_SENT, (sent,))
+        drafts = follow_ups([SentMessage(*row) for row in cursor.fetchall()])
+    enqueued = jobs.enqueue(cursor, drafts) if drafts else []
+    cursor.execute("COMMIT")
+    return written, (enqueued, drafts)
