@@ -28,7 +28,6 @@ from gateway.domain.errors import SwitchboardError
 from gateway.domain.job import (
     PARTITIONS,
     Bury,
-    Done,
     Draft,
     Enqueued,
     Job,
@@ -220,18 +219,14 @@ class MemoryJobs:
         handler = self._handlers.get(row.asked.kind)
         job = _job(job_id, row)
         outcome = self._perform(handler, job, row)
-        judged = partial(
-            ending,
+        return ending(
             job,
-            settings=self._settings,
+            outcome,
+            self._settings,
             attempts_max=(handler.attempts_max if handler else 0) or self._settings.attempts_max,
             jitter=self._draw(),
             unix_now=self._clock(),
         )
-        try:
-            return judged(outcome)
-        except (TypeError, ValueError, RecursionError) as error:
-            return judged(Bury("bad_result", f"expected a result that can be JSON: {error}"))
 
     def _perform(self, handler: MemoryHandler | None, job: Job, row: _Row) -> JobOutcome:
         if handler is None:
@@ -247,15 +242,13 @@ class MemoryJobs:
         )
         try:
             outcome: object = handler.perform(context, payload)
-            if isinstance(outcome, Done):
-                # A follow-up that cannot be written is its handler's fault.
-                return Done(outcome.result, tuple(map(self.checked, outcome.then)))
         except Exception as error:
             reason = error.reason if isinstance(error, SwitchboardError) else type(error).__name__
             return Retry(reason, f"its handler raised {type(error).__name__}")
         if isinstance(outcome, JobOutcome):
             return outcome
-        return Retry("bad_outcome", f"expected Done, Retry, Snooze or Bury, got {type(outcome).__name__}")
+        detail = f"expected its handler to return Done, Retry, Snooze or Bury, got {type(outcome).__name__}"
+        return Retry("bad_outcome", detail)
 
     def _settle(self, row: _Row, end: JobEnd) -> None:
         now = self._clock()

@@ -25,7 +25,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: Jobs in the ledger, kept and buried ones too, as PostgreSQL estimates them; above it whoever asks for one is told
     #: to come back later.  What belongs to something accepted already is written all the same.
     waiting_max: Rows = 10_000_000
-    #: Bytes of a job's payload as JSON.
+    #: Bytes of a job's payload as JSON, and of a result that is kept.
     payload_bytes_max: Bytes = 262_144
     #: Seconds between two looks for jobs of which no hint came.
     poll_s: Seconds = 0.5
