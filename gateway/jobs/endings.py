@@ -6,8 +6,8 @@ Snooze   out of its lane until then
 Bury     a dead letter
 
 Whatever a handler returns, its job gets an end that the ledger takes: ends are written many at a time, and one that
-can never be written would hold up the others.  What cannot be written of a Done makes it a dead letter, not another try:
-its work is done already.
+can never be written would hold up the others.  What cannot be written of a Done makes it a dead letter, not another
+try: its work is done already.
 """
 
 from __future__ import annotations
