@@ -31,6 +31,7 @@ FUNCTIONS = (
     "heads",
     "jobs",
     "job_partitions",
+    "schedules",
     "outbox",
     "job_admin",
     "processes",
