@@ -13,10 +13,12 @@ import os
 import sys
 
 from gateway import telemetry
+from gateway.domain.errors import SwitchboardError
 from gateway.settings.load import SettingsError, load
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 from workers.label import LABEL_VARIABLE, draw_label, with_pid
+from workers.registry import load_handlers
 from workers.worker import Worker
 
 
@@ -26,13 +28,14 @@ def main() -> int:
     label = with_pid(os.environ.pop(LABEL_VARIABLE, "") or draw_label(), os.getpid())
     try:
         settings = load()
-    except SettingsError as error:
+        handlers = load_handlers(settings.worker.handlers)
+    except (SettingsError, SwitchboardError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     telemetry.attach(logs.configure(settings.logging))
     metrics = Metrics(settings.accounts.values())
     telemetry.attach(metrics)
-    return Worker(settings, metrics, label=label).run()
+    return Worker(settings, metrics, handlers, label=label).run()
 
 
 sys.exit(main())

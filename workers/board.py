@@ -92,6 +92,15 @@ class Board:
         """Jobs in lanes whose head is not due, or of a kind that is paused or full: what they wait for is not room."""
         return self._starts.held
 
+    @property
+    def hungry(self) -> bool:
+        """Whether a spilled lane has run low, and ``hungry_lanes`` would name it."""
+        return bool(self._hungry)
+
+    def ready_of(self, priority: int) -> int:
+        """Return how many lanes of a class have a job that could be started now."""
+        return self._starts.ready_of(priority)
+
     def running_of(self, partition: int) -> int:
         """Return how many jobs of the partition run."""
         return self._running_of[partition]

@@ -46,7 +46,7 @@ class Context(msgspec.Struct, frozen=True):
     #: When the run is ended, whatever it is doing.
     deadline: Deadline
     tools: Tools
-    report: Callable[[int, Any], None]
+    report: Callable[[Job, Any], None]
 
     @property
     def job_id(self) -> int:
@@ -72,4 +72,4 @@ class Context(msgspec.Struct, frozen=True):
 
         :raises TypeError: it cannot be JSON.
         """
-        self.report(self.job.job_id, value)
+        self.report(self.job, value)

@@ -1,133 +1,147 @@
-"""THE SPINE of a worker: one outbox row, from its claim to its honest end.
+"""THE SPINE of a worker: one job, from its place in its lane to its end.
 
-    resolve the account ─▶ may this process still send? ─▶ perform ─▶ classify ─▶ settle ─▶ report
+    who performs it? ─▶ has it killed too many? ─▶ read its payload ─▶ perform ─▶ what does that mean?
+
+The settler writes what comes of it.
 
 Rules:
 
-- Nothing is sent outside the lease: such a row goes back unsent.
-- Whatever ``send`` does, the row gets an end or another try; a crash of our own code while bytes may be on the wire is
-  ``unknown``, because it is.
-- The end is written until PostgreSQL takes it.  A row that is no longer ours is not touched: others have called its
-  fate unknown, and that is what it was when they looked.
+- Nothing starts outside this process's lease; what is under way when it has run out is ended, unless its kind says
+  that it finishes.  Nothing is written of what was ended: it runs again, here or at its partition's next owner.
+- Whatever a handler does, its job gets an end: what it raises is a failed try, told with its trace.
+- A job that nobody here can perform is a dead letter at once, which says what could be.
 """
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import gevent
 import msgspec
 
 from gateway import telemetry
-from gateway.channels.base import Channel, PlatformClient
 from gateway.domain.deadline import Deadline
-from gateway.domain.errors import StoreRefused, TryLater
-from gateway.domain.outcome import NotSent, Outcome, RetryLater, Unknown
-from gateway.settings.accounts import Account
-from gateway.settings.outbox import OutboxSettings
-from gateway.store.ledger.outbox import Finish, OutboxRow
-from workers.classify import classify
+from gateway.domain.errors import SwitchboardError
+from gateway.domain.job import Bury, Done, Job, JobEnd, JobOutcome, Retry
+from gateway.jobs.endings import ending
+from gateway.settings.jobs import JobSettings
+from workers.context import Context, Tools
+from workers.registry import Handler
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "Stopped", "TimeLimit"]
 
-#: Seconds between two tries of writing an end.
-_SETTLE_PAUSE_S = 0.25
-#: Reason of an end whose own words PostgreSQL refused.
-_UNWRITABLE = "unwritable"
+
+class TimeLimit(BaseException):
+    """Thrown into a run that takes too long.  Not an ``Exception``: a handler's own ``except`` must not keep it."""
+
+
+class Stopped(BaseException):
+    """Thrown into a run when this process may not go on with it: its lease is out, or it is ending."""
 
 
 class Executor:
-    """Performs sends."""
+    """Performs jobs."""
 
     def __init__(
         self,
-        channels: Mapping[str, Channel[Any]],
-        accounts: Mapping[tuple[str, str], Account],
-        client: PlatformClient,
-        finish: Callable[[Finish], bool],
-        settings: OutboxSettings,
+        handlers: Mapping[str, Handler],
+        tools: Tools,
+        settings: JobSettings,
         *,
-        may_send: Callable[[OutboxRow], bool],
-        draw: Callable[[], float] = random.random,
-        clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
+        report: Callable[[Job, Any], None],
     ) -> None:
-        self._channels = channels
-        self._accounts = accounts
-        self._client = client
-        self._finish = finish
+        self._handlers = handlers
+        self._tools = tools
         self._settings = settings
-        self._may_send = may_send
-        self._draw = draw
-        self._clock = clock
-        self._wall_clock = wall_clock
+        self._report = report
 
-    def execute(self, row: OutboxRow) -> None:
-        """Send one claimed row and write what became of it."""
-        outcome = self._perform(row)
-        finish = classify(row, outcome, self._settings, jitter=self._draw())
-        # Should this process be declared dead meanwhile and claim the row again, that try is another one's to end.
-        finish = msgspec.structs.replace(finish, epoch=row.epoch)
-        ours = self._settle(finish)
-        self._report(row, finish, ours)
+    def handler(self, kind: str) -> Handler | None:
+        """Return who performs jobs of *kind*."""
+        return self._handlers.get(kind)
 
-    def _perform(self, row: OutboxRow) -> Outcome:
-        channel = self._channels.get(row.channel)
-        account = self._accounts.get((row.channel, row.account))
-        if channel is None or account is None:
-            return NotSent(
-                "account_gone", f"the settings have no account {row.account!r} on {row.channel!r} any more"
-            )
-        if not self._may_send(row):
-            return RetryLater(
-                "lease_lost",
-                "the lease had run out, or this process was declared dead, before the send began",
-            )
+    def time_limit_s(self, handler: Handler | None) -> float:
+        """Return the seconds that one try may take."""
+        return (handler.time_limit_s if handler else 0.0) or self._settings.time_limit_s
+
+    def execute(self, job: Job, ends_at: float) -> JobEnd:
+        """Return how one run of *job* ended, which is to be over at *ends_at* (monotonic seconds).
+
+        :raises Stopped: this process may not go on with it; nothing is to be written.
+        """
+        handler = self._handlers.get(job.kind)
+        attempts_max = (handler.attempts_max if handler else 0) or self._settings.attempts_max
+        outcome = self._perform(handler, job, ends_at)
         try:
-            return channel.send(
-                self._client,
-                account,
-                row.payload,
-                idempotency_key=f"outbox-{row.outbox_id}",
-                deadline=Deadline.after(self._settings.send_timeout_s, now=self._clock()),
-                now_s=self._wall_clock(),
+            return self._ending(job, outcome, attempts_max)
+        except TypeError as error:
+            return self._ending(
+                job, Bury("bad_result", f"expected a result that can be JSON: {error}"), attempts_max
             )
+
+    def _perform(self, handler: Handler | None, job: Job, ends_at: float) -> JobOutcome:
+        if handler is None:
+            known = ", ".join(sorted(self._handlers))
+            return Bury("unknown_kind", f"expected one of {known}; got {job.kind!r} (see worker.handlers)")
+        if job.deaths >= self._settings.deaths_max:
+            return Bury("deaths", f"{job.deaths} worker processes died while they had it (jobs.deaths_max)")
+        try:
+            payload = handler.decode(job.payload)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return Bury("bad_payload", f"kind {job.kind!r}: {error}")
+        try:
+            return self._checked(handler.perform(self._context(job, ends_at), payload), job)
+        except TimeLimit:
+            limit_s = self.time_limit_s(handler)
+            return self._failed(job, "time_limit", f"it took more than its time limit of {limit_s:g} s")
         except Exception as error:
-            telemetry.event(
-                "send.crashed",
-                channel=row.channel,
-                account=row.account,
-                reason=type(error).__name__,
-                outbox_id=row.outbox_id,
-                trace_id=row.trace_id,
-                detail=telemetry.trace(error),
-            )
-            return Unknown("crashed", f"{type(error).__name__} in our own code; trace {row.trace_id}")
+            return self._crashed(job, error)
 
-    def _settle(self, finish: Finish) -> bool:
-        while True:
-            try:
-                return self._finish(finish)
-            except TryLater:
-                gevent.sleep(_SETTLE_PAUSE_S)
-            except StoreRefused:
-                if finish.reason == _UNWRITABLE:
-                    raise
-                # A platform's words may be none that can be kept.  The end must be: a row without one would
-                # look as if it had never been sent, and go out again.
-                finish = msgspec.structs.replace(finish, reason=_UNWRITABLE, detail="", platform_id="")
+    def _context(self, job: Job, ends_at: float) -> Context:
+        return Context(job, Deadline(ends_at), self._tools, self._report)
 
-    def _report(self, row: OutboxRow, finish: Finish, ours: bool) -> None:
+    def _checked(self, outcome: object, job: Job) -> JobOutcome:
+        if isinstance(outcome, Done) and outcome.then:
+            return Done(outcome.result, tuple(map(self._tools.jobs.checked, outcome.then)))
+        if isinstance(outcome, JobOutcome):
+            return outcome
+        detail = f"expected its handler to return Done, Retry, Snooze or Bury, got {type(outcome).__name__}"
+        return self._failed(job, "bad_outcome", detail)
+
+    def _crashed(self, job: Job, error: Exception) -> Retry:
+        reason = error.reason if isinstance(error, SwitchboardError) else type(error).__name__
         telemetry.event(
-            "outbox.finished",
-            channel=row.channel,
-            account=row.account,
-            outcome=finish.fate if ours else "unknown",
-            reason=finish.reason if ours else "no_longer_ours",
-            outbox_id=row.outbox_id,
-            trace_id=row.trace_id,
-            attempt=row.attempts,
+            "job.crashed",
+            kind=job.kind,
+            reason=reason,
+            job_id=job.job_id,
+            trace_id=job.trace_id,
+            attempt=job.attempts + 1,
+            detail=telemetry.trace(error),
+        )
+        # Its own words may be a user's, or hold a secret: they stay in the trace.
+        return Retry(
+            reason, f"its handler raised {type(error).__name__}; the log says where (job {job.job_id})"
+        )
+
+    def _failed(self, job: Job, reason: str, detail: str) -> Retry:
+        telemetry.event(
+            "job.failed",
+            kind=job.kind,
+            reason=reason,
+            job_id=job.job_id,
+            trace_id=job.trace_id,
+            attempt=job.attempts + 1,
+            detail=detail,
+        )
+        return Retry(reason, detail)
+
+    def _ending(self, job: Job, outcome: JobOutcome, attempts_max: int) -> JobEnd:
+        tools = self._tools
+        return ending(
+            job,
+            outcome,
+            self._settings,
+            attempts_max=attempts_max,
+            jitter=tools.draw(),
+            unix_now=tools.wall_clock(),
         )

@@ -97,6 +97,10 @@ class Partitions:
         """The partitions of which jobs may be read and started, with their fences."""
         return self._fences
 
+    def holds(self, partition: int, fence: int) -> bool:
+        """Return whether what ran of the partition may be written: it is ours, if only until that has ended."""
+        return self._fences.get(partition) == fence or self._leaving.get(partition) == fence
+
     def hint(self) -> None:
         """Look now."""
         self._hinted.set()

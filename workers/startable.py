@@ -56,6 +56,10 @@ class Startable:
         suspect = 1 if self._suspects and not self.suspect_runs else 0
         return len(high) + len(normal) + len(low) + suspect
 
+    def ready_of(self, priority: int) -> int:
+        """Lanes of a class of which a job could be started now."""
+        return len(self._classes[priority])
+
     def offer(self, lane: JobLane, *, first: bool = False) -> None:
         """Let an idle lane with a head wait for its start: at the end of its class, or *first*."""
         head = lane.head

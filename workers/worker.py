@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import gevent
 from gevent.event import Event
@@ -14,24 +15,24 @@ from gateway.channels.registry import CHANNELS
 from gateway.circuits.circuits import Circuits
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import StoreUnavailable
-from gateway.domain.hint import Hint, OutboxFilled
+from gateway.domain.hint import Hint, PartitionsFree
 from gateway.domain.resilience.health import Change
+from gateway.jobs.jobs import Jobs
 from gateway.lanes.owner import Owner
 from gateway.replies.platform_client import RpcPlatformClient
-from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
-from gateway.store.batcher import Batcher
-from gateway.store.ledger import outbox
-from gateway.store.ledger.outbox import Finish
+from gateway.store.job_hints import JobHints
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
-from workers.consumer import Consumer
-from workers.executor import Executor
+from workers.context import Tools
+from workers.engine import Engine
 from workers.janitor import Janitor
+from workers.job_census import JobCensus
 from workers.metrics_page import MetricsPage
+from workers.registry import Handler
 
 __all__ = ["Worker"]
 
@@ -39,59 +40,43 @@ __all__ = ["Worker"]
 class Worker:
     """One worker process."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, label: str) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, handlers: Mapping[str, Handler], *, label: str
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._database = Database(settings.store, application="switchboard worker")
         self._rpc = RpcClient(settings.rpc, on_circuit=self._circuit_changed)
         self.owner = Owner(
-            self._database,
-            settings.lanes,
-            kind="worker",
-            label=label,
-            # Sends under way end by themselves, and their ends are refused: nothing to drop.
-            on_dead=lambda: None,
+            self._database, settings.lanes, kind="worker", label=label, on_dead=self._declared_dead
         )
         self._signals = Signals(settings.store, audience="workers", on_hint=self._hear)
-        store = settings.store
         self._circuits = Circuits(
             self._rpc,
             self._database,
             self._signals,
-            store=store,
+            store=settings.store,
             settings=settings.rpc,
             me=lambda: self.owner.process_id,
         )
-        finishes: Batcher[Finish, bool] = Batcher(
-            "finish",
-            self._database,
-            lambda cursor, batch: outbox.finish(cursor, self.owner.process, batch),
-            rows_max=store.batch_rows_max,
-            batches_max=1,
-            waiting_max=store.batch_waiting_max,
-        )
-        executor = Executor(
-            CHANNELS,
-            settings.accounts,
-            RpcPlatformClient(self._rpc, private_addresses_allowed=settings.rpc.private_addresses_allowed),
-            finishes.submit,
-            settings.outbox,
-            may_send=lambda row: self.owner.holds() and row.epoch == self.owner.epoch,
-        )
-        self._consumer = Consumer(
-            lambda rows_max: self._database.run(
-                lambda cursor: outbox.claim(cursor, self.owner.process, rows_max)
+        self._job_hints = JobHints(settings.store, settings.jobs.hints_per_partition_max)
+        self.jobs = Jobs(self._database, settings.jobs, self._job_hints)
+        tools = Tools(
+            settings=settings,
+            database=self._database,
+            owner=self.owner,
+            rpc=self._rpc,
+            platform=RpcPlatformClient(
+                self._rpc, private_addresses_allowed=settings.rpc.private_addresses_allowed
             ),
-            executor.execute,
-            settings.outbox,
-            holds=self.owner.holds,
+            channels=CHANNELS,
+            jobs=self.jobs,
+            signals=self._signals,
+            clock=time.monotonic,
+            wall_clock=time.time,
+            draw=random.random,
         )
-        self._strays = Strays(
-            lambda: self._database.run(lambda cursor: outbox.owned(cursor, self.owner.process)),
-            self._consumer,
-            lambda rows: self._give_back(finishes, rows),
-            every_s=settings.lanes.dead_after_s,
-        )
+        self._engine = Engine(self._database, self.owner, settings, handlers, tools, announce=self._announce)
         self._supervisor = self._supervise()
 
     def run(self) -> int:
@@ -105,50 +90,59 @@ class Worker:
         return 0
 
     def stop(self, deadline: float) -> None:
-        """End by *deadline* (monotonic seconds), in the one order in which every send gets its end.
+        """End by *deadline* (monotonic seconds), in the one order in which every job gets its end.
 
-        1. Claim no more, and wait for the sends under way: each writes its own end.
-        2. The children: no beat, claim or hint runs from here on.
-        3. Leave the ledger: a send that did not end in time is unknown, which is the truth, and free at once.
-        4. The connections, which nobody uses any more.
+        1. The engine: take no more, finish what runs, write the ends, give the partitions back.
+        2. Hints of jobs that those ends asked for.
+        3. The children: no beat, look or hint runs from here on.
+        4. Leave the ledger: what is still held is free at once, and the others are told.
+        5. The connections, which nobody uses any more.
 
         Safe twice, and if never started.
         """
-        self._consumer.stop(deadline)
+        self._engine.stop(deadline)
+        self._job_hints.flush()
         self._supervisor.stop(deadline)
         # Without PostgreSQL this process will be found dead by its beat.
         with contextlib.suppress(StoreUnavailable):
             self.owner.leave()
+        self._announce()
         self._signals.close()
+        self._job_hints.close()
         self._circuits.close()
         self._rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
 
-    def _give_back(self, finishes: Batcher[Finish, bool], rows: Sequence[int]) -> None:
-        finishes.submit_all([Finish(row, "retry", reason="claim_lost") for row in rows])
+    def _declared_dead(self) -> None:
+        self._engine.declared_dead()
+
+    def _announce(self) -> None:
+        self._signals.publish("workers", PartitionsFree())
 
     def _hear(self, hint: Hint) -> None:
-        if isinstance(hint, OutboxFilled):
-            self._consumer.hint()
-        else:
-            self._circuits.hear(hint)
+        self._engine.hear(hint)
+        self._circuits.hear(hint)
 
     def _circuit_changed(self, endpoint: str, change: Change) -> None:
         self._circuits.changed(endpoint, change)
 
     def _supervise(self) -> Supervisor:
-        janitor = Janitor(self._database, self.owner, self._settings.lanes, CHANNELS)
+        settings = self._settings
+        janitor = Janitor(self._database, self.owner, settings.lanes, CHANNELS)
+        census = JobCensus(self._database, lambda: self.owner.process, settings.lanes.dead_after_s)
         supervisor = Supervisor()
-        # The beat first: nothing can be claimed before this process is in the ledger.
+        # The beat first: nothing can be taken before this process is in the ledger.
         supervisor.add("beat", self.owner.beat_forever)
-        supervisor.add("consumer", self._consumer.consume_forever)
-        supervisor.add("strays", self._strays.watch_forever)
+        self._engine.supervise(supervisor)
         supervisor.add("bury", janitor.bury_forever)
         supervisor.add("prune", janitor.prune_forever)
+        supervisor.add("census", census.count_forever)
+        supervisor.add("backlog", self.jobs.backlog.watch_forever)
+        supervisor.add("job_hints", self._job_hints.publish_forever)
         supervisor.add("signals.publish", self._signals.publish_forever)
         supervisor.add("signals.listen", self._signals.listen_forever)
         self._circuits.supervise(supervisor)
-        if port := self._settings.worker.metrics_port:
-            page = MetricsPage(self._metrics, self._settings.server.host, port)
+        if port := settings.worker.metrics_port:
+            page = MetricsPage(self._metrics, settings.server.host, port)
             supervisor.add("metrics", page.serve_forever)
         return supervisor

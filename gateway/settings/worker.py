@@ -19,6 +19,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     #: Port on which the first process of a worker shows its metrics to Prometheus, on ``server.host``; the next
     #: process takes the next port, and so on.  0: nowhere.
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    #: Modules with handlers of your own kinds of jobs, by their names in Python; each is imported when a worker starts.
+    handlers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         last = self.metrics_port + self.processes - 1

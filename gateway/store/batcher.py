@@ -53,6 +53,19 @@ class _Entry(Awaited[Result], Generic[Item, Result]):
         self.item = item
 
 
+class _Told(_Entry[Item, Result]):
+    """An item whose result nobody waits for: it is told."""
+
+    __slots__ = ("tell",)
+
+    def __init__(self, item: Item, tell: Callable[[Item, Result | BaseException], None]) -> None:
+        super().__init__(item)
+        self.tell = tell
+
+    def put(self, outcome: Result | BaseException) -> None:
+        self.tell(self.item, outcome)
+
+
 class Batcher(Generic[Item, Result]):
     """Runs ``work`` on batches of submitted items, at most ``batches_max`` at once."""
 
@@ -92,6 +105,14 @@ class Batcher(Generic[Item, Result]):
         """
         return self._enqueue(item).get()
 
+    def tell(self, item: Item, told: Callable[[Item, Result | BaseException], None]) -> None:
+        """Have *item* in a batch, and ``told(item, outcome)`` called in the event loop: its result, or the error that
+        ``submit`` would raise.  For those who would need a greenlet only to wait.
+
+        :raises Overloaded: ``store.batch_waiting_max`` items wait already.
+        """
+        self._append(_Told(item, told))
+
     def submit_all(self, items: Sequence[Item]) -> list[Result]:
         """Return the results of several items, which wait together and keep their order.  Raises as ``submit``, once
         the fate of each is known; and "try later" before "refused", which is not the last word on the others."""
@@ -118,16 +139,19 @@ class Batcher(Generic[Item, Result]):
             return error
 
     def _enqueue(self, item: Item) -> _Entry[Item, Result]:
+        entry: _Entry[Item, Result] = _Entry(item)
+        self._append(entry)
+        return entry
+
+    def _append(self, entry: _Entry[Item, Result]) -> None:
         if len(self._waiting) >= self._waiting_max:
             raise Overloaded(
                 f"{self._waiting_max} rows wait for the ledger already (store.batch_waiting_max)",
                 reason="ledger_busy",
                 retry_after_s=1,
             )
-        entry: _Entry[Item, Result] = _Entry(item)
         self._waiting.append(entry)
         self._start()
-        return entry
 
     def _start(self) -> None:
         if self._waiting and self._batches < self._batches_max:

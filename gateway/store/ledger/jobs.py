@@ -14,7 +14,9 @@ from gateway.domain.errors import BadRequest, TryLater
 from gateway.domain.job import Draft, Enqueued, Job, JobEnd
 from gateway.store.ledger.process import Process
 
-__all__ = ["Pull", "Scan", "Settled", "enqueue", "enqueue_and_commit", "promote", "scan", "scan_lanes", "settle"]
+__all__ = [
+    "Pull", "Scan", "Settled", "enqueue", "enqueue_and_commit", "progress", "promote", "scan", "scan_lanes", "settle",
+]  # fmt: skip
 
 _ENQUEUE = (
     "SELECT * FROM jobs_enqueue(%s::text[], %s::text[], %s::smallint[], %s::text[], %s::float8[], %s::text[],"
@@ -150,6 +152,20 @@ def settle(
     row = cursor.fetchone()
     assert row is not None, "jobs_settle answers with one row"
     return Settled(frozenset(row[0]), frozenset(row[1]))
+
+
+def progress(cursor: Cursor, process: Process, reports: Sequence[tuple[Job, str]]) -> None:
+    """Write what running jobs say of their progress, as JSON; of those whose partition is not ours any more nothing."""
+    cursor.execute(
+        "SELECT jobs_progress(%s, %s::smallint[], %s::bigint[], %s::bigint[], %s::text[])",
+        (
+            process.process_id,
+            [job.partition for job, _ in reports],
+            [job.fence for job, _ in reports],
+            [job.job_id for job, _ in reports],
+            [value for _, value in reports],
+        ),
+    )
 
 
 def promote(cursor: Cursor, partitions: Sequence[int], rows_max: int) -> tuple[int, float | None]:

@@ -203,6 +203,18 @@ BEGIN
     RETURN QUERY SELECT ours, coalesce(gone, '{}') || coalesce(kept, '{}');
 END $$;
 
+-- Writes what running jobs say of their progress: of each its partition, the fence under which it was read, its id.
+-- Lost with PostgreSQL, the next report is newer.
+CREATE OR REPLACE FUNCTION jobs_progress(me bigint, parts smallint[], fences bigint[], ids bigint[], reports text[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE jobs AS j SET progress = s.report::json
+    FROM unnest(parts, fences, ids, reports) AS s(part, fence, id, report)
+    CROSS JOIN LATERAL (SELECT * FROM job_partitions WHERE partition = s.part OFFSET 0) AS p
+    WHERE j.id = s.id AND j.state || '' = 'ready' AND p.fence = s.fence AND p.owner_process = me;
+END $$;
+
 -- Lets what is due join its lane: at its end, in the order in which it was due.  Anybody may call it at any time.
 -- next_s: seconds until the next one of these partitions is due; NULL: none is scheduled.
 CREATE OR REPLACE FUNCTION jobs_promote(parts smallint[], rows_max integer)

@@ -1,0 +1,184 @@
+"""Starts jobs, each in a greenlet, as the board has them and there is room.
+
+Everything here happens in the event loop's own turn or in the greenlet of one job, so nothing is locked.  Jobs that
+come together are run by one greenlet for as long as none of them waits: one that only computes costs no switch.
+
+Who takes too long, or runs on when this process may not, is told by an exception thrown into its greenlet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+import gevent
+from gevent import get_hub
+from gevent.event import Event
+from greenlet import getcurrent, greenlet
+
+from gateway import telemetry
+from gateway.domain.job import Job, JobEnd
+from gateway.server.handlers import Handlers
+from workers.board import Board
+from workers.executor import Executor, Stopped, TimeLimit
+
+__all__ = ["Dispatcher"]
+
+#: Seconds for which one turn of the event loop starts jobs: what else waits for its turn must not wait for all of them.
+_TURN_S = 0.005
+#: Jobs taken from the board at once.
+_TOGETHER = 256
+#: Seconds between two looks at who takes too long: the precision of time limits.
+_WATCH_S = 0.1
+#: Seconds that cut off jobs have to end.
+_ENDING_S = 0.2
+
+
+class _Run:
+    """A job that is under way."""
+
+    __slots__ = ("ends_at", "finishes", "greenlet", "job", "told")
+
+    def __init__(self, job: Job, running: greenlet, ends_at: float, finishes: bool) -> None:
+        self.job = job
+        self.greenlet = running
+        self.ends_at = ends_at
+        self.finishes = finishes
+        #: Something was thrown into it already.
+        self.told = False
+
+
+class Dispatcher:
+    """Takes from the board, runs, and hands over what is to be settled."""
+
+    def __init__(
+        self,
+        board: Board,
+        executor: Executor,
+        settle: Callable[[JobEnd], None],
+        *,
+        fences: Mapping[int, int],
+        holds: Callable[[], bool],
+        in_flight_max: int,
+        taken: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._board = board
+        self._executor = executor
+        self._settle = settle
+        self._fences = fences
+        self._holds = holds
+        self._in_flight_max = in_flight_max
+        #: Told after jobs were taken from the board, which has room for others now.
+        self._taken = taken
+        self._clock = clock
+        self._handlers = Handlers(get_hub())
+        self._runs: dict[int, _Run] = {}
+        self._woken = False
+        self._stopping = False
+        #: Set while nothing runs.
+        self._idle = Event()
+        self._idle.set()
+
+    def __repr__(self) -> str:
+        return f"<Dispatcher {len(self._runs)} running, {self._board!r}>"
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def wake(self) -> None:
+        """Start what can be started, in the next turn of the event loop."""
+        if not self._woken and not self._stopping:
+            self._woken = True
+            get_hub().loop.run_callback(self._dispatch)
+
+    def watch_forever(self) -> None:
+        """End what takes too long, and what runs outside the lease.  To be supervised."""
+        while True:
+            gevent.sleep(_WATCH_S)
+            now, holds = self._clock(), self._holds()
+            for run in list(self._runs.values()):
+                if now >= run.ends_at:
+                    self._throw(run, TimeLimit())
+                elif not (holds or run.finishes):
+                    self._throw(run, Stopped())
+            self._handlers.trim()
+            # What a held lane waits for, and a lease that has come back, are seen here.
+            self.wake()
+
+    def stop(self, deadline: float) -> bool:
+        """Start nothing more and wait for what runs until *deadline* (monotonic seconds), then end the rest unfinished.
+
+        Returns whether all had ended by themselves.  Safe twice, and if never started.
+        """
+        self._stopping = True
+        if self._idle.wait(max(0.0, deadline - self._clock())):
+            return True
+        cut_off = len(self._runs)
+        telemetry.event("jobs.cut_off", jobs=cut_off)
+        self._end(self._runs.values())
+        # They end in the next turns of the event loop, unless a handler holds on.
+        self._idle.wait(_ENDING_S)
+        return False
+
+    def drop(self) -> None:
+        """End what runs, because it is somebody else's now; but for kinds whose ends are recorded by other means."""
+        self._end(run for run in self._runs.values() if not run.finishes)
+
+    def _end(self, runs: Iterable[_Run]) -> None:
+        for run in list(runs):
+            self._throw(run, Stopped())
+
+    def _dispatch(self) -> None:
+        self._woken = False
+        if self._stopping or not self._holds():
+            return
+        now = self._clock()
+        room = min(_TOGETHER, self._in_flight_max - self._board.running)
+        jobs = self._board.take(now, room) if room > 0 else []
+        if not jobs:
+            return
+        self._taken()
+        begun: deque[Callable[[], None]] = deque(partial(self._run, job) for job in jobs)
+        self._handlers.run(begun, self._clock() + _TURN_S)
+        for left in begun:
+            self._board.unstart(left.args[0])  # type: ignore[attr-defined]  # a partial, of our own making
+        if begun or len(jobs) == room:
+            self.wake()
+
+    def _run(self, job: Job) -> None:
+        if self._fences.get(job.partition) != job.fence:
+            self._board.settled(job, "lost", self._clock(), 0.0)
+            return
+        handler = self._executor.handler(job.kind)
+        ends_at = self._clock() + self._executor.time_limit_s(handler)
+        finishes = handler is not None and handler.on_lease_lost == "finish"
+        self._runs[job.job_id] = _Run(job, getcurrent(), ends_at, finishes)
+        self._idle.clear()
+        end: JobEnd | None = None
+        try:
+            end = self._executor.execute(job, ends_at)
+        except Stopped:
+            pass
+        except TimeLimit:
+            # It came when the run had ended already, between two lines of ours.
+            pass
+        finally:
+            del self._runs[job.job_id]
+            if not self._runs:
+                self._idle.set()
+        if end is None:
+            self._board.unstart(job)
+        else:
+            self._settle(end)
+
+    def _throw(self, run: _Run, error: BaseException) -> None:
+        if not run.told:
+            run.told = True
+            get_hub().loop.run_callback(self._tell, run, error)
+
+    def _tell(self, run: _Run, error: BaseException) -> None:
+        if self._runs.get(run.job.job_id) is run:
+            run.greenlet.throw(error)

@@ -1,0 +1,288 @@
+"""Keeps the board filled from the ledger: who is hungry, how much may be read, and what was read.
+
+    a hint, a full look, room ─▶ hungry pairs ─▶ one statement ─▶ marks (what is new) ─▶ board ─▶ wake the dispatcher
+
+A pair is a partition and a priority: what is read behind one mark.  It is hungry
+
+- when a hint names a job behind its mark; or one before it that was not read, which was committed late: then from its
+  floor on;
+- every ``jobs.poll_s``, from its floor on: what no hint told of;
+- as long as a look at it was cut at its limit.
+
+What was read is added only while its partition is ours under the fence of the read.  Which of it may run, and when, is
+the board's.  One statement is under way at a time: the next one finds more to do at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import gevent
+from gevent.event import Event
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.job import Job
+from gateway.domain.resilience.priority import Priority
+from gateway.settings.jobs import JobSettings
+from gateway.store.ledger import jobs as rows
+from gateway.store.ledger.jobs import Pull, Scan
+from gateway.store.ledger.process import Process
+from gateway.store.postgres import Database
+from workers.board import Board
+from workers.marks import Marks
+
+__all__ = ["Feed"]
+
+#: A partition and a priority.
+Pair = tuple[int, int]
+
+#: Seconds after which a statement that failed is tried again.
+_PAUSE_S = 0.25
+#: Lanes that one look leaves out because they are spilled: each is compared with each row.
+_SKIPPED_MAX = 200
+#: Startable lanes of a class below which it may read although the board is full: of others.
+_FEW = 32
+#: What waits for something else than room (retries, pauses, full kinds) is bounded as well: by so many times
+#: ``jobs.jobs_buffered_max`` in all.
+_HELD_FACTOR = 10
+
+
+class Feed:
+    """Reads jobs of the partitions that this worker owns."""
+
+    def __init__(
+        self,
+        database: Database,
+        process: Callable[[], Process],
+        settings: JobSettings,
+        board: Board,
+        *,
+        fences: Mapping[int, int],
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._process = process
+        self._settings = settings
+        self._board = board
+        #: Of the partitions that may be read now, by partition.
+        self._fences = fences
+        #: There may be something to be started.
+        self._wake = wake
+        self._clock = clock
+        self._marks: dict[Pair, Marks] = {}
+        #: Pairs to be looked at, and whether from the floor on.
+        self._hungry: dict[Pair, bool] = {}
+        #: Those in which a hint says that something came late: looked at from the floor on until all was seen.
+        self._late: set[Pair] = set()
+        #: Jobs read by one statement, if there is room for so many.
+        self._portion = min(settings.batch_rows_max, max(1, settings.jobs_buffered_max // 2))
+        self._paused: frozenset[str] = frozenset()
+        #: When all are to be looked at from the floor on, and when the next job is due to join its lane.
+        self._full_look_at = 0.0
+        self._promote_at = 0.0
+        self._something = Event()
+
+    def __repr__(self) -> str:
+        return f"<Feed of {len(self._marks)} pairs, {len(self._hungry)} hungry>"
+
+    def taken(self, partitions: Iterable[int]) -> None:
+        """Read these partitions from now on."""
+        for partition in partitions:
+            for priority in Priority:
+                self._marks[partition, priority] = Marks()
+                self._hungry[partition, priority] = True
+        self._promote_at = 0.0
+        self._something.set()
+
+    def released(self, partition: int) -> None:
+        """Read this partition no more."""
+        for priority in Priority:
+            self._marks.pop((partition, priority), None)
+            self._hungry.pop((partition, priority), None)
+            self._late.discard((partition, priority))
+
+    def hint(self, partition: int, priority: Priority, ids: Sequence[int]) -> None:
+        """Hear of jobs that are committed; none named: look."""
+        pair = (partition, priority)
+        marks = self._marks.get(pair)
+        if marks is None:
+            return
+        if marks.hinted(ids):
+            self._hungry[pair] = True
+            self._late.add(pair)
+        elif not ids or max(ids) > marks.mark:
+            self._hungry.setdefault(pair, False)
+        else:
+            return
+        self._something.set()
+
+    def due_in(self, seconds: float) -> None:
+        """Hear that a job is scheduled that will join its lane then."""
+        at = self._clock() + seconds
+        if at < self._promote_at:
+            self._promote_at = at
+            self._something.set()
+
+    def pause(self, kinds: frozenset[str]) -> None:
+        """Start none of *kinds*, and all others; what is resumed is read anew."""
+        self._paused = kinds
+        if self._board.pause(kinds):
+            for pair, marks in self._marks.items():
+                marks.reset()
+                self._hungry[pair] = True
+            self._something.set()
+        self._wake()
+
+    def eaten(self) -> None:
+        """Hear that jobs were taken from the board.  On the path of each start."""
+        if self._board.hungry or (self._hungry and self._room() >= self._portion):
+            self._something.set()
+
+    def read_forever(self) -> None:
+        """Read until killed.  To be supervised."""
+        while True:
+            now = self._clock()
+            self._something.wait(max(0.0, min(self._full_look_at, self._promote_at) - now))
+            self._something.clear()
+            try:
+                self._round()
+            except StoreUnavailable:
+                gevent.sleep(_PAUSE_S)
+                self._something.set()
+
+    def _round(self) -> None:
+        """One look at what is due, hungry or spilled."""
+        now = self._clock()
+        if now >= self._full_look_at:
+            self._full_look_at = now + self._settings.poll_s
+            self._promote_at = min(self._promote_at, now)
+            self._hungry.update(dict.fromkeys(self._marks, True))
+        if now >= self._promote_at:
+            self._promote()
+        if pulls := self._pulls():
+            self._look(pulls)
+        self._refill()
+
+    def _promote(self) -> None:
+        """Let due jobs join their lanes."""
+        self._promote_at = self._full_look_at
+        if not self._fences:
+            return
+        partitions, rows_max = list(self._fences), self._settings.batch_rows_max
+        promoted, next_s = self._database.run(lambda cursor: rows.promote(cursor, partitions, rows_max))
+        if promoted:
+            for pair in self._marks:
+                self._hungry.setdefault(pair, False)
+        if next_s is not None:
+            self._promote_at = min(self._promote_at, self._clock() + max(0.0, next_s))
+
+    def _room(self) -> int:
+        """Return how many jobs more the board may hold: of those that wait for nothing else than room."""
+        board, jobs_max = self._board, self._settings.jobs_buffered_max
+        return min(jobs_max - board.buffered + board.held, _HELD_FACTOR * jobs_max - board.buffered)
+
+    def _pulls(self) -> dict[Pair, tuple[Pull, bool]]:
+        """Return what is to be read in one statement, by pair; and whether it is from its floor on."""
+        # Many at once or none: a statement for a handful of rows costs nearly as much.
+        room = self._portion if self._room() >= self._portion else 0
+        pulls: dict[Pair, tuple[Pull, bool]] = {}
+        by_class: dict[int, list[Pair]] = {}
+        for pair in self._hungry:
+            by_class.setdefault(pair[1], []).append(pair)
+        for priority, pairs in sorted(by_class.items()):
+            # A class of which hardly anything is at hand need not wait until what the others have at hand is done.
+            few = _FEW if self._board.ready_of(priority) < _FEW else 0
+            rows_max = max(room // len(by_class), few)
+            if rows_max <= 0:
+                continue
+            each = max(1, rows_max // len(pairs))
+            for pair in pairs[:rows_max]:
+                again = self._hungry.pop(pair)
+                pulls[pair] = Pull(*pair, self._marks[pair].behind(again), each), again
+        return pulls
+
+    def _look(self, pulls: Mapping[Pair, tuple[Pull, bool]]) -> None:
+        fences = dict(self._fences)
+        wanted = [pull for pull, _ in pulls.values()]
+        skip_lanes = self._board.spilled_lanes(_SKIPPED_MAX)
+        with self._board.reading():
+            try:
+                scan = self._database.run(
+                    lambda cursor: rows.scan(
+                        cursor,
+                        self._process(),
+                        wanted,
+                        fences,
+                        skip_lanes=skip_lanes,
+                        skip_kinds=list(self._paused),
+                    )
+                )
+            except BaseException:
+                for pair, (_, again) in pulls.items():
+                    if pair in self._marks:
+                        self._hungry[pair] = again or self._hungry.get(pair, False)
+                raise
+            self._add(scan, pulls, fences)
+        self._wake()
+
+    def _add(self, scan: Scan, pulls: Mapping[Pair, tuple[Pull, bool]], fences: Mapping[int, int]) -> None:
+        board, now = self._board, self._clock()
+        if scan.jobs:
+            board.claimed(scan.jobs[0].claim)
+        found = _by_pair(scan)
+        for pair, (pull, again) in pulls.items():
+            marks, (partition, _) = self._marks.get(pair), pair
+            if marks is None or self._fences.get(partition) != fences.get(partition):
+                continue
+            jobs = found.get(pair, [])
+            cut = len(jobs) >= pull.rows_max
+            fresh = marks.read(jobs, scan.low, scan.high, from_floor=again, cut=cut)
+            for job in fresh:
+                board.add(job, now)
+            if not cut:
+                self._late.discard(pair)
+            else:
+                self._hungry[pair] = pair in self._late or self._hungry.get(pair, False)
+                self._something.set()
+
+    def _refill(self) -> None:
+        """Read lanes of which memory holds a piece that has run low."""
+        board, lane_rows = self._board, self._board.lane_rows
+        lanes = board.hungry_lanes(max(1, self._settings.batch_rows_max // lane_rows))
+        if not lanes:
+            return
+        fences = dict(self._fences)
+        floors = {pair: marks.floor for pair, marks in self._marks.items()}
+        found: dict[str, list[Job]] = {}
+        failed = True
+        with board.reading():
+            try:
+                jobs = self._database.run(
+                    lambda cursor: rows.scan_lanes(cursor, self._process(), lanes, fences, lane_rows)
+                )
+                if jobs:
+                    board.claimed(jobs[0].claim)
+                for job in jobs:
+                    if self._fences.get(job.partition) == job.fence:
+                        found.setdefault(job.lane or "", []).append(job)
+                failed = False
+            finally:
+                now = self._clock()
+                for lane in lanes:
+                    of_lane = found.get(lane, [])
+                    floor = floors.get((of_lane[0].partition, of_lane[0].priority), 0) if of_lane else 0
+                    board.refilled(
+                        lane, of_lane, exhausted=not failed and len(of_lane) < lane_rows, now=now, floor=floor
+                    )
+        self._wake()
+        if board.hungry:
+            self._something.set()
+
+
+def _by_pair(scan: Scan) -> dict[Pair, list[Job]]:
+    found: dict[Pair, list[Job]] = {}
+    for job in scan.jobs:
+        found.setdefault((job.partition, job.priority), []).append(job)
+    return found
