@@ -133,7 +133,7 @@ def _call(job: Context, payload: WebhookSend, webhook: WebhookSettings) -> Call:
         ),
         method="POST",
         path=f"{path}?{parts.query}" if parts.query else path,
-        headers={"content-type": "application/json", "user-agent": "Switchboard", **dict(signed)},
+        headers={"content-type": "application/json", **dict(signed)},
         body=body,
         deadline=Deadline.after(left_s, now=tools.clock()),
         body_bytes_max=_ANSWER_BYTES_MAX,
