@@ -151,6 +151,9 @@ class Engine:
             released=released,
             seconds=time.monotonic() - begun,
         )
+
+    def close(self) -> None:
+        """Close its connection; to be called when nothing of it runs any more.  Safe twice."""
         self._reader.close()
 
     def _share_forever(self) -> None:

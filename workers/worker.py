@@ -107,6 +107,7 @@ class Worker:
         with contextlib.suppress(StoreUnavailable):
             self.owner.leave()
         self._announce()
+        self._engine.close()
         self._signals.close()
         self._job_hints.close()
         self._circuits.close()
