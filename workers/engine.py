@@ -15,6 +15,7 @@ from gateway import telemetry
 from gateway.domain.errors import TooLate
 from gateway.domain.hint import Hint, JobDropped, JobsPaused, PartitionsFree
 from gateway.domain.job import JobEnd
+from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.owner import Owner
 from gateway.settings.settings import Settings
 from gateway.store import job_admin
@@ -81,6 +82,7 @@ class Engine:
             ended_claims=self._board.claims_ended,
             enqueue=rows.enqueue,
             hint=tools.jobs.hint,
+            buried=Webhooks(settings.webhooks).buried,
             told=self._settled,
         )
         self._dispatcher = Dispatcher(

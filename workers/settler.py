@@ -46,6 +46,7 @@ class Settler:
         ended_claims: Callable[[], list[int]],
         enqueue: Callable[[Cursor, Sequence[Draft]], list[Enqueued]],
         hint: Callable[[Sequence[Enqueued], Sequence[Draft]], None],
+        buried: Callable[[JobEnd], Sequence[Draft]],
         told: Callable[[JobEnd, Ending], None],
     ) -> None:
         self._process = process
@@ -54,6 +55,8 @@ class Settler:
         self._ended_claims = ended_claims
         self._enqueue = enqueue
         self._hint = hint
+        #: What follows of a job that is given up.
+        self._buried = buried
         self._told = told
         self._database = database
         #: Claims to be forgotten with the next statement, because the last one failed.
@@ -101,7 +104,7 @@ class Settler:
     def _write(self, cursor: Cursor, ends: Sequence[JobEnd]) -> Sequence[Settled]:
         claims = self._claims_to_forget()
         try:
-            if any(end.then for end in ends):
+            if any([end.then or end.fate == "bury" for end in ends]):
                 settled, asked, drafts = self._write_with_follow_ups(cursor, ends, claims)
                 self._hint(asked, drafts)
             else:
@@ -124,7 +127,8 @@ class Settler:
         settled = jobs.settle(cursor, self._process(), ends, claims)
         # Only of those that were written now: of a batch that runs again because the answer to its commit was lost none
         # is, and its follow-ups are there already.
-        drafts = [draft for end in ends if end.job.job_id in settled.changed for draft in end.then]
+        written = [end for end in ends if end.job.job_id in settled.changed]
+        drafts = [draft for end in written for draft in (*end.then, *self._buried(end))]
         asked = self._enqueue(cursor, drafts) if drafts else []
         cursor.execute("COMMIT")
         return settled, asked, drafts
