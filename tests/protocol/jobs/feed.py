@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.protocol.jobs.ledger import lane_of
+from tests.protocol.jobs.marks import kept, woken
 from tests.protocol.jobs.model import (
     Entry,
     Event,
@@ -14,6 +15,7 @@ from tests.protocol.jobs.model import (
     Phase,
     Process,
     Read,
+    Spill,
     State,
     Step,
     World,
@@ -39,18 +41,18 @@ def steps(state: State, index: int, process: Process, world: World) -> Iterator[
     if not process.fence or process.giving:
         return
     yield from _ask(state, index, process, _look(state.ledger, process, world, from_floor=True), world)
-    if not world.rules.looks_begin_at_floor and process.mark > process.floor:
+    if not world.rules.looks_begin_at_floor and process.marks.mark > process.marks.floor:
         yield from _ask(state, index, process, _look(state.ledger, process, world, from_floor=False), world)
-    for lane, behind in process.spills:
-        waiting = [e for e in process.memory if e.phase == Phase.WAITING and lane_of(e.job, world) == lane]
-        if not waiting:
-            yield from _ask(state, index, process, _refill(state.ledger, process, lane, behind, world), world)
+    for spill in process.spills:
+        if not _waiting(process, spill.lane, world):
+            yield from _ask(state, index, process, _refill(state.ledger, process, spill, world), world)
 
 
 def _ask(state: State, index: int, process: Process, look: Look, world: World) -> Iterator[Step]:
     """Execute a look; its claim is committed with it."""
     known = {entry.place for entry in process.memory}
-    if process.awaited is None and all(read.place in known for read in look.rows):
+    settled = process.marks.awaited is None and not process.marks.swept
+    if settled and not look.lane and all(read.place in known for read in look.rows):
         return  # Nothing to tell.
     ledger = state.ledger
     if look.rows and world.rules.look_is_claimed:
@@ -79,19 +81,14 @@ def _reads(ledger: Ledger, behind: int) -> list[Read]:
 
 
 def _look(ledger: Ledger, process: Process, world: World, *, from_floor: bool) -> Look:
-    spills = dict(process.spills)
-    reads = _reads(ledger, process.floor if from_floor else process.mark)
-    if spills:
-        reads = [read for read in reads if not _left_out(read, spills, world)]
-    # What is in memory already comes as well, but does not count: or what stays there would hide all that is new.
-    known = {entry.place for entry in process.memory}
-    fresh = [read.place for read in reads if read.place not in known]
-    cut = len(fresh) > world.bounds.rows_max
-    if cut:
-        last = fresh[world.bounds.rows_max - 1]
-        reads = [read for read in reads if read.place <= last]
+    """Return the answer to a look at all but spilled lanes."""
+    spilled = {spill.lane for spill in process.spills}
+    reads = _reads(ledger, woken(process.marks).behind(from_floor))
+    reads = [read for read in reads if lane_of(read.job, world) not in spilled]
+    rows_max = world.bounds.rows_max
+    cut = len(reads) >= rows_max
     low = _low(ledger) if world.rules.low_before_look else 0
-    return Look(process.fence, tuple(reads), low, _high(ledger, world), cut, from_floor=from_floor)
+    return Look(process.fence, tuple(reads[:rows_max]), low, _high(ledger, world), cut, from_floor=from_floor)
 
 
 def _low(ledger: Ledger) -> int:
@@ -110,46 +107,29 @@ def _high(ledger: Ledger, world: World) -> int:
     )
 
 
-def _left_out(read: Read, spills: dict[int, int], world: World) -> bool:
-    """True for what stands in a spilled lane behind what memory had room for."""
-    behind = spills.get(lane_of(read.job, world))
-    if behind is None:
-        return False
-    return read.place > behind or not world.rules.spilled_lanes_show_late
-
-
-def _refill(ledger: Ledger, process: Process, lane: int, behind: int, world: World) -> Look:
-    begin = min(behind, process.floor) if world.rules.refill_begins_at_floor else behind
-    reads = [read for read in _reads(ledger, begin) if lane_of(read.job, world) == lane]
+def _refill(ledger: Ledger, process: Process, spill: Spill, world: World) -> Look:
+    """Return the answer to a look at a spilled lane."""
+    begin = spill.floor if world.rules.spill_keeps_its_floor else min(spill.behind, process.marks.floor)
+    begin = begin if world.rules.refill_begins_at_floor else spill.behind
+    reads = [read for read in _reads(ledger, begin) if lane_of(read.job, world) == spill.lane]
     rows_max = world.bounds.lane_max + 1
-    return Look(process.fence, tuple(reads[:rows_max]), 0, 0, len(reads) > rows_max, lane=lane)
+    cut = len(reads) >= rows_max
+    return Look(process.fence, tuple(reads[:rows_max]), 0, 0, cut, lane=spill.lane, floor=process.marks.floor)
 
 
 def _read(process: Process, ended: frozenset[int], look: Look, world: World) -> Process:
     """Take in what was read."""
     if look.lane:
         return _refilled(process, ended, look, world)
-    for read in look.rows:
-        process = _add(process, ended, read, look, world)
-    places = [read.place for read in look.rows]
-    process = process._replace(mark=max(process.mark, *places)) if places else process
-    if look.from_floor:
-        process = _move_floor(process, look, places[-1] if look.cut else None, world)
-    if process.awaited is None and process.mark > process.floor:
-        process = process._replace(awaited=(process.mark, look.high))
-    return process
-
-
-def _move_floor(process: Process, look: Look, cut_at: int | None, world: World) -> Process:
-    """Everything up to an earlier mark was seen, once all who wrote when it was read had ended before a look."""
+    marks = woken(process.marks)
+    cut = look.cut and world.rules.cut_look_proves_less
+    fresh = marks.read(look.rows, look.low, look.high, from_floor=look.from_floor, cut=cut)  # type: ignore[type-var]
     if not world.rules.floor_awaits_writers:
-        return process._replace(floor=process.mark, awaited=None)
-    if process.awaited is None or look.low < process.awaited[1]:
-        return process
-    mark = process.awaited[0]
-    if cut_at is not None and cut_at < mark and world.rules.cut_look_proves_less:
-        return process._replace(floor=max(process.floor, cut_at))
-    return process._replace(floor=max(process.floor, mark), awaited=None)
+        marks.floor = marks.mark
+    process = process._replace(marks=kept(marks))
+    for read in fresh:
+        process = _add(process, ended, read, look, world)  # type: ignore[arg-type]
+    return process
 
 
 def _add(process: Process, ended: frozenset[int], read: Read, look: Look, world: World) -> Process:
@@ -157,39 +137,61 @@ def _add(process: Process, ended: frozenset[int], read: Read, look: Look, world:
     if _is_known(process, ended, read, world):
         return process
     lane = lane_of(read.job, world)
-    if lane:
-        spills = dict(process.spills)
-        waiting = [e for e in process.memory if lane_of(e.job, world) == lane and e.phase == Phase.WAITING]
-        if lane in spills:
-            if read.place > spills[lane]:
-                return process
-        elif len(waiting) >= world.bounds.lane_max:
-            last = waiting[-1].place
-            if read.place > last or not world.rules.late_job_is_kept:
-                return process._replace(spills=(*process.spills, (lane, last)))
-    return _kept(process, read, look, world)
+    waiting = _waiting(process, lane, world) if lane else []
+    spilled = next((spill for spill in process.spills if spill.lane == lane), None)
+    if spilled is not None:
+        if read.place > spilled.behind:
+            return process
+    elif len(waiting) >= world.bounds.lane_max:
+        last = waiting[-1].place
+        if read.place > last:
+            return _spilling(process, Spill(lane, last))
+    return _bounded(_kept(process, read, look, world), lane, world)
 
 
 def _refilled(process: Process, ended: frozenset[int], look: Look, world: World) -> Process:
     """Take in what was read of a spilled lane; with nothing left behind, it is one as all others."""
-    spills = dict(process.spills)
-    if look.lane not in spills:
+    spill = next((spill for spill in process.spills if spill.lane == look.lane), None)
+    if spill is None:
         return process
     exhausted = not look.cut
     for read in look.rows:
         if _is_known(process, ended, read, world):
             continue
-        waiting = [
-            e for e in process.memory if lane_of(e.job, world) == look.lane and e.phase == Phase.WAITING
-        ]
-        if read.place > spills[look.lane] and len(waiting) >= world.bounds.lane_max:
+        waiting = _waiting(process, look.lane, world)
+        if read.place > spill.behind and len(waiting) >= world.bounds.lane_max:
             exhausted = False
             break
-        process = _kept(process, read, look, world)
-        spills[look.lane] = max(spills[look.lane], read.place)
+        process = _bounded(_kept(process, read, look, world), look.lane, world)
+        spill = next(other for other in process.spills if other.lane == look.lane)
+        waiting = _waiting(process, look.lane, world)
+        full = len(waiting) >= world.bounds.lane_max
+        spill = spill._replace(behind=waiting[-1].place if full else max(spill.behind, read.place))
+        process = _spilling(process, spill)
     if exhausted:
-        del spills[look.lane]
-    return process._replace(spills=tuple(sorted(spills.items())))
+        return process._replace(spills=tuple(other for other in process.spills if other.lane != look.lane))
+    return _spilling(process, spill._replace(floor=max(spill.floor, min(look.floor, spill.behind))))
+
+
+def _bounded(process: Process, lane: int, world: World) -> Process:
+    """Put the last one out of a lane that holds too many."""
+    waiting = _waiting(process, lane, world) if lane else []
+    if len(waiting) <= world.bounds.lane_max:
+        return process
+    last = waiting[-1]
+    process = process._replace(memory=tuple(entry for entry in process.memory if entry != last))
+    floor = next((spill.floor for spill in process.spills if spill.lane == lane), 0)
+    behind = waiting[-2].place
+    return _spilling(process, Spill(lane, behind, min(floor, behind)))
+
+
+def _spilling(process: Process, spill: Spill) -> Process:
+    others = [other for other in process.spills if other.lane != spill.lane]
+    return process._replace(spills=tuple(sorted([*others, spill])))
+
+
+def _waiting(process: Process, lane: int, world: World) -> list[Entry]:
+    return [e for e in process.memory if e.phase == Phase.WAITING and lane_of(e.job, world) == lane]
 
 
 def _is_known(process: Process, ended: frozenset[int], read: Read, world: World) -> bool:

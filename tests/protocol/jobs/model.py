@@ -12,6 +12,9 @@ Fairness: whoever has asked for a job commits; what is due becomes due; a live w
 Ghosts are facts that nobody knows and that only the properties read: ``Row.after``, ``Row.open``,
 ``Row.begun``, ``Row.excused``, ``Row.died``, ``Row.runs`` and ``Entry.run``.
 
+What a worker has read of the ledger, it knows by the real ``workers.marks``; its board is a copy of the rules, because
+no search could afford the real one: ``test_conformance.py`` runs that beside the model.
+
 Deliberately absent: several partitions and priorities (each is alone; a lane has one of both), batches,
 laneless jobs' shares and kinds' bounds (the board's own model test has them), claims that end (one that stays
 counts too much, never too little, and only up to the point where suspects are marked), kinds that finish
@@ -22,11 +25,12 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, TypeAlias
 
+from tests.protocol.jobs.marks import Kept
 from tests.protocol.jobs.rules import Rules
 
 __all__ = [
     "AGE_DEAD", "AGE_GONE", "ENDED", "Bounds", "Budget", "Entry", "Event", "Giving", "JobState", "Ledger", "Look",
-    "Owner", "Phase", "Process", "ProcessRow", "Read", "Row", "Run", "Spec", "State", "Step", "Stray", "World",
+    "Owner", "Phase", "Process", "ProcessRow", "Read", "Row", "Run", "Spec", "Spill", "State", "Step", "Stray", "World",
     "initial", "with_process", "with_row",
 ]  # fmt: skip
 
@@ -173,6 +177,14 @@ class Entry(NamedTuple):
     run: int = 0
 
 
+class Spill(NamedTuple):
+    """A lane that goes on in the ledger: behind which place, and up to where nothing more can come."""
+
+    lane: int
+    behind: int
+    floor: int = 0
+
+
 class Look(NamedTuple):
     """The answer to a look, on its way to the worker."""
 
@@ -182,6 +194,7 @@ class Look(NamedTuple):
     high: int
     cut: bool
     lane: int = 0  # 0: all; else the lane that is refilled
+    floor: int = 0  # of the marks, before it was asked for
     from_floor: bool = True
 
 
@@ -200,11 +213,9 @@ class Process(NamedTuple):
     lease_age: int = 0
     fence: int = 0  # of the partition, 0: not ours
     giving: str = Giving.NOT
-    floor: int = 0
-    mark: int = 0
-    awaited: tuple[int, int] | None = None  # a mark, and the low from which the floor may move there
+    marks: Kept = Kept()
     memory: tuple[Entry, ...] = ()  # by place
-    spills: tuple[tuple[int, int], ...] = ()  # lanes that go on in the ledger, and behind which place
+    spills: tuple[Spill, ...] = ()  # by lane
     look: Look | None = None
     ended: frozenset[int] = frozenset()  # places that ended while a look was under way
 

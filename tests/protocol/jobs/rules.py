@@ -35,10 +35,7 @@ class Rules:
     ends_while_reading: bool = _rule("A look from before a settle's commit may arrive after it was told.")
     look_is_of_its_fence: bool = _rule("What was read under an older fence may be settled by others since.")
     known_by_place: bool = _rule("A snoozed job may be read anew before its old end was told.")
-    late_job_is_kept: bool = _rule("Behind a full lane's last place it would be looked for, not before it.")
-    spilled_lanes_show_late: bool = _rule(
-        "A lane is refilled from its last place on; late ones stand before."
-    )
+    spill_keeps_its_floor: bool = _rule("The marks' floor moves by looks that leave spilled lanes out.")
     refill_begins_at_floor: bool = _rule(
         "From its last place on, a lane shows a job without its predecessor."
     )

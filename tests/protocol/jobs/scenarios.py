@@ -20,6 +20,7 @@ SCENARIOS: Final = {
     "late": Bounds(jobs=(_LANED,) * 3, processes=1),
     "numbers apart": Bounds(jobs=(_FREE,) * 2, processes=1, numbers_apart=True),
     "cut": Bounds(jobs=(_FREE,) * 3, processes=1, rows_max=1),
+    "cut lane": Bounds(jobs=(_LANED,) * 4, asked_before=3, open_before=1, processes=1, rows_max=2),
     "spill": Bounds(jobs=(_LANED,) * 4, asked_before=3, open_before=1, processes=1, lane_max=1),
     "stale": Bounds(jobs=(_FREE,) * 2, processes=1),
     "retry": Bounds(jobs=(_RETRIED, _LANED), asked_before=2, lost_replies=1, moves=1),
@@ -46,7 +47,7 @@ LARGE_SCENARIOS: Final = {
     ),
     "sleeper, writers and a move": Bounds(jobs=(_LANED,) * 2, pauses=1, moves=1, states_max=2_000_000),
     "crash and sleeper, three workers": Bounds(
-        jobs=(_SNOOZED, _LANED), asked_before=2, processes=3, crashes=1, pauses=1, states_max=2_000_000
+        jobs=(_LANED, _LANED), asked_before=2, processes=3, crashes=1, pauses=1, states_max=2_000_000
     ),
     "snooze, moves and strays": Bounds(
         jobs=(_SNOOZED, _LANED), asked_before=2, strays=1, moves=1, lost_replies=1, states_max=1_000_000

@@ -92,12 +92,12 @@ def _row(name: str, row: Row) -> list[str]:
 def _process(name: str, process: Process) -> list[str]:
     parts = [f"{name} has epoch {process.epoch}"] if process.epoch else []
     if process.fence:
-        parts.append(f"{name}: fence {process.fence}, floor {process.floor}, mark {process.mark}")
+        parts.append(f"{name}: fence {process.fence}, floor {process.marks.floor}, mark {process.marks.mark}")
     if process.look is not None:
         found = ", ".join(f"{_job(read.job)} at {read.place}" for read in process.look.rows) or "nothing"
         parts.append(f"on its way to {name}: {found}")
     parts += [f"{name} has {_job(e.job)} {e.phase}" for e in process.memory]
-    parts += [f"{name} knows that lane {lane} goes on behind {behind}" for lane, behind in process.spills]
+    parts += [f"{name} knows that lane {lane} goes on behind {behind}" for lane, behind, _ in process.spills]
     return parts
 
 

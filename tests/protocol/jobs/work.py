@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.protocol.jobs.ledger import lane_of
+from tests.protocol.jobs.marks import Kept
 from tests.protocol.jobs.model import (
     AGE_DEAD,
     Entry,
@@ -46,7 +47,7 @@ def dropped(process: Process, rules: Rules) -> Process:
     """Return the worker without its partition: all is forgotten but what runs or is on its way to the ledger."""
     left = tuple(entry for entry in process.memory if entry.phase in _BUSY and entry.phase != Phase.MARKED)
     process = process._replace(fence=0, giving=Giving.NOT, memory=left, spills=())
-    return process._replace(floor=0, mark=0, awaited=None) if rules.new_owner_reads_anew else process
+    return process._replace(marks=Kept()) if rules.new_owner_reads_anew else process
 
 
 def steps(state: State, index: int, process: Process, world: World) -> Iterator[Step]:
@@ -95,9 +96,11 @@ def fate_of(entry: Entry, world: World) -> str:
 def _may_start(ledger: Ledger, process: Process, entry: Entry, world: World) -> bool:
     """Judge by memory alone, but for what its clock tells: that a held job is due."""
     rules = world.rules
+    if entry.phase == Phase.MARKED:
+        return True
     if entry.held and ledger.rows[entry.job].held:
         return False
-    to_run_alone = _suspect(entry, world) and rules.suspects_run_alone and entry.phase == Phase.WAITING
+    to_run_alone = _suspect(entry, world) and rules.suspects_run_alone
     if to_run_alone and any(_suspect(other, world) and other.phase in _BUSY for other in process.memory):
         return False
     lane = lane_of(entry.job, world)
