@@ -24,6 +24,8 @@ class Asked(msgspec.Struct, frozen=True):
     cpu_s: float
     #: In mode idle, when each job was asked for (``time.monotonic()``).
     at: tuple[float, ...] = ()
+    #: And when its commit was known.
+    written_at: tuple[float, ...] = ()
 
     @property
     def rate(self) -> float:

@@ -75,16 +75,18 @@ def _ours(
     title: str,
     *,
     lanes: int = LANES,
-    jobs: int = 80_000,
+    jobs: int = 160_000,
     fsync: bool = True,
     redis: bool = True,
+    without: str = "",
     **env: str,
 ) -> Contestant:
+    bare = (sys.executable, "-m", "bench.queue.bare", without)
     return Contestant(
         name=name,
         title=title,
         enqueue=(sys.executable, "-m", "bench.queue.enqueue", "fill", str(lanes)),
-        worker=(sys.executable, "-m", "workers.processes"),
+        worker=bare if without else (sys.executable, "-m", "workers.processes"),
         jobs=jobs,
         env={"PYTHONPATH": str(ROOT), **env},
         ledger=True,
@@ -150,7 +152,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
     )
 }  # fmt: skip
 
-#: Ours with one promise less, or one more, by a setting or a different call; beside ours as it is.
+#: Ours with one promise less, by a setting, a different call or a part that is left out; beside ours as it is.
 PRICES: Mapping[str, Contestant] = {
     contestant.name: contestant
     for contestant in (
@@ -158,7 +160,12 @@ PRICES: Mapping[str, Contestant] = {
         _ours("no_order", "in no lanes: no order", lanes=0),
         _ours("no_fsync", "PostgreSQL without fsync: no durability", fsync=False),
         _ours("no_redis", "without Redis: found by looks alone", redis=False),
-        _ours("few_lanes", "in 10 lanes: ten jobs at once", lanes=10, jobs=4_000),
+        _ours("no_limits", "no time limits, no look at the lease", without="limits"),
+        _ours("no_fences", "no look at who owns a partition", without="fences"),
+        _ours("no_claims", "nobody counts deaths", without="claims"),
+        _ours("no_ends", "lanes go on before an end is written", without="ends"),
+        _ours("nothing", "none of these", lanes=0, fsync=False, without="limits,fences,claims,ends"),
+        _ours("few_lanes", "in 10 lanes: ten jobs at once", lanes=10, jobs=20_000),
         _ours("no_batches", "a statement for each job", jobs=4_000, SWITCHBOARD_JOBS__BATCH_ROWS_MAX="1"),
     )
 }

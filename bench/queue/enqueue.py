@@ -15,6 +15,7 @@ from psycogreen.gevent import patch_psycopg
 
 patch_psycopg()
 
+import contextlib
 import itertools
 import os
 import random
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import msgspec
+from gevent.fileobject import FileObjectPosix
 from gevent.pool import Pool
 
 from bench.queue.asking import Asked
@@ -35,7 +37,7 @@ from gateway.settings.load import load
 from gateway.store.job_hints import JobHints
 from gateway.store.postgres import Database
 
-BATCH_ROWS, BATCH_CALLERS, SINGLE_CALLERS = 100, 8, 1_000
+BATCH_ROWS, BATCH_CALLERS, SINGLE_CALLERS, PACED_CALLERS = 100, 8, 1_000, 200
 FILL_ROWS = 500
 IDLE_S = (0.010, 0.030)
 TEXT = os.environ["TEXT"]
@@ -100,39 +102,47 @@ def singles(enqueuer: Enqueuer, lanes: int, count: int) -> None:
     pool.join(raise_error=True)
 
 
-def idle(enqueuer: Enqueuer, count: int) -> Iterator[float]:
-    """Ask for one after the other; return when each was asked for.  Not in step with anybody's polls."""
+def idle(enqueuer: Enqueuer, count: int) -> Iterator[tuple[float, float]]:
+    """Ask for one after the other; return when each was asked for, and when that was done.  In step with no polls."""
     rng = random.Random(20)
     for number in range(count):
         gevent.sleep(rng.uniform(*IDLE_S))
-        yield time.monotonic()
         job = draft(number, count, "bench.started")
+        at = time.monotonic()
         enqueuer.jobs.enqueue(job.kind, job.payload, lane=job.lane)
+        yield at, time.monotonic()
 
 
 def paced(enqueuer: Enqueuer, lanes: int, rate: int) -> int:
     """Ask at a rate until standard input ends; return for how many."""
-    ended = gevent.spawn(sys.stdin.read)
+    ended = gevent.spawn(FileObjectPosix(sys.stdin.fileno(), "rb", closefd=False).read)
+    pool = Pool(PACED_CALLERS)
+    written = 0
+
+    def ask(job: Draft) -> None:
+        nonlocal written
+        # Refused, or left in doubt: it is nobody's job then, and the next one comes soon.
+        with contextlib.suppress(TryLater):
+            enqueuer.jobs.enqueue(job.kind, job.payload, lane=job.lane)
+            written += 1
+
     began = time.monotonic()
     for number in itertools.count():
         wait_s = began + number / rate - time.monotonic()
         if wait_s > 0:
             gevent.sleep(wait_s)
         if ended.dead:
-            return number
-        job = draft(number, lanes, "bench.started")
-        try:
-            enqueuer.jobs.enqueue_many([job])
-        except TryLater:
-            gevent.sleep(0.05)
-    raise AssertionError("numbers do not end")
+            break
+        pool.spawn(ask, draft(number, lanes, "bench.started"))
+    pool.join()
+    return written
 
 
 def main(mode: str, *words: str) -> Asked:
     """Do what is asked for."""
     enqueuer = Enqueuer()
     numbers = [int(word) for word in words]
-    at: tuple[float, ...] = ()
+    instants: list[tuple[float, float]] = []
     jobs = numbers[-1]
     bulk: dict[str, Callable[[Enqueuer, int, int], None]] = {
         "fill": fill,
@@ -143,12 +153,13 @@ def main(mode: str, *words: str) -> Asked:
     enqueuer.jobs.status(0)
     wall, cpu = time.perf_counter(), time.process_time()
     if mode == "idle":
-        at = tuple(idle(enqueuer, *numbers))
+        instants = list(idle(enqueuer, *numbers))
     elif mode == "paced":
         jobs = paced(enqueuer, *numbers)
     else:
         bulk[mode](enqueuer, *numbers)
-    asked = Asked(jobs, time.perf_counter() - wall, time.process_time() - cpu, at)
+    wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+    asked = Asked(jobs, wall_s, cpu_s, tuple(at for at, _ in instants), tuple(at for _, at in instants))
     enqueuer.close()
     return asked
 

@@ -40,6 +40,10 @@ class Stage(msgspec.Struct, frozen=True):
         """Forget all jobs and effects."""
         self.ledger.empty()
         forget_redis(self.stores)
+        self.forget_effects()
+
+    def forget_effects(self) -> None:
+        """Forget all effects."""
         # In its place: workers have it open.
         with self.effects.path.open("r+b") as file:
             file.truncate(0)
