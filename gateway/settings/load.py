@@ -25,6 +25,7 @@ from gateway.settings.build import Builder
 from gateway.settings.conflicts import note_assistant_conflicts, note_rpc_conflicts
 from gateway.settings.environment import overlay
 from gateway.settings.problems import Problems, SettingsError, did_you_mean
+from gateway.settings.redis_address import redis_address
 from gateway.settings.retention import RetentionSettings, note_retention_problems
 from gateway.settings.rpc import RpcSettings
 from gateway.settings.schedules import PLATFORM_SCHEDULES, ScheduleSettings, note_schedule_problems
@@ -38,7 +39,6 @@ __all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_stor
 #: The working default of a checkout.
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 #: A name is part of addresses, metrics' labels and variables, where "__" separates.
 _NAME = re.compile(r"(?!.*__)[a-z0-9][a-z0-9_-]{0,63}")
 _NAME_RULE = "a name has 1 to 64 of a-z, 0-9, - and _, no two _ together, and begins with a letter or digit"
@@ -89,9 +89,9 @@ def load_store(path: Path | None = None, environ: Mapping[str, str] = os.environ
         StoreSettings, table.get("store", {}), ("store",)
     )
     if store and store.database_url:
-        _check_address("database_url", store.database_url, POSTGRES_SCHEMES, problems)
+        _check_database_url(store.database_url, problems)
     if store and store.redis_url:
-        _check_address("redis_url", store.redis_url, REDIS_SCHEMES, problems)
+        _check_redis_url(store.redis_url, problems)
     problems.raise_if_any()
     assert store is not None
     return store
@@ -178,9 +178,9 @@ def _schedules(
 ) -> dict[str, ScheduleSettings | None]:
     found: dict[str, ScheduleSettings | None] = dict(PLATFORM_SCHEDULES)
     for name, fields in _tables(table.get("schedules", {}), "schedules", problems).items():
-        if isinstance(fields, dict) and name in PLATFORM_SCHEDULES:
-            fields = {**msgspec.structs.asdict(PLATFORM_SCHEDULES[name]), **fields}
-        found[name] = one = builder.struct(ScheduleSettings, fields, ("schedules", name))
+        ours = PLATFORM_SCHEDULES.get(name)
+        whole = {**msgspec.structs.asdict(ours), **fields} if ours and isinstance(fields, dict) else fields
+        found[name] = one = builder.struct(ScheduleSettings, whole, ("schedules", name))
         if one:
             note_schedule_problems(name, one, problems)
     return found
@@ -239,12 +239,24 @@ def _check(
                 f"accounts.{channel}.{name}.assistant", f"no assistant is named {account.assistant!r}{hint}"
             )
     if isinstance(store, StoreSettings):
-        _check_address("database_url", store.database_url, POSTGRES_SCHEMES, problems)
-        _check_address("redis_url", store.redis_url, REDIS_SCHEMES, problems)
+        _check_database_url(store.database_url, problems)
+        _check_redis_url(store.redis_url, problems)
 
 
-def _check_address(field: str, address: Secret, schemes: tuple[str, ...], problems: Problems) -> None:
+def _check_database_url(address: Secret, problems: Problems) -> None:
     if not address:
-        problems.add(f"store.{field}", f"required: set {field.upper()}, or run `switchboard up`")
-    elif not address.reveal().startswith(schemes):
-        problems.add(f"store.{field}", f"expected an address with {' or '.join(schemes)} (not shown)")
+        problems.add("store.database_url", "required: set DATABASE_URL, or run `switchboard up`")
+    elif not address.reveal().startswith(POSTGRES_SCHEMES):
+        problems.add(
+            "store.database_url", f"expected an address with {' or '.join(POSTGRES_SCHEMES)} (not shown)"
+        )
+
+
+def _check_redis_url(address: Secret, problems: Problems) -> None:
+    if not address:
+        problems.add("store.redis_url", "required: set REDIS_URL, or run `switchboard up`")
+        return
+    try:
+        redis_address(address.reveal())
+    except ValueError as error:
+        problems.add("store.redis_url", f"{error} (not shown)")

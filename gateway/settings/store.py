@@ -15,7 +15,10 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: PostgreSQL, as a libpq URL.  A secret, because it carries a password.
     database_url: Secret = Secret("")
-    #: Redis, as ``redis://``, ``rediss://`` or ``unix://``.  A secret, because it carries a password.
+    #: Redis, as ``redis://``, ``rediss://`` or ``unix://``; a cluster as ``redis+cluster://host:port,host:port``, a
+    #: master with sentinels as ``redis+sentinel://host:port,host:port/service``; by TLS ``rediss+cluster://`` and
+    #: ``rediss+sentinel://``, with ``?ssl_ca_certs=`` and its like, and ``sentinel_password=``.  A secret, because it
+    #: carries a password.
     redis_url: Secret = Secret("")
     #: Connections to PostgreSQL of one process.
     connections_max: Count = 8

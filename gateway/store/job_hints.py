@@ -12,24 +12,30 @@ Rules:
 - No consumer group: who may run a job is decided by the owner of its partition in the ledger, and nothing here is
   acknowledged.
 - Every command is about one partition, whose key has its number as a hash tag: in a cluster it is one slot's.
+- One read for all partitions at one server.  A cluster refuses a read of several slots, so there each partition is read
+  by a greenlet with a connection of its own, at once and without polling: as many connections as there are partitions,
+  by all workers together.  A partition whose master is gone is read again when it has another; the others go on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gevent
 import redis
+from gevent import Greenlet
 from gevent.event import Event
 
 from gateway import telemetry
 from gateway.domain.resilience.priority import Priority
 from gateway.settings.store import StoreSettings
 from gateway.store.redis_client import redis_client
+from gateway.store.redis_several import PartlyReached, SeveralRedis
 
-__all__ = ["JobHintReader", "JobHints", "redis_groups"]
+__all__ = ["JobHintReader", "JobHints"]
 
 #: Jobs that one entry names.  With jobs.hints_per_partition_max it bounds a stream's memory.
 _IDS_PER_ENTRY_MAX = 64
@@ -37,8 +43,13 @@ _IDS_PER_ENTRY_MAX = 64
 _WAITING_MAX = 50_000
 #: Seconds between two tries to reach Redis.
 _PAUSE_S = 1.0
-#: Seconds of one blocking read; between two of them it is noticed that other partitions are to be read.
+#: Seconds of one blocking read of all partitions; between two of them it is noticed that others are to be read.
 _LISTEN_S = 0.5
+#: Seconds of one blocking read of one partition.  It ends sooner when somebody else owns that.
+_LISTEN_APART_S = 2.0
+#: A partition's read that has waited for less than the first found what was there already, so there is enough to do:
+#: the next one gathers for the second.  An idle partition is read at once.
+_BUSY_S, _GATHER_S = 0.005, 0.02
 #: Entries of one partition that one read brings.
 _READ_MAX = 200
 #: Seconds between two trims of what has been read: a stream is capped anyway.
@@ -83,18 +94,24 @@ class JobHints:
             together, self._waiting, self._ids = self._waiting, {}, 0
             try:
                 self._send(together)
+                self._reachable = True
+            except PartlyReached as error:
+                # The hints of some partitions are lost, and those of the others need not wait for them.
+                self._lost(error.__cause__ or error)
             except redis.RedisError as error:
-                if self._reachable:
-                    self._reachable = False
-                    telemetry.event("redis.unavailable", reason=type(error).__name__)
+                self._lost(error)
                 self._waiting, self._ids = {}, 0
                 return False
-            self._reachable = True
         return True
 
     def close(self) -> None:
         """Close the connections.  Safe twice."""
         self._client.close()
+
+    def _lost(self, error: BaseException) -> None:
+        if self._reachable:
+            self._reachable = False
+            telemetry.event("redis.unavailable", reason=type(error).__name__)
 
     def _send(self, together: dict[tuple[int, int], list[int]]) -> None:
         pipeline = self._client.pipeline(transaction=False)
@@ -117,14 +134,15 @@ class JobHintReader:
         self._prefix = settings.redis_prefix
         self._on_hint = on_hint
         # Of its own, because a blocking read must be allowed to last longer than the timeout of a command.
-        self._client = redis_client(settings, patience_s=_LISTEN_S)
+        self._client = redis_client(settings, patience_s=_LISTEN_APART_S)
         #: By partition, the entry read last.
         self._read: dict[int, bytes] = {}
         #: By partition, the last entry that was read and is still in the stream.
         self._untrimmed: dict[int, bytes] = {}
         self._trimmed_at = 0.0
+        #: Partitions that could not be read.
+        self._unread: set[int] = set()
         self._some = Event()
-        self._reachable = True
 
     def __repr__(self) -> str:
         return f"<JobHintReader of {len(self._read)} partitions>"
@@ -132,44 +150,72 @@ class JobHintReader:
     def watch(self, partitions: Iterable[int]) -> None:
         """Read these partitions and no others, within half a second; one that is new here from its start."""
         self._read = {partition: self._read.get(partition, _START) for partition in sorted(partitions)}
+        self._unread.intersection_update(self._read)
         self._some.set()
 
     def listen_forever(self) -> None:
         """Hand hints to ``on_hint``.  To be supervised."""
         while True:
             try:
-                self._listen()
+                if isinstance(self._client, SeveralRedis) and self._client.by_slot:
+                    self._listen_apart()
+                else:
+                    self._listen_together()
             except redis.RedisError as error:
-                if self._reachable:
-                    self._reachable = False
-                    telemetry.event("redis.unavailable", reason=type(error).__name__)
-                # Perhaps another Redis comes back, which counts its entries anew.
-                self._read = dict.fromkeys(self._read, _START)
-                self._untrimmed = {}
+                self._lost(self._read, error)
                 gevent.sleep(_PAUSE_S)
 
     def close(self) -> None:
         """Close the connections.  Safe twice."""
         self._client.close()
 
-    def _listen(self) -> None:
+    def _listen_together(self) -> None:
         while True:
-            groups = redis_groups(self._read)
-            if not groups:
-                self._some.clear()
-                self._some.wait()
-            elif len(groups) == 1:
-                self._listen_to(groups[0])
+            self._some.clear()
+            if self._read:
+                self._listen_to(list(self._read), _LISTEN_S)
+                self._trim()
             else:
-                _together([gevent.spawn(self._listen_to, group) for group in groups])
-            self._trim()
+                self._some.wait()
 
-    def _listen_to(self, partitions: Sequence[int]) -> None:
-        """Read once, waiting for something to come where nothing has."""
+    def _listen_apart(self) -> None:
+        readers: dict[int, Greenlet[[int], None]] = {}
+        try:
+            while True:
+                self._some.clear()
+                for partition in [partition for partition in readers if partition not in self._read]:
+                    readers.pop(partition).kill(block=False)
+                for partition in self._read:
+                    if partition not in readers:
+                        readers[partition] = gevent.spawn(self._listen_to_one, partition)
+                self._some.wait(_TRIM_EVERY_S)
+                # What stays is taken out later, or by the cap; that a server is gone is noticed by who reads there.
+                with contextlib.suppress(redis.RedisError):
+                    self._trim()
+                for reader in readers.values():
+                    if reader.dead:
+                        reader.get()
+        finally:
+            gevent.killall(list(readers.values()))
+
+    def _listen_to_one(self, partition: int) -> None:
+        while True:
+            asked_at = time.monotonic()
+            try:
+                some = self._listen_to([partition], _LISTEN_APART_S)
+            except redis.RedisError as error:
+                self._lost([partition], error)
+                gevent.sleep(_PAUSE_S)
+            else:
+                if some and time.monotonic() - asked_at < _BUSY_S:
+                    gevent.sleep(_GATHER_S)
+
+    def _listen_to(self, partitions: Sequence[int], wait_s: float) -> bool:
+        """Read once, waiting for something to come where nothing has; return whether something came."""
         by_key = {_key(self._prefix, partition).encode(): partition for partition in partitions}
         streams: dict[Any, Any] = {key: self._read.get(partition, _START) for key, partition in by_key.items()}
-        found: Any = self._client.xread(streams, count=_READ_MAX, block=int(_LISTEN_S * 1000))
-        self._reachable = True
+        found: Any = self._client.xread(streams, count=_READ_MAX, block=int(wait_s * 1000))
+        self._unread.difference_update(partitions)
         # A dict of lists of pages in RESP3, a list of pairs in RESP2.
         answers = found.items() if isinstance(found, dict) else found or ()
         for key, answer in answers:
@@ -179,6 +225,17 @@ class JobHintReader:
                 self._read[partition] = self._untrimmed[partition] = entries[-1][0]
                 for _, fields in entries:
                     self._hear(partition, fields)
+        return bool(found)
+
+    def _lost(self, partitions: Iterable[int], error: redis.RedisError) -> None:
+        """Begin anew with these: perhaps another Redis comes back, which counts its entries from the start."""
+        if not self._unread:
+            telemetry.event("redis.unavailable", reason=type(error).__name__)
+        for partition in partitions:
+            self._unread.add(partition)
+            self._untrimmed.pop(partition, None)
+            if partition in self._read:
+                self._read[partition] = _START
 
     def _hear(self, partition: int, fields: dict[bytes, bytes]) -> None:
         try:
@@ -202,12 +259,6 @@ class JobHintReader:
         pipeline.execute()
 
 
-def redis_groups(partitions: Iterable[int]) -> list[list[int]]:
-    """Return the partitions in groups of which each can be read by one command: one server's streams all together."""
-    together = list(partitions)
-    return [together] if together else []
-
-
 def _key(prefix: str, partition: int) -> str:
     return f"{prefix}jobs:{{{partition}}}"
 
@@ -216,10 +267,3 @@ def _behind(entry: bytes) -> str:
     """Return the lowest id that an entry behind this one can have."""
     milliseconds, _, number = entry.partition(b"-")
     return f"{int(milliseconds)}-{int(number) + 1}"
-
-
-def _together(reads: list[Any]) -> None:
-    try:
-        gevent.joinall(reads, raise_error=True)
-    finally:
-        gevent.killall(reads)

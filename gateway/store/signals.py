@@ -10,6 +10,7 @@ a command.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -32,7 +33,7 @@ Audience = Literal["gateways", "workers"]
 _WAITING_MAX = 10_000
 #: Seconds between two tries to reach Redis.
 _PAUSE_S = 1.0
-#: Seconds of one blocking read; between two of them a closed client is noticed.
+#: Seconds of one blocking read; between two of them a closed client is noticed, and whoever is silent is asked.
 _LISTEN_S = 5.0
 
 _encode = msgspec.json.Encoder().encode
@@ -112,13 +113,22 @@ class Signals:
         self._listener.close()
 
     def _listen(self) -> None:
-        with self._listener.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]  # redis-py has no types here
+        with self._listener.pubsub(ignore_subscribe_messages=True) as subscription:
             subscription.subscribe(self._prefix + self._audience)
+            asked_at: float | None = None
             while True:
                 message = subscription.get_message(timeout=_LISTEN_S)
-                self._reachable = True
                 if message is not None:
-                    self._hear(message["data"])
+                    self._reachable = True
+                    asked_at = None
+                    if message["type"] == "message":
+                        self._hear(message["data"])
+                elif asked_at is None:
+                    # A server that hangs, or whose machine is gone, closes no connection: silence would be for ever.
+                    subscription.ping()
+                    asked_at = time.monotonic()
+                elif time.monotonic() - asked_at > _LISTEN_S / 2:
+                    raise redis.TimeoutError("Redis does not answer its subscribers")
 
     def _hear(self, data: bytes) -> None:
         try:

@@ -1,0 +1,188 @@
+"""Which server has what, where Redis is several: learnt by asking, and asked again when something says otherwise.
+
+A **view** is what one server says; of several answers the best counts (whoever sees a working whole, then the newest
+epoch), so one that was cut off or forgotten by the others does not lead anybody astray.  Sentinels are the same thing
+with one master for everything.
+
+Rules:
+
+- One look at a time, by a greenlet of its own, and none sooner than ``_PAUSE_S`` after the last: a crowd of callers
+  whose server died asks once, and none of them waits for it.  Only who comes before the first view waits, for as long
+  as one look may last.
+- A look asks a few servers at once and is bounded by ``patience_s`` as a whole, names' resolution included.
+- Views are renewed every ``_RENEW_S`` too: a connection to a server that everybody else has left is told by nothing
+  else.
+- A server that failed is not tried again for ``_REST_S``: who needs it fails at once.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import gevent
+import redis
+from gevent import Greenlet
+
+__all__ = ["Address", "Topology", "View"]
+
+#: Seconds between two looks.
+_PAUSE_S = 1.0
+#: Seconds after which a view is renewed, whatever happens.
+_RENEW_S = 10.0
+#: Seconds for which a server that failed is left alone.
+_REST_S = 1.0
+#: Servers asked at once: of those known, and of those that the settings name.
+_ASKED_MAX = 3
+
+
+class Address(NamedTuple):
+    """Where a server is."""
+
+    host: str
+    port: int
+
+
+class View(NamedTuple):
+    """What one server says of all."""
+
+    #: How good its word is: whether it sees a working whole, then the epoch that it knows of.
+    rank: tuple[bool, int]
+    #: By their first slot: the last slot, and the master of both and of all between.
+    ranges: list[tuple[int, int, Address]]
+
+
+class Topology:
+    """The masters, as far as this process knows."""
+
+    def __init__(
+        self,
+        seeds: Sequence[Address],
+        *,
+        look: Callable[[Address], View],
+        on_masters: Callable[[frozenset[Address]], None],
+        asks_masters: bool,
+        patience_s: float,
+    ) -> None:
+        """*look* asks one server; *asks_masters*: they know of each other."""
+        self._seeds = seeds
+        self._look = look
+        self._on_masters = on_masters
+        self._asks_masters = asks_masters
+        self._patience_s = patience_s
+        self._ranges: list[tuple[int, int, Address]] = []
+        self._firsts: list[int] = []
+        #: Slots that have moved since: what a server said in answer to a command.
+        self._moved: dict[int, Address] = {}
+        self._resting: dict[Address, float] = {}
+        self._looking: Greenlet[[], None] | None = None
+        self._looked_at = self._renewed_at = float("-inf")
+        self.masters: frozenset[Address] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Topology of {len(self.masters)} masters>"
+
+    def owner(self, slot: int) -> Address:
+        """Return the master of *slot*.
+
+        :raises redis.ConnectionError: there is none, or nobody says.
+        """
+        self._ready()
+        if slot in self._moved:
+            return self._moved[slot]
+        place = bisect_right(self._firsts, slot) - 1
+        if place < 0 or slot > self._ranges[place][1]:
+            self.doubt()
+            raise redis.ConnectionError("Redis: no master has this slot")
+        return self._ranges[place][2]
+
+    def any(self, favourite: Address | None = None) -> Address:
+        """Return *favourite* while it is a master that works, else some other one.
+
+        :raises redis.ConnectionError: there is none, or nobody says.
+        """
+        self._ready()
+        if favourite in self.masters and not self.rests(favourite):
+            return favourite
+        working = [master for master in self.masters if not self.rests(master)]
+        # If all rest, the one that is named fails at once.
+        return random.choice(working or [*self.masters])  # noqa: S311  # no secret is drawn
+
+    def rests(self, address: Address) -> bool:
+        """Return whether it failed just now."""
+        return self._resting.get(address, 0.0) > time.monotonic()
+
+    def failed(self, address: Address) -> None:
+        """Leave *address* alone for a moment, and ask who stands in for it."""
+        self._resting[address] = time.monotonic() + _REST_S
+        self.doubt()
+
+    def moved(self, slot: int, address: Address) -> None:
+        """Believe a server that has said where *slot* is now."""
+        self._moved[slot] = address
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Look again, as soon as that is due."""
+        if self._looking is None and time.monotonic() >= self._looked_at + _PAUSE_S:
+            self._looking = gevent.spawn(self._renew)
+
+    def renew(self) -> None:
+        """Look again if the view is old."""
+        if time.monotonic() >= self._renewed_at + _RENEW_S:
+            self.doubt()
+
+    def close(self) -> None:
+        """End a look under way.  Safe twice."""
+        if self._looking is not None:
+            self._looking.kill(block=False)
+
+    def _ready(self) -> None:
+        self.renew()
+        if not self.masters:
+            if self._looking is not None:
+                self._looking.join(self._patience_s)
+            if not self.masters:
+                raise redis.ConnectionError("Redis: nobody says which servers there are")
+
+    def _renew(self) -> None:
+        try:
+            views = self._ask()
+            if views:
+                self._take(max(views, key=lambda view: view.rank))
+        finally:
+            self._looked_at = time.monotonic()
+            self._looking = None
+
+    def _ask(self) -> list[View]:
+        known = list(self.masters) if self._asks_masters else []
+        asked = {*_some(known), *_some(self._seeds)}
+        looks = [gevent.spawn(self._answer, address) for address in asked]
+        try:
+            gevent.joinall(looks, timeout=self._patience_s)
+        finally:
+            gevent.killall(looks)
+        return [look.value for look in looks if isinstance(look.value, View)]
+
+    def _answer(self, address: Address) -> View | None:
+        try:
+            view = self._look(address)
+        except (redis.RedisError, OSError):
+            return None
+        return view if view.ranges else None
+
+    def _take(self, view: View) -> None:
+        self._ranges = sorted(view.ranges)
+        self._firsts = [first for first, _, _ in self._ranges]
+        self._moved = {}
+        self._renewed_at = time.monotonic()
+        self.masters = frozenset(master for _, _, master in self._ranges)
+        self._resting = {address: until for address, until in self._resting.items() if address in self.masters}
+        self._on_masters(self.masters)
+
+
+def _some(addresses: Sequence[Address]) -> list[Address]:
+    return random.sample(addresses, min(_ASKED_MAX, len(addresses)))
