@@ -7,7 +7,26 @@ from typing import Any
 from gateway.domain.job import Job
 from workers.board import Board
 
-__all__ = ["held_inside", "job"]
+__all__ = ["LANE_MAX", "finish", "held_inside", "job", "new_board", "places", "start"]
+
+LANE_MAX = 4
+
+
+def new_board() -> Board:
+    return Board(LANE_MAX, bounds={"bounded": 2})
+
+
+def places(jobs: list[Job]) -> list[int]:
+    return [each.place for each in jobs]
+
+
+def start(board: Board, room: int = 100, now: float = 0.0) -> list[Job]:
+    return board.take(now, room)
+
+
+def finish(board: Board, *jobs: Job) -> None:
+    for each in jobs:
+        board.settled(each, "done", 0.0)
 
 
 def job(
