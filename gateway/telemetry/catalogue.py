@@ -208,7 +208,7 @@ _EVENTS = (
     Event(
         "outbox.finished",
         "info",
-        "a reply's send ended: outcome is sent, not_sent, retry or unknown",
+        "a reply's send ended: outcome is sent, not_sent, retry, wait (for room at the platform) or unknown",
         ("channel", "account", "outcome", "reason"),
     ),
     Event(
@@ -219,6 +219,12 @@ _EVENTS = (
         "error",
         "our own code failed while a reply was sent",
         ("channel", "account", "reason"),
+    ),
+    Event(
+        "outbox.mended",
+        "warning",
+        "replies that waited without a job that carries them got one, or were given up with theirs",
+        ("carried", "given_up"),
     ),
     Event("outbox.strays", "warning", "rows claimed by an answer that never came were given back", ("rows",)),
     Event(
@@ -274,12 +280,12 @@ _EVENTS = (
     Event("partitions.counted", "debug", "told by one worker for all: partitions of jobs without owner", ("unowned",)),
     # Jobs, as workers run them
     Event("jobs.settled", "debug", "ends of jobs were committed together", ("kind", "outcome", "jobs")),
-    Event("job.crashed", "error", "a handler raised: a failed try", ("kind", "reason")),
+    Event("job.crashed", "error", "a handler raised: a failed try", ("kind", "reason", "job_id")),
     Event(
         "job.failed",
         "warning",
         "a job took too long, or its handler returned no outcome: a failed try",
-        ("kind", "reason"),
+        ("kind", "reason", "job_id"),
     ),
     Event("jobs.cut_off", "warning", "jobs were cut off because the worker had to end; they run again", ("jobs",)),
     Event(
@@ -293,6 +299,7 @@ _EVENTS = (
         ("schedule", "outcome", "late_s"),
     ),
     Event("schedule.failed", "error", "a schedule's job cannot be asked for as configured", ("schedule", "reason")),
+    Event("rows.forgotten", "debug", "rows of a kind were deleted for their age", ("kind", "rows")),
     # Partitions of jobs
     Event("partitions.taken", "info", "this worker owns more partitions of jobs", ("partitions", "owned")),
     Event("partitions.released", "info", "this worker gave partitions of jobs up", ("partitions", "owned")),
