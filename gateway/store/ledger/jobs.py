@@ -128,18 +128,25 @@ def settle(
     cursor: Cursor, process: Process, ends: Sequence[JobEnd], ended_claims: Sequence[int] = ()
 ) -> Settled:
     """Write what became of jobs."""
-    fences = {end.job.partition: end.job.fence for end in ends}
+    fences: dict[int, int] = {}
+    for end in ends:
+        if end.job.fence > fences.get(end.job.partition, 0):
+            fences[end.job.partition] = end.job.fence
+    # A partition has one fence in the ledger.  What an earlier ownership of it still brings beside ends of a later one
+    # is not ours to write: it may not pass under the later fence, nor make that one look lost.
+    ends = [end for end in ends if end.job.fence == fences[end.job.partition]]
     done = [end.job.job_id for end in ends if end.fate == "done" and not end.job.keep_s]
     rest = [end for end in ends if end.fate != "done" or end.job.keep_s]
     cursor.execute(
-        "SELECT * FROM jobs_settle(%s, %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
-        " %s::text[], %s::text[], %s::text[], %s::float8[], %s::integer[], %s::bigint[])",
+        "SELECT * FROM jobs_settle(%s, %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
+        " %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::integer[], %s::bigint[])",
         (
             process.process_id,
             list(fences),
             list(fences.values()),
             done,
             [end.job.job_id for end in rest],
+            [end.job.place for end in rest],
             [end.fate for end in rest],
             [end.result for end in rest],
             [end.reason or None for end in rest],

@@ -144,14 +144,16 @@ END $$;
 --   done         ended well, and nothing of them is kept
 --   ids, fates   the others: 'done' (kept with its result) | 'retry' (in its place, after so many seconds) |
 --                'snooze' (joins its lane anew after so many seconds) | 'bury'
+--   places       theirs when they ran: a job that has joined its lane anew since, or was retried by hand, is another run's
+--                to settle.  So a call that is made again, or executed late, ends no stay but its own
 --   tries        attempts so far, as a total: run again after a lost COMMIT it is the same
 --   ended        claims of which nothing is in this process's hands any more
 -- Answers one row: held, the partitions that are this process's; changed, the jobs that were written.  One of a held
 -- partition that was not changed is gone: dropped by hand, or written before, by the same call whose answer was lost.
 CREATE OR REPLACE FUNCTION jobs_settle(
     me bigint, parts smallint[], fences bigint[], done bigint[],
-    ids bigint[], fates text[], results text[], reasons text[], details text[], after_s float8[], tries integer[],
-    ended bigint[]
+    ids bigint[], places bigint[], fates text[], results text[], reasons text[], details text[], after_s float8[],
+    tries integer[], ended bigint[]
 ) RETURNS TABLE (held smallint[], changed bigint[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -187,9 +189,9 @@ BEGIN
                 attempts = s.tries, result = s.result::json, reason = s.reason, detail = s.detail,
                 finished_at = CASE WHEN s.fate IN ('done', 'bury') THEN clock_timestamp() END,
                 expires_at = CASE s.fate WHEN 'done' THEN clock_timestamp() + make_interval(secs => j.keep_s) END
-            FROM unnest(ids, fates, results, reasons, details, after_s, tries)
-                 AS s(id, fate, result, reason, detail, after_s, tries)
-            WHERE j.id = s.id AND j.partition = ANY (ours) AND j.state || '' = 'ready'
+            FROM unnest(ids, places, fates, results, reasons, details, after_s, tries)
+                 AS s(id, place, fate, result, reason, detail, after_s, tries)
+            WHERE j.id = s.id AND j.place = s.place AND j.partition = ANY (ours) AND j.state || '' = 'ready'
             RETURNING j.id, j.state, j.reason, j.detail
         ), letters AS (
             INSERT INTO dead_letters (kind, channel, account, job_id, reason, detail)
