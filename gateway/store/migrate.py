@@ -39,6 +39,7 @@ FUNCTIONS = (
     "accept",
     "settle",
     "transcripts",
+    "forget",
 )
 #: "SWBM" as a number: the advisory lock of migrations in a database that others may use as well.
 LOCK_KEY = 0x5357424D

@@ -1,0 +1,39 @@
+"""Kinds of jobs that are the platform's own, and what each is given: what workers' handlers and those who ask share.
+
+Kinds whose payload nobody else needs are named by the settings' schedules and by their handlers alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["RETENTION", "USER_ERASE", "Nothing", "RetentionFrom", "UserErase"]
+
+RETENTION = "retention"
+USER_ERASE = "user.erase"
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The kind says it all."""
+
+
+class RetentionFrom(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where to go on: a run that has no more time asks for the next one."""
+
+    step: int = 0
+    #: The id behind which the step goes on.
+    behind: int = 0
+
+
+class UserErase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whose traces are to be removed.
+
+    Once they are, the job's own payload names nobody any more: all that it has then is the report.
+    """
+
+    channel: str = ""
+    account: str = ""
+    key: str = ""
+    report: dict[str, Any] | None = None
