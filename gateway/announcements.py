@@ -18,11 +18,15 @@ from gateway.conversations.draft import Preview
 from gateway.conversations.live import Live
 from gateway.domain import hint as hints
 from gateway.domain.hint import Hint
+from gateway.domain.job import partition_of
+from gateway.domain.resilience.priority import Priority
 from gateway.domain.turn import Settlement, Turn
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
 from gateway.replies.results import Results
+from gateway.store.job_hints import JobHints
 from gateway.store.ledger.accept import Accepted as AcceptedTurn
+from gateway.store.ledger.outbox import send_lane
 from gateway.store.ledger.settle import Settled as SettledTurn
 from gateway.store.signals import Signals
 
@@ -32,9 +36,10 @@ __all__ = ["Announcements", "Hearing"]
 class Announcements:
     """What this process says."""
 
-    def __init__(self, live: Live, signals: Signals, owner: Owner) -> None:
+    def __init__(self, live: Live, signals: Signals, job_hints: JobHints, owner: Owner) -> None:
         self._live = live
         self._signals = signals
+        self._job_hints = job_hints
         self._owner = owner
         self._previews = itertools.count()
 
@@ -62,8 +67,10 @@ class Announcements:
         turn = settlement.turn
         self._live.settled(turn.conversation_id, turn.seq)
         self._tell_gateways(lambda: hints.Settled(turn.conversation_id, turn.turn_id, turn.seq))
-        if any(not draft.claimed for draft in settlement.outbox):
-            self._signals.publish("workers", hints.OutboxFilled())
+        if any(not draft.claimed and not draft.due_s for draft in settlement.outbox):
+            # Without names of jobs, because the answer that said them was lost, it is a hint to look.
+            lane = send_lane(turn.conversation_id)
+            self._job_hints.publish(partition_of(lane), Priority.HIGH, settled.push_jobs)
         if settled.heir is not None:
             self._signals.publish("gateways", hints.Handed(settled.heir, turn.conversation_id))
 

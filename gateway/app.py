@@ -99,7 +99,7 @@ class Gateway:
         )
         self._transcripts = Transcripts(self._database, settings.store)
         self._live = Live(self._transcripts, settings.webchat, poll_s=settings.lanes.poll_s)
-        self._announcements = Announcements(self._live, self._signals, self.owner)
+        self._announcements = Announcements(self._live, self._signals, self._job_hints, self.owner)
         self._build_replies()
         self.lanes = self._build_lanes()
         self._takeover = Takeover(

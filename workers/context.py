@@ -12,10 +12,12 @@ from gateway.domain.deadline import Deadline
 from gateway.domain.job import Job
 from gateway.jobs.jobs import Jobs
 from gateway.lanes.owner import Owner
+from gateway.replies.limits import Limits
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
+from workers.sends import Sends
 
 __all__ = ["Context", "Tools"]
 
@@ -31,6 +33,8 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     channels: Mapping[str, Channel[Any]]
     jobs: Jobs
     signals: Signals
+    sends: Sends
+    limits: Limits
     #: Monotonic seconds.
     clock: Callable[[], float]
     #: Unix seconds.

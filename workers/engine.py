@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from gateway import telemetry
 from gateway.domain.errors import TooLate
 from gateway.domain.hint import Hint, JobDropped, JobsPaused, PartitionsFree
-from gateway.domain.job import JobEnd
+from gateway.domain.job import PARTITIONS, JobEnd
 from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.owner import Owner
 from gateway.settings.settings import Settings
@@ -58,9 +58,7 @@ class Engine:
         self._settings = settings
         self._board = Board(
             jobs.lane_buffered_max,
-            bounds={
-                kind: handler.in_flight_max for kind, handler in handlers.items() if handler.in_flight_max
-            },
+            bounds={kind: bound for kind, handler in handlers.items() if (bound := handler.bound(settings))},
         )
         self._partitions = Partitions(
             database,
@@ -112,6 +110,11 @@ class Engine:
         supervisor.add("dispatcher", self._dispatcher.watch_forever)
         supervisor.add("claims", self._settler.forget_claims_forever)
         supervisor.add("progress", self._progress.write_forever)
+
+    @property
+    def share(self) -> float:
+        """Of all jobs, those that are this worker's to run."""
+        return len(self._partitions.fences) / PARTITIONS
 
     def hear(self, hint: Hint) -> None:
         """Act on what another process says, if it is about jobs."""

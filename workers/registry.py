@@ -21,6 +21,7 @@ import msgspec
 
 from gateway.domain.errors import SwitchboardError
 from gateway.domain.job import JobOutcome
+from gateway.settings.settings import Settings
 from workers.context import Context
 
 __all__ = ["UNBOUNDED", "Handler", "OnLeaseLost", "handlers", "job_handler", "load_handlers"]
@@ -48,8 +49,12 @@ class Handler(msgspec.Struct, frozen=True):
     #: Seconds for one try; 0: ``jobs.time_limit_s``.
     time_limit_s: float = 0.0
     on_lease_lost: OnLeaseLost = "stop"
-    #: Jobs of this kind that one worker runs at once; 0: as many as there is room for.
-    in_flight_max: int = 0
+    #: Jobs of this kind that one worker runs at once, or the setting that says so; 0: as many as there is room for.
+    in_flight_max: int | Callable[[Settings], int] = 0
+
+    def bound(self, settings: Settings) -> int:
+        """Return how many jobs of this kind one worker runs at once; 0: as many as there is room for."""
+        return self.in_flight_max if isinstance(self.in_flight_max, int) else self.in_flight_max(settings)
 
 
 def job_handler(
@@ -59,7 +64,7 @@ def job_handler(
     attempts_max: int = 0,
     time_limit_s: float = 0.0,
     on_lease_lost: OnLeaseLost = "stop",
-    in_flight_max: int = 0,
+    in_flight_max: int | Callable[[Settings], int] = 0,
 ) -> Callable[[Callable[[Context, P], JobOutcome]], Callable[[Context, P], JobOutcome]]:
     """Register the decorated function for jobs of *kind*; their payload is checked to be a *payload*.
 
@@ -67,7 +72,8 @@ def job_handler(
     """
     if not _KIND.fullmatch(kind):
         raise SwitchboardError(
-            f"expected a kind of lower-case letters, digits and _ . -, at most 64, got {kind!r}", reason="bad_kind"
+            f"expected a kind of lower-case letters, digits and _ . -, at most 64, got {kind!r}",
+            reason="bad_kind",
         )
 
     def register(perform: Callable[[Context, P], JobOutcome]) -> Callable[[Context, P], JobOutcome]:

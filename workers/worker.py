@@ -17,13 +17,17 @@ from gateway.domain.deadline import Deadline
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.hint import Hint, PartitionsFree
 from gateway.domain.resilience.health import Change
+from gateway.jobs.follow_ups import JobFollowUps
 from gateway.jobs.jobs import Jobs
+from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.owner import Owner
+from gateway.replies.limits import Limits
 from gateway.replies.platform_client import RpcPlatformClient
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.job_hints import JobHints
 from gateway.store.postgres import Database
+from gateway.store.rate_limits import RateLimits
 from gateway.store.signals import Signals
 from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
@@ -33,6 +37,7 @@ from workers.janitor import Janitor
 from workers.job_census import JobCensus
 from workers.metrics_page import MetricsPage
 from workers.registry import Handler
+from workers.sends import Sends
 
 __all__ = ["Worker"]
 
@@ -61,6 +66,15 @@ class Worker:
         )
         self._job_hints = JobHints(settings.store, settings.jobs.hints_per_partition_max)
         self.jobs = Jobs(self._database, settings.jobs, self._job_hints)
+        follow_ups = JobFollowUps(Webhooks(settings.webhooks), self.jobs)
+        self._sends = Sends(
+            self._database,
+            lambda: self.owner.process,
+            settings.store,
+            look_every_s=settings.lanes.dead_after_s,
+            follow_ups=follow_ups,
+        )
+        self._rates = RateLimits(settings.store)
         tools = Tools(
             settings=settings,
             database=self._database,
@@ -72,6 +86,8 @@ class Worker:
             channels=CHANNELS,
             jobs=self.jobs,
             signals=self._signals,
+            sends=self._sends,
+            limits=Limits(self._rates, share=lambda: self._engine.share),
             clock=time.monotonic,
             wall_clock=time.time,
             draw=random.random,
@@ -109,6 +125,7 @@ class Worker:
         self._announce()
         self._engine.close()
         self._signals.close()
+        self._rates.close()
         self._job_hints.close()
         self._circuits.close()
         self._rpc.stop(Deadline(max(deadline, time.monotonic())))
@@ -135,6 +152,7 @@ class Worker:
         # The beat first: nothing can be taken before this process is in the ledger.
         supervisor.add("beat", self.owner.beat_forever)
         self._engine.supervise(supervisor)
+        self._sends.supervise(supervisor)
         supervisor.add("bury", janitor.bury_forever)
         supervisor.add("prune", janitor.prune_forever)
         supervisor.add("census", census.count_forever)

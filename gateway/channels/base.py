@@ -1,6 +1,6 @@
-"""What a channel is: four pure functions, one that sends, and a capability table a surface.
+"""What a channel is: pure functions, one that sends, and a capability table a surface.
 
-``verify``, ``parse`` and ``render`` are pure: bytes, time and secrets are arguments, and the same input
+``verify``, ``parse``, ``render`` and ``scopes`` are pure: bytes, time and secrets are arguments, and the same input
 gives the same answer anywhere.  ``send`` performs one call through the client that it is handed.  A channel
 never decides: whether a reply leaves in the response or later is the pipeline's business, told by
 :class:`Capabilities`.
@@ -19,6 +19,7 @@ from gateway.domain.errors import TryLater
 from gateway.domain.http import Request, Response
 from gateway.domain.message import Address, Inbound, Surface
 from gateway.domain.outcome import Outcome
+from gateway.domain.quota import Scope
 from gateway.domain.reply import Reply
 from gateway.settings.accounts import Account
 
@@ -152,6 +153,10 @@ class Channel(Protocol[A_contra]):
 
         *surface* is None when the refusal came before the body was read.
         """
+        ...
+
+    def scopes(self, payload: dict[str, Any], account: A_contra) -> Sequence[Scope]:
+        """Return what the platform counts a message under that is sent; none: it takes as many as there are."""
         ...
 
     def send(

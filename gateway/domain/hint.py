@@ -10,7 +10,7 @@ import msgspec
 
 __all__ = [
     "Accepted", "CircuitClosed", "CircuitOpened", "Handed", "Hint", "JobDropped", "JobsPaused",
-    "OrdersChanged", "Orphans", "OutboxFilled", "PartitionsFree", "Previewed", "Settled",
+    "OrdersChanged", "Orphans", "PartitionsFree", "Previewed", "Settled",
 ]  # fmt: skip
 
 
@@ -50,10 +50,6 @@ class Handed(msgspec.Struct, frozen=True, tag="handed"):
 
 class Orphans(msgspec.Struct, frozen=True, tag="orphans"):
     """There are lanes with work and no owner."""
-
-
-class OutboxFilled(msgspec.Struct, frozen=True, tag="outbox_filled"):
-    """There are replies to be sent."""
 
 
 class CircuitOpened(msgspec.Struct, frozen=True, tag="circuit_opened"):
@@ -96,7 +92,6 @@ Hint = (
     | Previewed
     | Handed
     | Orphans
-    | OutboxFilled
     | CircuitOpened
     | CircuitClosed
     | OrdersChanged

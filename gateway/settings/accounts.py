@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.settings.quantities import Days
+from gateway.settings.quantities import Count, Days, Rate
 from gateway.settings.secret import Secret
 
 __all__ = ["ACCOUNT_TYPES", "Account", "SlackAccount", "WebchatAccount"]
@@ -44,6 +44,10 @@ class SlackAccount(Account, frozen=True, kw_only=True):
     api_base_url: str = "https://slack.com/api"
     #: Hosts that a ``response_url`` may name; anything else is refused, whatever the payload says.
     response_url_hosts: tuple[str, ...] = ("hooks.slack.com",)
+    #: Messages posted to one channel in a second, in the long run; more of them wait.  Slack's own figure.
+    channel_posts_per_s: Rate = 1.0
+    #: Messages posted to one channel at once after a pause.  Slack allows "short bursts" and names no figure.
+    channel_posts_burst: Count = 3
 
 
 class WebchatAccount(Account, frozen=True, kw_only=True):

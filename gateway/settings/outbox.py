@@ -20,10 +20,6 @@ class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_base_s: Seconds = 1.0
     #: Seconds of the longest pause between two tries.
     backoff_max_s: Seconds = 300.0
-    #: Seconds between two looks for due replies when none was found.
-    poll_s: Seconds = 0.5
-    #: Replies claimed from the ledger at once.
-    claim_rows_max: Count = 64
     #: Replies that one worker sends at once.
     sends_in_flight_max: Count = 64
     #: Seconds for one send, from the first byte to the platform's answer.

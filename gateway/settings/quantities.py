@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-__all__ = ["Bytes", "Count", "Days", "Port", "Ratio", "Rows", "Seconds", "Share"]
+__all__ = ["Bytes", "Count", "Days", "Port", "Rate", "Ratio", "Rows", "Seconds", "Share"]
 
 #: How many of something.  Never zero: a bound of nothing is a switch, and a switch is a bool.
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -18,6 +18,8 @@ Bytes = Annotated[int, Meta(ge=64, le=1_073_741_824)]
 Seconds = Annotated[float, Meta(ge=0.001, le=3_600)]
 Days = Annotated[float, Meta(ge=0.01, le=3_650)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
+#: How many of something in a second.
+Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
 #: A share of a whole.
 Ratio = Annotated[float, Meta(ge=0.01, le=1)]
 #: A share of a whole, or nothing of it.

@@ -36,7 +36,7 @@ def gateway(tmp_path: Path) -> Gateway:
         hints.Settled(1, 1, 1),
         hints.Accepted(1, 1),
         hints.Orphans(),
-        hints.OutboxFilled(),
+        hints.PartitionsFree(),
         hints.CircuitOpened("nobody has called it", 7),
         hints.CircuitClosed("nobody has called it", 7),
         hints.OrdersChanged(),

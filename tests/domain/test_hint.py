@@ -14,7 +14,6 @@ EVERY = [
     hint.Previewed(1, 2, msgspec.Raw(b'{"kind":"typing"}'), 7, 1),
     hint.Handed(1, 2),
     hint.Orphans(),
-    hint.OutboxFilled(),
     hint.CircuitOpened("assistants.bartender", 7),
     hint.CircuitClosed("assistants.bartender@10.0.0.1:80", 7),
     hint.OrdersChanged(),

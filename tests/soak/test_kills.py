@@ -34,7 +34,7 @@ SETTINGS = {
     "lanes.dead_after_s": 2.5,
     "lanes.lease_margin_s": 0.5,
     "lanes.poll_s": 0.25,
-    "outbox.poll_s": 0.25,
+    "jobs.poll_s": 0.25,
 }
 
 

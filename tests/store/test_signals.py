@@ -99,7 +99,6 @@ EVERY = [
     hints.Previewed(1, 2, msgspec.Raw(b'{"kind":"delta","text":"hi"}'), 7, 1),
     hints.Handed(1, 2),
     hints.Orphans(),
-    hints.OutboxFilled(),
     hints.PartitionsFree(),
 ]
 
@@ -120,10 +119,10 @@ def test_a_hint_is_for_its_audience(redis_url: str, client: redis.Redis) -> None
     with process(redis_url) as gateway, process(redis_url, "workers") as worker:
         listening(client, "gateways", 1)
         listening(client, "workers", 1)
-        gateway.signals.publish("workers", hints.OutboxFilled())
+        gateway.signals.publish("workers", hints.PartitionsFree())
         gateway.signals.publish("gateways", hints.Orphans())
         until("both", lambda: worker.heard and gateway.heard)
-        assert (worker.heard, gateway.heard) == ([hints.OutboxFilled()], [hints.Orphans()])
+        assert (worker.heard, gateway.heard) == ([hints.PartitionsFree()], [hints.Orphans()])
 
 
 def test_a_hint_that_waits_already_is_not_said_twice(redis_url: str, client: redis.Redis) -> None:
@@ -132,11 +131,11 @@ def test_a_hint_that_waits_already_is_not_said_twice(redis_url: str, client: red
     with process(redis_url) as listener:
         listening(client, "gateways", 1)
         for _ in range(1_000):
-            speaker.signals.publish("gateways", hints.OutboxFilled())
+            speaker.signals.publish("gateways", hints.PartitionsFree())
         speaker.signals.publish("gateways", hints.Orphans())
         assert speaker.signals.flush()
         until("the last one", lambda: hints.Orphans() in listener.heard)
-        assert listener.heard == [hints.OutboxFilled(), hints.Orphans()]
+        assert listener.heard == [hints.PartitionsFree(), hints.Orphans()]
     speaker.stop()
 
 

@@ -16,6 +16,7 @@ from gateway.domain.deadline import Deadline
 from gateway.domain.job import Job, JobOutcome
 from gateway.jobs.jobs import Jobs
 from gateway.lanes.owner import Owner
+from gateway.replies.limits import Limits
 from gateway.replies.platform_client import RpcPlatformClient
 from gateway.rpc.client import RpcClient
 from gateway.settings.accounts import Account
@@ -27,10 +28,12 @@ from gateway.settings.store import StoreSettings
 from gateway.settings.webhooks import WebhookSettings
 from gateway.store.job_hints import JobHints
 from gateway.store.postgres import Database
+from gateway.store.rate_limits import RateLimits
 from gateway.store.signals import Signals
 from tests.support.waiting import GUARD_S
 from workers.context import Context, Tools
 from workers.registry import Handler
+from workers.sends import Sends
 
 __all__ = ["Handling", "job"]
 
@@ -84,6 +87,7 @@ class Handling:
         self.owner.register()
         self._hints = JobHints(store, 1_000)
         self._signals = Signals(store, audience="workers", on_hint=lambda _: None)
+        self._rates = RateLimits(store)
         self.rpc = RpcClient(self.settings.rpc)
         self.now = time.time()
         self.draw: Callable[[], float] = random.random
@@ -96,6 +100,8 @@ class Handling:
             channels=CHANNELS,
             jobs=Jobs(self.database, self.settings.jobs, self._hints),
             signals=self._signals,
+            sends=Sends(self.database, lambda: self.owner.process, store, look_every_s=3_600),
+            limits=Limits(self._rates, share=lambda: 1.0),
             clock=time.monotonic,
             wall_clock=lambda: self.now,
             draw=self._drawn,
@@ -111,6 +117,7 @@ class Handling:
     ) -> None:
         self.owner.leave()
         self._signals.close()
+        self._rates.close()
         self._hints.close()
         self.rpc.stop(Deadline(time.monotonic()))
         self.database.close()

@@ -1,7 +1,8 @@
 """What the processes of a test's stack are told: their accounts, their secrets, and quicker looks than in production.
 
 Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
-listens at its assistant's address), ``mute`` (no secret is configured), each on Slack and on web chat.
+listens at its assistant's address), ``mute`` (no secret is configured), ``counted`` (Slack takes few posts of it), each
+on Slack and on web chat.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET
 from tests.support.visitor import COOKIE_SECRET
 
-__all__ = ["FAST_BEATS", "Settings", "environment", "free_port", "write_config"]
+__all__ = ["COUNTED_PER_S", "FAST_BEATS", "Settings", "environment", "free_port", "write_config"]
 
 ROOT = Path(__file__).parents[2]
 #: A dead process is found within two seconds: for tests of takeovers.  Others keep the five seconds of the product,
@@ -24,10 +25,14 @@ FAST_BEATS = {"lanes.beat_s": 0.2, "lanes.dead_after_s": 1.5, "lanes.lease_margi
 #: Quick looks, so that a test waits for what it tests and not for a poll.
 _QUICK = {
     "lanes.poll_s": 0.1,
-    "outbox.poll_s": 0.1,
+    "jobs.poll_s": 0.1,
+    "jobs.share_every_s": 0.2,
     "outbox.backoff_base_s": 0.05,
     "server.probe_fresh_s": 0.05,
 }
+
+#: Posts a second to one channel by the account ``counted``.
+COUNTED_PER_S = 2.0
 
 Settings = Mapping[str, float | str]
 
@@ -75,13 +80,17 @@ def write_config(path: Path, assistant_url: str, slack_api: str) -> None:
         ("hasty", "hasty"),
         ("nowhere", "nobody"),
         ("mute", "patient"),
+        ("counted", "patient"),
     ):
         signed, cookies = (
             ("env:TEST_SIGNING_SECRET", "env:TEST_COOKIE_SECRET") if account != "mute" else ("", "")
         )
+        # Slack's own rate would be what most tests wait for.
+        per_s, burst = (COUNTED_PER_S, 1) if account == "counted" else (1_000, 1_000)
         parts.append(
             f'[accounts.slack.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_BOT_TOKEN"\n'
             f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["{urlsplit(slack_api).netloc}"]\n'
+            f"channel_posts_per_s = {per_s}\nchannel_posts_burst = {burst}\n"
             f"signing_secrets = {_list(signed)}\n"
             f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
         )

@@ -9,7 +9,7 @@ from gateway.channels.base import Parsed, PlatformClient, Receipt, Rendered
 from gateway.channels.slack import answers
 from gateway.channels.slack.parse import parse
 from gateway.channels.slack.render import render
-from gateway.channels.slack.send import send
+from gateway.channels.slack.send import scopes, send
 from gateway.channels.slack.surfaces import SURFACES
 from gateway.channels.slack.verify import verify
 from gateway.domain.capabilities import Capabilities
@@ -18,6 +18,7 @@ from gateway.domain.errors import TryLater
 from gateway.domain.http import Request, Response
 from gateway.domain.message import Address, Surface
 from gateway.domain.outcome import Outcome
+from gateway.domain.quota import Scope
 from gateway.domain.reply import Reply
 from gateway.settings.accounts import SlackAccount
 
@@ -53,6 +54,9 @@ class SlackChannel:
 
     def refuse(self, surface: Surface | None, account: SlackAccount, error: TryLater) -> Response:
         return answers.refuse(surface, account, error)
+
+    def scopes(self, payload: dict[str, Any], account: SlackAccount) -> Sequence[Scope]:
+        return scopes(account, payload)
 
     def send(
         self,

@@ -11,23 +11,24 @@ from typing import Any
 import msgspec
 
 from gateway.channels.base import PlatformAnswer, PlatformClient
-from gateway.channels.slack.render import RESPONSE_URL
+from gateway.channels.slack.render import POST_MESSAGE, RESPONSE_URL
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed, TryLater
 from gateway.domain.outcome import NotSent, Outcome, RetryLater, Sent, Unknown
+from gateway.domain.quota import Scope
 from gateway.domain.text import clean, shorten
 from gateway.settings.accounts import SlackAccount
 
-__all__ = ["send"]
+__all__ = ["scopes", "send"]
 
 #: "It's possible some aspect of the operation succeeded before the error was raised."
 #: https://docs.slack.dev/reference/methods/chat.postMessage#errors
 _MAYBE_DONE = frozenset({"internal_error", "fatal_error"})
+#: Above a rate limit.
+_LIMITED = frozenset({"ratelimited", "rate_limited"})
 #: Not done, and worth another try.
-_TRANSIENT = frozenset(
+_TRANSIENT = _LIMITED | frozenset(
     {
-        "ratelimited",
-        "rate_limited",
         "service_unavailable",
         "request_timeout",
         "team_added_to_org",
@@ -45,6 +46,24 @@ class Answer(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(Answer)
+
+
+def scopes(account: SlackAccount, payload: dict[str, Any]) -> tuple[Scope, ...]:
+    """Return what Slack counts the message under.
+
+    [D] https://docs.slack.dev/apis/web-api/rate-limits: one post a second for each channel.  The limit of a whole
+    workspace has no figure there; who exceeds it is told so.  A ``response_url`` bears five uses, and no rate.
+    """
+    if payload["via"] == RESPONSE_URL:
+        return ()
+    return (
+        Scope(
+            POST_MESSAGE,
+            payload["body"]["channel"],
+            rate_per_s=account.channel_posts_per_s,
+            burst=account.channel_posts_burst,
+        ),
+    )
 
 
 def send(
@@ -87,7 +106,7 @@ def send(
 def _outcome(answer: PlatformAnswer, via: str) -> Outcome:
     said = _read(answer, via)
     if answer.status == 429:
-        return RetryLater("ratelimited", after_s=_retry_after_s(answer))
+        return RetryLater("ratelimited", after_s=_retry_after_s(answer), limited=True)
     if said is not None and said.ok and answer.status == 200:
         return Sent(shorten(clean(said.ts), _WORD_CHARS_MAX))
     if said is not None and said.error:
@@ -95,7 +114,7 @@ def _outcome(answer: PlatformAnswer, via: str) -> Outcome:
         if reason in _MAYBE_DONE:
             return Unknown(reason)
         if reason in _TRANSIENT:
-            return RetryLater(reason, after_s=_retry_after_s(answer))
+            return RetryLater(reason, after_s=_retry_after_s(answer), limited=reason in _LIMITED)
         return NotSent(reason)
     if answer.status >= 500:
         return Unknown(f"http_{answer.status}")

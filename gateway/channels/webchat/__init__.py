@@ -17,6 +17,7 @@ from gateway.domain.errors import Overloaded, TryLater
 from gateway.domain.http import Request, Response, json_response
 from gateway.domain.message import Address, Surface
 from gateway.domain.outcome import NotSent, Outcome
+from gateway.domain.quota import Scope
 from gateway.domain.reply import Reply
 from gateway.settings.accounts import WebchatAccount
 
@@ -62,6 +63,9 @@ class WebchatChannel:
         words = account.busy if isinstance(error, Overloaded) else account.apology
         body = {"error": error.reason, "message": words, "retry_after_s": retry_after_s}
         return json_response(body, error.status, (("Retry-After", str(retry_after_s)),))
+
+    def scopes(self, payload: dict[str, Any], account: WebchatAccount) -> Sequence[Scope]:
+        return ()
 
     def send(
         self,

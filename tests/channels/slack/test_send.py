@@ -9,12 +9,15 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryState
+from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from gateway.channels.base import PlatformAnswer
 from gateway.channels.registry import CHANNELS
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed, TryLater
 from gateway.domain.outcome import NotSent, Outcome, RetryLater, Sent, Unknown
+from gateway.domain.quota import Scope
 from gateway.settings.accounts import SlackAccount
 from gateway.settings.secret import Secret
 from tests.channels.slack.deliveries import ACCOUNT
@@ -90,14 +93,14 @@ def test_a_response_url_is_called_without_the_token() -> None:
         (answer(b'{"ok":false,"error":"a_new_one <b>"}'), NotSent("a_new_one__b_")),
         (
             answer(b'{"ok":false,"error":"ratelimited"}', retry_after="3"),
-            RetryLater("ratelimited", after_s=3.0),
+            RetryLater("ratelimited", after_s=3.0, limited=True),
         ),
         (
             answer(b'{"ok":false,"error":"ratelimited"}', 429, retry_after="30"),
-            RetryLater("ratelimited", after_s=30.0),
+            RetryLater("ratelimited", after_s=30.0, limited=True),
         ),
-        (answer(b"", 429), RetryLater("ratelimited")),
-        (answer(b"", 429, retry_after="soon"), RetryLater("ratelimited")),
+        (answer(b"", 429), RetryLater("ratelimited", limited=True)),
+        (answer(b"", 429, retry_after="soon"), RetryLater("ratelimited", limited=True)),
         (answer(b'{"ok":false,"error":"service_unavailable"}', 503), RetryLater("service_unavailable")),
         (answer(b'{"ok":false,"error":"internal_error"}', 500), Unknown("internal_error")),
         (answer(b'{"ok":false,"error":"fatal_error"}'), Unknown("fatal_error")),
@@ -129,7 +132,7 @@ def test_every_answer_of_chat_post_message_has_its_outcome(reply: PlatformAnswer
         (answer(b"no_service", 404), NotSent("http_404")),
         (answer(b"channel_is_archived", 410), NotSent("http_410")),
         (answer(b"invalid_payload", 400), NotSent("http_400")),
-        (answer(b"", 429, retry_after="1"), RetryLater("ratelimited", after_s=1.0)),
+        (answer(b"", 429, retry_after="1"), RetryLater("ratelimited", after_s=1.0, limited=True)),
         (answer(b"rollup_error", 500), Unknown("http_500")),
         (answer(b"<html>"), Unknown("answer_not_understood")),
     ],
@@ -185,3 +188,26 @@ def test_the_client_is_told_which_addresses_others_chose() -> None:
     assert isinstance(refused, NotSent)
     assert refused.reason == "address_not_allowed"
     assert "response_url_hosts" in refused.detail
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500, 503])
+def test_what_slacks_own_sdk_waits_for_pauses_what_was_counted(status: int) -> None:
+    """Law: their handler of rate limits and we take the same answers for one."""
+    theirs = RateLimitErrorRetryHandler().can_retry(
+        state=RetryState(),
+        request=HttpRequest(method="POST", url="https://slack.com/api/chat.postMessage", headers={}),
+        response=HttpResponse(status_code=status, headers={"Retry-After": ["3"]}),
+    )
+    outcome = send(ScriptedPlatform(answer(b'{"ok":false,"error":"?"}', status, retry_after="3")), POST)
+    assert (isinstance(outcome, RetryLater) and outcome.limited) is theirs
+
+
+def test_posts_are_counted_by_channel_and_response_urls_by_nobody() -> None:
+    account = msgspec.structs.replace(ACCOUNT, channel_posts_per_s=2.5, channel_posts_burst=7)
+    assert SLACK.scopes(POST, account) == (Scope("chat.postMessage", "C1", rate_per_s=2.5, burst=7),)
+    assert SLACK.scopes(HOOK, account) == ()
+
+
+def test_the_default_is_slacks_own_rate() -> None:
+    """https://docs.slack.dev/apis/web-api/rate-limits: one message a second for each channel."""
+    assert [scope.rate_per_s for scope in SLACK.scopes(POST, ACCOUNT)] == [1.0]

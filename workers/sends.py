@@ -1,0 +1,168 @@
+"""Outbox rows in the hands of this worker: taken from the ledger, being sent, their ends on the way back.
+
+Rules:
+
+- A row is in one pair of hands: while its end is not written, nobody here takes it again.
+- An end is written until PostgreSQL takes it, also when the job that brought it is cut off meanwhile.
+- A row that the ledger says this process is sending, and that it knows nothing of, has certainly not been sent: the
+  answer to its taking was lost.  The job that carries it takes it again if it still runs here; else it is given back,
+  because its conversation would wait for it as long as this process lives.
+- Rows that wait without a job that carries them are mended (``outbox.sql``): no function of ours leaves any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import gevent
+import msgspec
+from gevent import Greenlet
+from psycopg2.extensions import cursor as Cursor
+
+from gateway import telemetry
+from gateway.domain.errors import StoreRefused, StoreUnavailable, TryLater
+from gateway.replies.strays import Strays
+from gateway.settings.store import StoreSettings
+from gateway.store.batcher import Batcher
+from gateway.store.ledger import outbox
+from gateway.store.ledger.asking import finish_and_ask
+from gateway.store.ledger.ledger import FollowUps
+from gateway.store.ledger.outbox import Finish, Taking
+from gateway.store.ledger.process import Process
+from gateway.store.postgres import Database
+from gateway.supervision import Supervisor
+
+__all__ = ["Sends"]
+
+#: Seconds between two tries of writing an end.
+_PAUSE_S = 0.25
+#: Reason of an end whose own words PostgreSQL refused.
+_UNWRITABLE = "unwritable"
+#: Waiting rows that one look for those without a carrier goes through.
+_MEND_ROWS_MAX = 500
+
+
+class Sends:
+    """The rows, and the two statements about them, each for many greenlets at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        process: Callable[[], Process],
+        settings: StoreSettings,
+        *,
+        look_every_s: float,
+        follow_ups: FollowUps | None = None,
+    ) -> None:
+        """*look_every_s*: seconds between two looks for strays, and for rows without a carrier."""
+        self._database = database
+        self._process = process
+        self._look_every_s = look_every_s
+        self._follow_ups = follow_ups
+        self._held: set[int] = set()
+        rows_max, waiting_max = settings.batch_rows_max, settings.batch_waiting_max
+        self._takes: Batcher[int, Taking] = Batcher(
+            "take", database, self._take, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
+        )
+        self._finishes: Batcher[Finish, bool] = Batcher(
+            "finish", database, self._finish, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
+        )
+        self._strays = Strays(
+            lambda: database.run(lambda cursor: outbox.owned(cursor, process())),
+            self,
+            self._give_back,
+            every_s=look_every_s,
+        )
+        self._mend_behind: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sends of {len(self._held)} rows>"
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, outbox_id: object) -> bool:
+        """Whether this process knows that it has the row."""
+        return outbox_id in self._held
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Have it looked after what was lost on its way."""
+        supervisor.add("strays", self._strays.watch_forever)
+        supervisor.add("mend", self._mend_forever)
+
+    def take(self, outbox_id: int) -> Taking:
+        """Take the row, to be sent now if it was ``taken``; it is to be ended then.
+
+        :raises TryLater: PostgreSQL does not answer, or has too much to do; perhaps it was taken all the same.
+        """
+        if outbox_id in self._held:
+            return Taking("elsewhere")
+        self._held.add(outbox_id)
+        taken = False
+        try:
+            taking = self._takes.submit(outbox_id)
+            taken = taking.found == "taken"
+            return taking
+        finally:
+            if not taken:
+                self._held.discard(outbox_id)
+
+    def end(self, finish: Finish) -> bool:
+        """Write what became of a row; return whether it was still this process's.  Waits for as long as that takes."""
+        return bool(self.put(finish).get())
+
+    def put(self, finish: Finish) -> Greenlet[[Finish], bool]:
+        """Do the same behind the caller's back."""
+        return gevent.spawn(self._write, finish)
+
+    def _write(self, finish: Finish) -> bool:
+        while True:
+            try:
+                ours = self._finishes.submit(finish)
+            except TryLater:
+                gevent.sleep(_PAUSE_S)
+            except StoreRefused:
+                if finish.reason == _UNWRITABLE:
+                    raise
+                # A platform's words may be none that can be kept.  The end must be: a row without one would look as if
+                # it had never been sent, and go out again.
+                finish = msgspec.structs.replace(finish, reason=_UNWRITABLE, detail="", platform_id="")
+            else:
+                # Not after a crash: what may have been sent must not be taken again as if it had not.
+                self._held.discard(finish.outbox_id)
+                return ours
+
+    def _take(self, cursor: Cursor, batch: Sequence[int]) -> list[Taking]:
+        found = outbox.take(cursor, self._process(), batch)
+        if taken := sum(taking.found == "taken" for taking in found):
+            telemetry.event("outbox.claimed", rows=taken)
+        return found
+
+    def _finish(self, cursor: Cursor, batch: Sequence[Finish]) -> list[bool]:
+        follow_ups = self._follow_ups
+        if follow_ups is None or not follow_ups.follow_sends:
+            return outbox.finish(cursor, self._process(), batch)
+        written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
+        follow_ups.asked(*asked)
+        return written
+
+    def _give_back(self, outbox_ids: Sequence[int]) -> None:
+        # In our hands until it is written: a job that took one now would send it while it is given to others.
+        self._held.update(outbox_ids)
+        for outbox_id in outbox_ids:
+            self.put(Finish(outbox_id, "wait", reason="claim_lost"))
+
+    def _mend_forever(self) -> None:
+        while True:
+            gevent.sleep(self._look_every_s)
+            try:
+                self._mend()
+            except StoreUnavailable:
+                continue
+
+    def _mend(self) -> None:
+        mended = self._database.run(lambda cursor: outbox.mend(cursor, self._mend_behind, _MEND_ROWS_MAX))
+        self._mend_behind = mended.behind
+        if mended.carried or mended.given_up:
+            telemetry.event("outbox.mended", carried=mended.carried, given_up=mended.given_up)
