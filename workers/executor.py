@@ -93,7 +93,10 @@ class Executor:
         except TimeLimit:
             limit_s = self.time_limit_s(handler)
             return self._failed(job, "time_limit", f"it took more than its time limit of {limit_s:g} s")
-        except Exception as error:
+        except Stopped:
+            raise
+        except BaseException as error:
+            # Not only an ``Exception``: a forgotten ``gevent.Timeout`` and ``sys.exit`` are a handler's faults too.
             return self._crashed(job, error)
 
     def _context(self, job: Job, ends_at: float) -> Context:
@@ -107,7 +110,7 @@ class Executor:
         detail = f"expected its handler to return Done, Retry, Snooze or Bury, got {type(outcome).__name__}"
         return self._failed(job, "bad_outcome", detail)
 
-    def _crashed(self, job: Job, error: Exception) -> Retry:
+    def _crashed(self, job: Job, error: BaseException) -> Retry:
         reason = error.reason if isinstance(error, SwitchboardError) else type(error).__name__
         telemetry.event(
             "job.crashed",
