@@ -32,6 +32,7 @@ from gateway.intake.accept import Intake
 from gateway.jobs.admin import JobAdmin, Tellers
 from gateway.jobs.follow_ups import JobFollowUps
 from gateway.jobs.jobs import Jobs
+from gateway.jobs.pushes import Pushes
 from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
@@ -82,12 +83,13 @@ class Gateway:
         self._signals = Signals(settings.store, audience="gateways", on_hint=self._hear)
         self._job_hints = JobHints(settings.store, settings.jobs.hints_per_partition_max)
         self.jobs = Jobs(self._database, settings.jobs, self._job_hints)
+        self.pushes = Pushes(self._database, self.jobs, self._signals)
         self._ledger = Ledger(
             self._database,
             settings.store,
             settings.lanes,
             lambda: self.owner.process,
-            follow_ups=JobFollowUps(Webhooks(settings.webhooks), self.jobs),
+            follow_ups=JobFollowUps(Webhooks(settings.webhooks), self.jobs, self.pushes),
         )
         self._circuits = Circuits(
             self.rpc,

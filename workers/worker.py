@@ -19,6 +19,7 @@ from gateway.domain.hint import Hint, PartitionsFree
 from gateway.domain.resilience.health import Change
 from gateway.jobs.follow_ups import JobFollowUps
 from gateway.jobs.jobs import Jobs
+from gateway.jobs.pushes import Pushes
 from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.owner import Owner
 from gateway.replies.limits import Limits
@@ -66,7 +67,9 @@ class Worker:
         )
         self._job_hints = JobHints(settings.store, settings.jobs.hints_per_partition_max)
         self.jobs = Jobs(self._database, settings.jobs, self._job_hints)
-        follow_ups = JobFollowUps(Webhooks(settings.webhooks), self.jobs)
+        follow_ups = JobFollowUps(
+            Webhooks(settings.webhooks), self.jobs, Pushes(self._database, self.jobs, self._signals)
+        )
         self._sends = Sends(
             self._database,
             lambda: self.owner.process,

@@ -62,7 +62,7 @@ def decode_reply(body: bytes, bounds: AssistantSettings) -> Reply:
     said = decode_json(body, _decoder, "reply")
     _check_object(said.state, "state", bounds.state_bytes_max, bounds.nesting_max)
     _check_object(said.memory, "memory", bounds.memory_bytes_max, bounds.nesting_max)
-    return Reply(said.parts, said.state, said.memory, said.end, said.locale)
+    return Reply(said.parts, said.state, said.memory, said.end, said.locale, said.timers)
 
 
 def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:

@@ -136,6 +136,13 @@ class Channel(Protocol[A_contra]):
         """Return *reply* in the platform's own form, degraded to the best equivalent where it must be."""
         ...
 
+    def unasked(self, surface: Surface, address: Address) -> tuple[Surface, Address] | None:
+        """Return where a message goes that answers nothing, in a conversation whose last turn came from *address*.
+
+        None: this surface has no way for one.
+        """
+        ...
+
     def accepted(self, receipts: Sequence[Receipt]) -> Response:
         """Return the 2xx that accepts a delivery whose reply comes later."""
         ...

@@ -27,12 +27,17 @@ __all__ = [
     "Speech",
     "Suggestions",
     "Text",
+    "Timer",
     "Url",
 ]
 
 #: Parts of one reply.
 PARTS_MAX = 50
 TEXT_CHARS_MAX = 40_000
+#: Timers that one reply sets or stops.
+TIMERS_MAX = 20
+#: Seconds after which a timer is due at the latest: 31 days.
+TIMER_S_MAX = 2_678_400
 
 ShortText = Annotated[str, Meta(max_length=500)]
 LongText = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
@@ -132,6 +137,18 @@ class Suggestions(msgspec.Struct, frozen=True, tag="suggestions", omit_defaults=
 Part = Text | Speech | Image | Audio | File | Card | List | Buttons | Suggestions
 
 
+class Timer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message that comes later by itself: ``parts``, ``after_s`` seconds after the reply.
+
+    In a conversation there is one timer of a ``name``: a later one takes its place, and one without ``after_s`` only
+    stops it.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    after_s: Annotated[float, Meta(ge=0, le=TIMER_S_MAX)] | None = None
+    parts: Annotated[tuple[Part, ...], Meta(max_length=PARTS_MAX)] = ()
+
+
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """A whole answer.
 
@@ -144,3 +161,4 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     memory: dict[str, Any] | UnsetType | None = UNSET
     end: bool = False
     locale: Annotated[str, Meta(max_length=35)] = ""
+    timers: Annotated[tuple[Timer, ...], Meta(max_length=TIMERS_MAX)] = ()

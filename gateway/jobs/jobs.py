@@ -22,7 +22,7 @@ import gevent
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.errors import Overloaded
-from gateway.domain.job import Draft, Enqueued
+from gateway.domain.job import Draft, Enqueued, partition_of
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.backlog import Backlog
 from gateway.jobs.drafts import checked, draft, due_at
@@ -171,6 +171,10 @@ class Jobs:
                 told.setdefault((done.partition, asked.priority), []).append(done.job_id)
         for (partition, priority), ids in told.items():
             self._hints.publish(partition, priority, ids)
+
+    def tell(self, lane: str, priority: Priority, ids: Sequence[int]) -> None:
+        """Tell the owner of a lane's partition of committed jobs that the ledger's own functions wrote.  Never waits."""
+        self._hints.publish(partition_of(lane), priority, ids)
 
     def checked(self, asked: Draft) -> Draft:
         """Return the draft as the ledger takes it, its payload encoded.

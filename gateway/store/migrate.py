@@ -33,6 +33,7 @@ FUNCTIONS = (
     "job_partitions",
     "schedules",
     "outbox",
+    "push",
     "job_admin",
     "processes",
     "accept_parts",
@@ -40,6 +41,7 @@ FUNCTIONS = (
     "settle",
     "transcripts",
     "forget",
+    "erase",
 )
 #: "SWBM" as a number: the advisory lock of migrations in a database that others may use as well.
 LOCK_KEY = 0x5357424D

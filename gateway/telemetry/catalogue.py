@@ -231,6 +231,12 @@ _EVENTS = (
         "limits.alone", "warning", "Redis is away: sends go by this process's own share of the rates", ("reason",)
     ),
     Event("dedupe.pruned", "debug", "dedupe keys were forgotten by age", ("channel", "rows")),
+    Event(
+        "message.pushed",
+        "debug",
+        "a message that answers nothing was written to its conversation; or had been (again)",
+        ("channel", "account", "outcome"),
+    ),
     # Webhooks
     Event(
         "webhook.told",
@@ -299,6 +305,7 @@ _EVENTS = (
         ("schedule", "outcome", "late_s"),
     ),
     Event("schedule.failed", "error", "a schedule's job cannot be asked for as configured", ("schedule", "reason")),
+    Event("user.erased", "info", "what a user left behind was removed", ("channel", "account", "turns")),
     Event("rows.forgotten", "debug", "rows of a kind were deleted for their age", ("kind", "rows")),
     # Partitions of jobs
     Event("partitions.taken", "info", "this worker owns more partitions of jobs", ("partitions", "owned")),

@@ -13,6 +13,7 @@ from gateway.domain.job import Job, JobEnd
 from gateway.domain.turn import OutboxDraft
 from gateway.jobs.follow_ups import JobFollowUps
 from gateway.jobs.jobs import Jobs
+from gateway.jobs.pushes import Pushes
 from gateway.jobs.webhooks import Webhooks
 from gateway.settings.jobs import JobSettings
 from gateway.settings.lanes import LaneSettings
@@ -23,6 +24,7 @@ from gateway.store.ledger.asking import settle_and_ask
 from gateway.store.ledger.ledger import Ledger
 from gateway.store.ledger.outbox import Finish
 from gateway.store.postgres import Database
+from gateway.store.signals import Signals
 from tests.support.actor import Actor
 
 NOW = 1_700_000_000.0
@@ -37,7 +39,10 @@ class Desk:
 
     def __init__(self, url: str, store: StoreSettings, database: Database, told: Webhooks) -> None:
         self.actor = Actor(url)
-        self.follow_ups = JobFollowUps(told, Jobs(database, JobSettings(), JobHints(store, 100)))
+        jobs = Jobs(database, JobSettings(), JobHints(store, 100))
+        self.signals = Signals(store, audience="gateways", on_hint=lambda _: None)
+        pushes = Pushes(database, jobs, self.signals)
+        self.follow_ups = JobFollowUps(told, jobs, pushes, wall_clock=lambda: NOW)
         self.ledger = Ledger(
             database, store, LaneSettings(), lambda: self.actor.process, follow_ups=self.follow_ups
         )

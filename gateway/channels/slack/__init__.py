@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.channels.base import Parsed, PlatformClient, Receipt, Rendered
-from gateway.channels.slack import answers
+from gateway.channels.slack import answers, place
 from gateway.channels.slack.parse import parse
 from gateway.channels.slack.render import render
 from gateway.channels.slack.send import scopes, send
@@ -42,6 +42,9 @@ class SlackChannel:
 
     def render(self, reply: Reply, surface: Surface, address: Address, account: SlackAccount) -> Rendered:
         return render(reply, surface, address)
+
+    def unasked(self, surface: Surface, address: Address) -> tuple[Surface, Address] | None:
+        return place.unasked(address)
 
     def accepted(self, receipts: Sequence[Receipt]) -> Response:
         return answers.EMPTY

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
-from gateway.domain.message import Address, Sender
+from gateway.channels.slack.surfaces import EVENT
+from gateway.domain.message import Address, Sender, Surface
 from gateway.domain.text import clean
 
-__all__ = ["address", "conversation_key", "message_key", "sender", "sent_at"]
+__all__ = ["address", "conversation_key", "message_key", "sender", "sent_at", "unasked"]
 
 _TIMESTAMP = re.compile(r"\d{1,12}(\.\d{1,9})?")
 
@@ -40,3 +41,12 @@ def sender(team: str, user: str, name: str | None = None, locale: str | None = N
 def sent_at(ts: str | None) -> float | None:
     """Return a Slack timestamp as Unix seconds, or None: ``float`` alone would take ``nan``."""
     return float(ts) if ts and _TIMESTAMP.fullmatch(ts) else None
+
+
+def unasked(address: Address) -> tuple[Surface, Address]:
+    """Return where a message goes that answers nothing: into the channel, whatever the last delivery was.
+
+    A ``response_url`` is for what answers its delivery, and is void after 30 minutes.
+    https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+    """
+    return EVENT, {name: value for name, value in address.items() if name not in {"response_url", "visibility"}}

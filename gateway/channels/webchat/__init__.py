@@ -9,7 +9,7 @@ from typing import Any
 from gateway.channels.base import Parsed, PlatformClient, Receipt, Rendered
 from gateway.channels.webchat.parse import parse
 from gateway.channels.webchat.render import render
-from gateway.channels.webchat.surfaces import SURFACES
+from gateway.channels.webchat.surfaces import MESSAGE, SURFACES
 from gateway.channels.webchat.verify import verify
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
@@ -41,6 +41,10 @@ class WebchatChannel:
 
     def render(self, reply: Reply, surface: Surface, address: Address, account: WebchatAccount) -> Rendered:
         return render(reply, surface, address)
+
+    def unasked(self, surface: Surface, address: Address) -> tuple[Surface, Address] | None:
+        # No message of the page's own is answered.
+        return MESSAGE, {}
 
     def accepted(self, receipts: Sequence[Receipt]) -> Response:
         if not receipts:

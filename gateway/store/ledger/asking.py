@@ -12,20 +12,29 @@ import msgspec
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.job import Draft, Enqueued
-from gateway.store.ledger import jobs, outbox, settle
+from gateway.store.ledger import jobs, outbox, push, settle
 from gateway.store.ledger.outbox import Finish
 from gateway.store.ledger.process import Process
+from gateway.store.ledger.push import Cancelled
 from gateway.store.ledger.settle import Settled, Settling
 
-__all__ = ["Asked", "SentMessage", "finish_and_ask", "settle_and_ask"]
+__all__ = ["Asked", "Following", "SentMessage", "finish_and_ask", "settle_and_ask"]
 
 _SENT = (
     "SELECT id, conversation_id, turn_id, channel, account, platform_id, trace_id FROM outbox"
     " WHERE id = ANY (%s::bigint[]) AND state = 'sent' ORDER BY id"
 )
 
-#: Jobs that were asked for, and what was asked: for those who tell workers once it is committed.
-Asked = tuple[list[Enqueued], list[Draft]]
+#: Jobs that were asked for, what was asked, and jobs that are no more: for those who tell workers once it is committed.
+Asked = tuple[list[Enqueued], list[Draft], list[Cancelled]]
+
+
+class Following(msgspec.Struct, frozen=True):
+    """What follows of the end of a turn."""
+
+    drafts: Sequence[Draft] = ()
+    #: Unique keys whose unfinished jobs are forgotten, before the drafts are written.
+    cancels: Sequence[str] = ()
 
 
 class SentMessage(msgspec.Struct, frozen=True):
@@ -41,15 +50,18 @@ class SentMessage(msgspec.Struct, frozen=True):
 
 
 def settle_and_ask(
-    cursor: Cursor, process: Process, batch: Sequence[Settling], follow_ups: Sequence[Sequence[Draft]]
+    cursor: Cursor, process: Process, batch: Sequence[Settling], follow_ups: Sequence[Following | None]
 ) -> tuple[list[Settled], Asked]:
     """Settle turns, and ask for what follows of each that is settled here and now."""
     cursor.execute("BEGIN")
     settled = settle.settle(cursor, process, batch)
-    drafts = [draft for each, asked in zip(settled, follow_ups, strict=True) if each.fresh for draft in asked]
+    following = [asked for each, asked in zip(settled, follow_ups, strict=True) if each.fresh and asked]
+    drafts = [draft for asked in following for draft in asked.drafts]
+    cancels = [key for asked in following for key in asked.cancels]
+    cancelled = push.cancel(cursor, cancels) if cancels else []
     enqueued = jobs.enqueue(cursor, drafts) if drafts else []
     cursor.execute("COMMIT")
-    return settled, (enqueued, drafts)
+    return settled, (enqueued, drafts, cancelled)
 
 
 def finish_and_ask(
@@ -68,4 +80,4 @@ def finish_and_ask(
         drafts = follow_ups([SentMessage(*row) for row in cursor.fetchall()])
     enqueued = jobs.enqueue(cursor, drafts) if drafts else []
     cursor.execute("COMMIT")
-    return written, (enqueued, drafts)
+    return written, (enqueued, drafts, [])

@@ -20,9 +20,10 @@ from gateway.store.batcher import Batcher
 from gateway.store.ledger import accept, deliveries, heads, outbox, results, settle
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.arrange import Arrival
-from gateway.store.ledger.asking import SentMessage, finish_and_ask, settle_and_ask
+from gateway.store.ledger.asking import Following, SentMessage, finish_and_ask, settle_and_ask
 from gateway.store.ledger.outbox import Finish
 from gateway.store.ledger.process import Process
+from gateway.store.ledger.push import Cancelled
 from gateway.store.ledger.results import Result
 from gateway.store.ledger.settle import Settled, Settling
 from gateway.store.postgres import Database
@@ -38,7 +39,7 @@ class FollowUps(Protocol):
         """Whether anything follows of what is sent."""
         ...
 
-    def of_turn(self, settlement: Settlement) -> Sequence[Draft]:
+    def of_turn(self, settlement: Settlement) -> Following | None:
         """Return what follows of the end of a turn."""
         ...
 
@@ -46,8 +47,10 @@ class FollowUps(Protocol):
         """Return what follows of messages that were sent."""
         ...
 
-    def asked(self, enqueued: Sequence[Enqueued], drafts: Sequence[Draft]) -> None:
-        """Hear that they were asked for, and committed."""
+    def asked(
+        self, enqueued: Sequence[Enqueued], drafts: Sequence[Draft], cancelled: Sequence[Cancelled]
+    ) -> None:
+        """Hear that they were asked for, that others are no more, and that it is committed."""
         ...
 
 

@@ -93,8 +93,8 @@ def _outbox_arrays(batch: Sequence[Settling]) -> tuple[list[Any], ...]:
 
 
 def _shown(reply: Reply) -> Reply:
-    """Return the reply without state and memory, which have columns of their own."""
-    if reply.state is UNSET and reply.memory is UNSET:
+    """Return the reply without state and memory, which have columns of their own, and timers, which are jobs."""
+    if reply.state is UNSET and reply.memory is UNSET and not reply.timers:
         return reply
     return Reply(parts=reply.parts, end=reply.end, locale=reply.locale)
 
