@@ -22,7 +22,7 @@ import msgspec
 from gateway import telemetry
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import SwitchboardError
-from gateway.domain.job import Bury, Done, Job, JobEnd, JobOutcome, Retry
+from gateway.domain.job import Bury, Job, JobEnd, JobOutcome, Retry
 from gateway.jobs.endings import ending
 from gateway.settings.jobs import JobSettings
 from workers.context import Context, Tools
@@ -70,13 +70,7 @@ class Executor:
         """
         handler = self._handlers.get(job.kind)
         attempts_max = (handler.attempts_max if handler else 0) or self._settings.attempts_max
-        outcome = self._perform(handler, job, ends_at)
-        try:
-            return self._ending(job, outcome, attempts_max)
-        except TypeError as error:
-            return self._ending(
-                job, Bury("bad_result", f"expected a result that can be JSON: {error}"), attempts_max
-            )
+        return self._ending(job, self._perform(handler, job, ends_at), attempts_max)
 
     def _perform(self, handler: Handler | None, job: Job, ends_at: float) -> JobOutcome:
         if handler is None:
@@ -103,8 +97,6 @@ class Executor:
         return Context(job, Deadline(ends_at), self._tools, self._report)
 
     def _checked(self, outcome: object, job: Job) -> JobOutcome:
-        if isinstance(outcome, Done) and outcome.then:
-            return Done(outcome.result, tuple(map(self._tools.jobs.checked, outcome.then)))
         if isinstance(outcome, JobOutcome):
             return outcome
         detail = f"expected its handler to return Done, Retry, Snooze or Bury, got {type(outcome).__name__}"

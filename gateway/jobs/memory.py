@@ -242,7 +242,7 @@ class MemoryJobs:
         )
         try:
             outcome: object = handler.perform(context, payload)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = error.reason if isinstance(error, SwitchboardError) else type(error).__name__
             return Retry(reason, f"its handler raised {type(error).__name__}")
         if isinstance(outcome, JobOutcome):
