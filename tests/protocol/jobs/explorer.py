@@ -12,7 +12,7 @@ from tests.protocol.jobs.rules import Rules
 from tests.protocol.jobs.trace import told
 from tests.protocol.search import Explored, Model, search
 
-__all__ = ["explore"]
+__all__ = ["explore", "successors"]
 
 #: Steps that nobody may count on: clients, operators, and bad luck.
 _WORLD: Final = frozenset(
@@ -27,7 +27,7 @@ def explore(bounds: Bounds, rules: Rules) -> Explored:
     return search(
         Model(
             initial(bounds),
-            lambda state: _successors(state, world),
+            lambda state: successors(state, world),
             lambda before, event, after: broken_by(before, event, after, world),
             at_rest,
             ENDS,
@@ -38,7 +38,7 @@ def explore(bounds: Bounds, rules: Rules) -> Explored:
     )
 
 
-def _successors(state: State, world: World) -> Iterator[Step]:
+def successors(state: State, world: World) -> Iterator[Step]:
     """Every step that anybody may take next."""
     yield from ledger.steps(state, world)
     for index, process in enumerate(state.processes):
