@@ -73,18 +73,20 @@ def test_a_worker_stands_still_with_a_claimed_reply(stack: Stack) -> None:
     """A row that was claimed and not yet sent when the lease ran out is not sent any more: by then the others have
     called its fate unknown, and the user may be told by hand.
 
-    Fails when the executor does not ask whether it may still send: the row is posted after it was given up.
+    Fails when the handler does not ask whether it may still send: the row is posted after it was given up.
     """
     said, behind = word(), word()
     [worker] = stack.workers()
     blocker = psycopg2.connect(stack.ledger.url)
     try:
+        worker.pause()
+        stack.slack.event(said, channel="P3").send(stack.alive().port)
+        [row] = stack.ledger.wait_outbox(said, "pending")
         with blocker.cursor() as cursor:
-            # Claiming asks for this row first: the claim stops where PostgreSQL has it, and the worker waits.
-            cursor.execute("SELECT 1 FROM processes WHERE kind = 'worker' AND beat IS NOT NULL FOR UPDATE")
-            stack.slack.event(said, channel="P3").send(stack.alive().port)
-            stack.ledger.wait_outbox(said, "pending")
-            until("a claim that waits", lambda: stack.ledger.waiting_for_locks("outbox_claim"))
+            # Taking asks for this row: it stops where PostgreSQL has it, and the worker waits.
+            cursor.execute("SELECT 1 FROM outbox WHERE id = %s FOR UPDATE", (row["id"],))
+            worker.resume()
+            until("a taking that waits", lambda: stack.ledger.waiting_for_locks("outbox_take"))
             worker.pause()
             blocker.rollback()
         stack.ledger.wait_outbox(said, "unknown")
