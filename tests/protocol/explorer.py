@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.protocol import accept, faults, lane, outbox, ownership
-from tests.protocol.model import Bounds, State, Step, World, initial
+from tests.protocol.model import Bounds, Event, State, Step, World, initial
 from tests.protocol.properties import ENDS, at_rest, broken_by
 from tests.protocol.rules import Rules
 from tests.protocol.search import Explored, Model, search
@@ -22,7 +22,7 @@ _WORLD: Final = frozenset(
 )
 
 
-def explore(bounds: Bounds, rules: Rules) -> Explored:
+def explore(bounds: Bounds, rules: Rules) -> Explored[Event, State]:
     """Visit every reachable state, or stop at the first broken promise."""
     world = World(bounds, rules)
     return search(

@@ -41,28 +41,33 @@ class Model(NamedTuple, Generic[E, S]):
     states_max: int
 
 
-class Violation(NamedTuple):
+class Violation(NamedTuple, Generic[E, S]):
     """A broken promise, and the shortest run that breaks it."""
 
     promise: str
-    kinds: tuple[str, ...]  # of its events, in order
+    run: _Run[E, S]
     story: str
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its events, in order."""
+        return tuple(event.kind for event, _ in self.run)
 
     def __str__(self) -> str:
         """Tell the run step by step, with the ledger after each."""
         return f"broken: {self.promise}\n{self.story}"
 
 
-class Explored(NamedTuple):
+class Explored(NamedTuple, Generic[E, S]):
     """What a search found."""
 
     states: int
     steps: int
     kinds: frozenset[str]  # of the steps taken
-    violation: Violation | None
+    violation: Violation[E, S] | None
 
 
-def search(model: Model[E, S]) -> Explored:
+def search(model: Model[E, S]) -> Explored[E, S]:
     """Visit every reachable state, or stop at the first broken promise."""
     numbers: dict[S, int] = {model.start: 0}
     states: list[S] = [model.start]
@@ -99,8 +104,8 @@ def search(model: Model[E, S]) -> Explored:
     return Explored(len(states), steps, frozenset(kinds), stranded)
 
 
-def _violation(model: Model[E, S], promise: str, run: _Run[E, S]) -> Violation:
-    return Violation(promise, tuple(event.kind for event, _ in run), model.told(model.start, run))
+def _violation(model: Model[E, S], promise: str, run: _Run[E, S]) -> Violation[E, S]:
+    return Violation(promise, run, model.told(model.start, run))
 
 
 def _doomed(states: list[S], leads_from: list[list[int]], at_rest: Callable[[S], bool]) -> int | None:

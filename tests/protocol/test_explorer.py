@@ -8,6 +8,7 @@ import pytest
 
 from tests.protocol import properties as promised
 from tests.protocol.explorer import explore
+from tests.protocol.model import Event, State
 from tests.protocol.rules import RULE_NAMES, Rules, why, without
 from tests.protocol.scenarios import LARGE_SCENARIOS, SCENARIOS
 from tests.protocol.search import Explored
@@ -73,13 +74,13 @@ ONLY_WITHOUT_A_RULE: Final = {"accept.rolled_back", "settle.rolled_back", "suspe
 
 
 @pytest.fixture(scope="module")
-def explored() -> dict[str, Explored]:
+def explored() -> dict[str, Explored[Event, State]]:
     """Every small world, explored once under the whole protocol."""
     return {name: explore(bounds, Rules()) for name, bounds in SCENARIOS.items()}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_protocol_keeps_every_promise(scenario: str, explored: dict[str, Explored]) -> None:
+def test_the_protocol_keeps_every_promise(scenario: str, explored: dict[str, Explored[Event, State]]) -> None:
     """No reachable state of a small world breaks a promise, and from each one every turn and reply ends."""
     found = explored[scenario]
     print(f"{scenario}: {found.states} states, {found.steps} steps")
@@ -100,7 +101,7 @@ def test_every_rule_is_needed(rule: str) -> None:
     assert breach.step in violation.kinds
 
 
-def test_the_worlds_hold_every_kind_of_step(explored: dict[str, Explored]) -> None:
+def test_the_worlds_hold_every_kind_of_step(explored: dict[str, Explored[Event, State]]) -> None:
     """A promise kept because nothing happens is not kept: each kind of step is taken in some world."""
     taken = frozenset[str]().union(*(found.kinds for found in explored.values()))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.protocol.jobs import feed, ledger, ownership, work
-from tests.protocol.jobs.model import Bounds, State, Step, World, initial
+from tests.protocol.jobs.model import Bounds, Event, State, Step, World, initial
 from tests.protocol.jobs.properties import ENDS, at_rest, broken_by
 from tests.protocol.jobs.rules import Rules
 from tests.protocol.jobs.trace import told
@@ -21,7 +21,7 @@ _WORLD: Final = frozenset(
 )
 
 
-def explore(bounds: Bounds, rules: Rules) -> Explored:
+def explore(bounds: Bounds, rules: Rules) -> Explored[Event, State]:
     """Visit every reachable state, or stop at the first broken promise."""
     world = World(bounds, rules)
     return search(

@@ -23,6 +23,7 @@ from tests.protocol.jobs.model import (
     Look,
     Phase,
     State,
+    Step,
     World,
     initial,
 )
@@ -53,10 +54,10 @@ IN_MEMORY: Final = frozenset(
 )
 
 
-def schedule(world: World, seed: int, steps_max: int) -> list[tuple[Event, State]]:
+def schedule(world: World, seed: int, steps_max: int, begin: State | None = None) -> list[Step]:
     """Return a run of the model in which every step was drawn by lot."""
     draw = random.Random(seed)
-    state, run = initial(world.bounds), []
+    state, run = begin or initial(world.bounds), []
     for _ in range(steps_max):
         steps = list(successors(state, world))
         if not steps:

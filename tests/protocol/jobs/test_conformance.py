@@ -7,14 +7,23 @@ from typing import Final
 
 import pytest
 
-from tests.protocol.jobs.model import World
+from tests.protocol.jobs.explorer import explore
+from tests.protocol.jobs.model import Step, World
 from tests.protocol.jobs.replay import IN_MEMORY, Replay, schedule
-from tests.protocol.jobs.rules import Rules
+from tests.protocol.jobs.rules import Rules, without
 from tests.protocol.jobs.scenarios import SCENARIOS
+from tests.protocol.jobs.test_jobs_explorer import BREACHES
 from tests.protocol.jobs.trace import SENTENCES, told
 
 _STEPS_MAX: Final = 70
 _RUNS: Final = 6
+#: The model as the ledger is built.
+AS_BUILT: Final = replace(Rules(), suspect_is_marked=False)
+#: Rules that the ledger's functions keep; all others are a worker's.
+LEDGER_RULES: Final = (
+    "look_is_claimed", "settle_checks_fence", "settle_names_place", "snooze_takes_new_place", "new_owner_new_fence",
+    "death_frees_partition", "death_is_counted", "death_counts_heads", "death_counts_own_partition",
+)  # fmt: skip
 #: A transaction has its number and its places by one call.
 _WORLDS: Final = {name: bounds for name, bounds in SCENARIOS.items() if not bounds.numbers_apart}
 
@@ -44,18 +53,42 @@ def test_the_runs_hold_every_kind_of_step() -> None:
     assert SENTENCES.keys() - IN_MEMORY - taken == {"ask.place", "look.mark"}
 
 
+@pytest.mark.parametrize("rule", LEDGER_RULES)
+def test_the_ledger_keeps_every_rule_that_is_its_own(rule: str, database: str) -> None:
+    """Law: where the model without a rule goes wrong, the ledger does something else."""
+    world = World(SCENARIOS[BREACHES[rule].scenario], replace(without(rule), suspect_is_marked=False))
+    found = explore(*world).violation
+    assert found is not None, f"the explorer's own tests say what breaks without {rule}"
+    wrong = list(found.run)
+    # A run that ends where nothing good can come any more has not gone wrong yet.
+    runs = [wrong + schedule(world, seed, _STEPS_MAX, wrong[-1][1]) for seed in range(_RUNS)]
+
+    assert any(differs(database, world, run) for run in runs)
+
+
 def replayed(scenario: str, database: str, seeds: range) -> None:
-    world = World(_WORLDS[scenario], replace(Rules(), suspect_is_marked=False))
+    world = World(_WORLDS[scenario], AS_BUILT)
     for seed in seeds:
-        run = schedule(world, seed, _STEPS_MAX)
-        replay = Replay(database, world)
-        start = replay.state
-        try:
-            for number, (event, state) in enumerate(run, 1):
-                try:
-                    replay.step(event, state)
-                except AssertionError as error:
-                    error.add_note(f"seed {seed}, at the last step of\n{told(start, tuple(run[:number]))}")
-                    raise
-        finally:
-            replay.close()
+        replay_run(database, world, schedule(world, seed, _STEPS_MAX))
+
+
+def differs(database: str, world: World, run: list[Step]) -> bool:
+    try:
+        replay_run(database, world, run)
+    except AssertionError:
+        return True
+    return False
+
+
+def replay_run(database: str, world: World, run: list[Step]) -> None:
+    replay = Replay(database, world)
+    start = replay.state
+    try:
+        for number, (event, state) in enumerate(run, 1):
+            try:
+                replay.step(event, state)
+            except AssertionError as error:
+                error.add_note(f"at the last step of\n{told(start, tuple(run[:number]))}")
+                raise
+    finally:
+        replay.close()
