@@ -55,6 +55,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.web import probes
 from gateway.web.api.breakers import breaker_pages
 from gateway.web.api.jobs import job_pages
+from gateway.web.api.messages import message_pages
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
@@ -115,6 +116,7 @@ class Gateway:
         )
         tellers = Tellers(self._signals, self._job_hints)
         self.flask.register_blueprint(job_pages(JobAdmin(self._database, tellers), settings.api.tokens))
+        self.flask.register_blueprint(message_pages(self.pushes, settings.api.tokens))
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
         self._bench = Bench(settings.bench, KeyValues(self._database, settings.store))
         if settings.bench.enabled:

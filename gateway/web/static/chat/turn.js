@@ -32,6 +32,8 @@ export class TurnView {
 
   /** Show what the visitor said. */
   say(text, kind) {
+    // A message that answers nothing: the visitor said no word.
+    if (kind === "event") return;
     // Drawn once: a screen reader reads what is drawn again.
     if (text === this.#words) return;
     this.#words = text;
