@@ -51,11 +51,23 @@ class Ledger:
     """What the ledger says, asked over a connection of the benchmark's own."""
 
     def __init__(self, stores: Stores) -> None:
-        self._connection = psycopg2.connect(stores.postgres.url())
-        self._connection.autocommit = True
+        self._url = stores.postgres.url()
+        self._connection = self._connect()
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return what a statement answers with."""
+        """Return what a statement answers with; it is asked again if PostgreSQL was started anew meanwhile."""
+        try:
+            return self._rows(statement, values)
+        except psycopg2.OperationalError:
+            self._connection = self._connect()
+            return self._rows(statement, values)
+
+    def _connect(self) -> Any:
+        connection = psycopg2.connect(self._url)
+        connection.autocommit = True
+        return connection
+
+    def _rows(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
