@@ -101,9 +101,8 @@ class SeveralRedis(_Commands):
 
     def ping(self, **_: Any) -> bool:
         """Ask every master for a sign of life."""
-        masters = self._servers.topology.masters or {self._servers.topology.any()}
         ping = [(0, False, _Command(("PING",), {}))]
-        for answers in self._at_once(dict.fromkeys(masters, ping)).values():
+        for answers in self._at_once(dict.fromkeys(self._servers.topology.all(), ping)).values():
             if isinstance(answers[0], Exception):
                 raise answers[0]
         return True

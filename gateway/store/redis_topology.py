@@ -35,6 +35,8 @@ _PAUSE_S = 1.0
 _RENEW_S = 10.0
 #: Seconds for which a server that failed is left alone.
 _REST_S = 1.0
+#: Seconds for which it is not chosen where others would do as well.
+_AVOIDED_S = 30.0
 #: Servers asked at once: of those known, and of those that the settings name.
 _ASKED_MAX = 3
 
@@ -77,9 +79,13 @@ class Topology:
         self._firsts: list[int] = []
         #: Slots that have moved since: what a server said in answer to a command.
         self._moved: dict[int, Address] = {}
-        self._resting: dict[Address, float] = {}
+        self._failed_at: dict[Address, float] = {}
         self._looking: Greenlet[[], None] | None = None
+        #: Whether that look has begun, or waits until it is due.
+        self._under_way = False
         self._looked_at = self._renewed_at = float("-inf")
+        #: Why somebody did not say anything, last.
+        self._problem: Exception | None = None
         self.masters: frozenset[Address] = frozenset()
 
     def __repr__(self) -> str:
@@ -99,25 +105,34 @@ class Topology:
             raise redis.ConnectionError("Redis: no master has this slot")
         return self._ranges[place][2]
 
-    def any(self, favourite: Address | None = None) -> Address:
-        """Return *favourite* while it is a master that works, else some other one.
+    def all(self) -> frozenset[Address]:
+        """Return the masters, of which there is at least one.
 
-        :raises redis.ConnectionError: there is none, or nobody says.
+        :raises redis.ConnectionError: nobody says.
         """
         self._ready()
-        if favourite in self.masters and not self.rests(favourite):
+        return self.masters
+
+    def any(self, favourite: Address | None = None) -> Address:
+        """Return *favourite* while it is a master that works, else another one, and not soon one that has failed.
+
+        :raises redis.ConnectionError: nobody says.
+        """
+        self._ready()
+        working = [master for master in self.masters if master not in self._failed_at]
+        if favourite in working:
             return favourite
-        working = [master for master in self.masters if not self.rests(master)]
-        # If all rest, the one that is named fails at once.
-        return random.choice(working or [*self.masters])  # noqa: S311  # no secret is drawn
+        if working:
+            return random.choice(working)  # noqa: S311  # no secret is drawn
+        return min(self.masters, key=lambda master: self._failed_at[master])
 
     def rests(self, address: Address) -> bool:
         """Return whether it failed just now."""
-        return self._resting.get(address, 0.0) > time.monotonic()
+        return self._failed_at.get(address, float("-inf")) + _REST_S > time.monotonic()
 
     def failed(self, address: Address) -> None:
         """Leave *address* alone for a moment, and ask who stands in for it."""
-        self._resting[address] = time.monotonic() + _REST_S
+        self._failed_at[address] = time.monotonic()
         self.doubt()
 
     def moved(self, slot: int, address: Address) -> None:
@@ -127,8 +142,10 @@ class Topology:
 
     def doubt(self) -> None:
         """Look again, as soon as that is due."""
-        if self._looking is None and time.monotonic() >= self._looked_at + _PAUSE_S:
-            self._looking = gevent.spawn(self._renew)
+        if self._looking is None:
+            wait_s = self._looked_at + _PAUSE_S - time.monotonic()
+            self._under_way = wait_s <= 0
+            self._looking = gevent.spawn_later(max(0.0, wait_s), self._renew)
 
     def renew(self) -> None:
         """Look again if the view is old."""
@@ -143,12 +160,14 @@ class Topology:
     def _ready(self) -> None:
         self.renew()
         if not self.masters:
-            if self._looking is not None:
-                self._looking.join(self._patience_s)
+            if self._looking is not None and self._under_way:
+                # A look ends by itself; this is only for a machine that is too busy for it.
+                self._looking.join(2 * self._patience_s)
             if not self.masters:
-                raise redis.ConnectionError("Redis: nobody says which servers there are")
+                raise redis.ConnectionError("Redis: nobody says which servers there are") from self._problem
 
     def _renew(self) -> None:
+        self._under_way = True
         try:
             views = self._ask()
             if views:
@@ -170,7 +189,8 @@ class Topology:
     def _answer(self, address: Address) -> View | None:
         try:
             view = self._look(address)
-        except (redis.RedisError, OSError):
+        except (redis.RedisError, OSError) as error:
+            self._problem = error
             return None
         return view if view.ranges else None
 
@@ -180,7 +200,11 @@ class Topology:
         self._moved = {}
         self._renewed_at = time.monotonic()
         self.masters = frozenset(master for _, _, master in self._ranges)
-        self._resting = {address: until for address, until in self._resting.items() if address in self.masters}
+        self._failed_at = {
+            address: failed_at
+            for address, failed_at in self._failed_at.items()
+            if address in self.masters and failed_at + _AVOIDED_S > self._renewed_at
+        }
         self._on_masters(self.masters)
 
 

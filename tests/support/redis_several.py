@@ -12,6 +12,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,10 @@ class Cluster:
                     return next(one for one in self.nodes if one.port == port)
         raise AssertionError("nobody has it")
 
+    def replicas_of(self, master: Node) -> list[Node]:
+        """Return who stands by for *master* now."""
+        return [node for node in self.nodes if _replication(node).get("master_port") == master.port]
+
     def _sees_all(self, node: Node) -> bool:
         if node.process.poll() is not None:
             return True
@@ -143,7 +148,7 @@ class Cluster:
         running = sum(one.process.poll() is None for one in self.nodes)
         # All of those that run, each as a master or as its replica, with the link between the two.
         seen = {server[1] for _, _, *servers in slots for server in servers}
-        link = (node.says("INFO", "replication") or {}).get("master_link_status", "up")
+        link = _replication(node).get("master_link_status", "up")
         return info.get("cluster_state") == "ok" and len(seen) >= running and link == "up"
 
     def _lines(self, node: Node) -> list[str]:
@@ -191,11 +196,10 @@ class Sentinels:
 
     @property
     def master(self) -> Node:
-        """The server that is the master by the word of a sentinel that runs."""
-        for sentinel in self.sentinels:
-            if found := sentinel.says("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE):
-                return next(server for server in self.servers if server.port == int(found[1]))
-        raise AssertionError("nobody says")
+        """The server that is the master by the word of most."""
+        said = [sentinel.says("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE) for sentinel in self.sentinels]
+        [(port, _)] = Counter(int(found[1]) for found in said if found).most_common(1)
+        return next(server for server in self.servers if server.port == port)
 
     def start(self) -> None:
         master, replica = self.servers
@@ -207,6 +211,17 @@ class Sentinels:
         for sentinel in self.sentinels:
             sentinel.process.wait_ready(time.monotonic() + GUARD_S)
         until("all to know each other", lambda: all(self._knows_all(one) for one in self.sentinels))
+
+    def until_whole(self) -> None:
+        """Return when there is one master, with a replica that follows it.
+
+        A master that comes back is told so here: sentinels would take ten seconds to do it.
+        """
+        master = self.master
+        [replica] = [server for server in self.servers if server is not master]
+        replica.client.execute_command("REPLICAOF", *master.address)
+        until("the sentinels to be whole", lambda: all(self._knows_all(one) for one in self.sentinels))
+        until("the replica to follow", lambda: _replication(replica).get("master_link_status") == "up")
 
     def _knows_all(self, sentinel: Node) -> bool:
         state = sentinel.says("SENTINEL MASTER", SERVICE, return_responses=True) or {}
@@ -240,6 +255,10 @@ def _stopped(nodes: list[Node]) -> Iterator[None]:
     finally:
         for node in nodes:
             node.stop()
+
+
+def _replication(node: Node) -> dict[str, Any]:
+    return dict(node.says("INFO", "replication") or {})
 
 
 def _server_options(folder: Path, port: int) -> dict[str, str]:
