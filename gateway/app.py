@@ -30,6 +30,7 @@ from gateway.domain.http import Request, Response, json_response
 from gateway.domain.resilience.health import Change
 from gateway.intake.accept import Intake
 from gateway.jobs.admin import JobAdmin, Tellers
+from gateway.jobs.erasure import Erasure
 from gateway.jobs.follow_ups import JobFollowUps
 from gateway.jobs.jobs import Jobs
 from gateway.jobs.pushes import Pushes
@@ -56,6 +57,7 @@ from gateway.web import probes
 from gateway.web.api.breakers import breaker_pages
 from gateway.web.api.jobs import job_pages
 from gateway.web.api.messages import message_pages
+from gateway.web.api.users import user_pages
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
@@ -117,6 +119,9 @@ class Gateway:
         tellers = Tellers(self._signals, self._job_hints)
         self.flask.register_blueprint(job_pages(JobAdmin(self._database, tellers), settings.api.tokens))
         self.flask.register_blueprint(message_pages(self.pushes, settings.api.tokens))
+        self.flask.register_blueprint(
+            user_pages(Erasure(self._database, self._job_hints), settings.api.tokens)
+        )
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
         self._bench = Bench(settings.bench, KeyValues(self._database, settings.store))
         if settings.bench.enabled:

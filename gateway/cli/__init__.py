@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "breakers": ("gateway.cli.breakers", "See and override circuit breakers: list, force, clear."),
     "jobs": ("gateway.cli.jobs", "See and steer workers' jobs: list, show, retry, drop, pause, resume."),
     "webhooks": ("gateway.cli.webhooks", "See where events are told: list, enable, disable."),
+    "users": ("gateway.cli.users", "Do what a person may ask: erase."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
     "routes": ("gateway.cli.routes", "Show every address that the gateway answers."),
     "worker": ("gateway.cli.worker", "Run workers, which send what is due in the outbox and run jobs."),
