@@ -111,17 +111,7 @@ class Gateway:
             self._database, self.owner, self.lanes, settings.lanes, orphaned=self._announcements.orphaned
         )
         self._hearing = Hearing(self._live, self._results, self._takeover, self.owner)
-        self.flask = flask.Flask("gateway.web")
-        self.flask.register_blueprint(chat_pages(settings, self._live, self._transcripts))
-        self.flask.register_blueprint(
-            breaker_pages(self._circuits, configured_endpoints(settings.assistants), settings.api.tokens)
-        )
-        tellers = Tellers(self._signals, self._job_hints)
-        self.flask.register_blueprint(job_pages(JobAdmin(self._database, tellers), settings.api.tokens))
-        self.flask.register_blueprint(message_pages(self.pushes, settings.api.tokens))
-        self.flask.register_blueprint(
-            user_pages(Erasure(self._database, self._job_hints), settings.api.tokens)
-        )
+        self.flask = self._pages()
         routes = [*hook_routes(self._build_door()), *self._operating_routes(metrics)]
         self._bench = Bench(settings.bench, KeyValues(self._database, settings.store))
         if settings.bench.enabled:
@@ -263,6 +253,21 @@ class Gateway:
 
     def _circuit_changed(self, endpoint: str, change: Change) -> None:
         self._circuits.changed(endpoint, change)
+
+    def _pages(self) -> flask.Flask:
+        """Return the pages that can wait for Flask: the chat, and what operators ask."""
+        settings, tokens = self.settings, self.settings.api.tokens
+        tellers = Tellers(self._signals, self._job_hints)
+        pages = flask.Flask("gateway.web")
+        for blueprint in (
+            chat_pages(settings, self._live, self._transcripts),
+            breaker_pages(self._circuits, configured_endpoints(settings.assistants), tokens),
+            job_pages(JobAdmin(self._database, tellers), tokens),
+            message_pages(self.pushes, tokens),
+            user_pages(Erasure(self._database, self._job_hints), tokens),
+        ):
+            pages.register_blueprint(blueprint)
+        return pages
 
     def _operating_routes(self, metrics: Metrics) -> list[Route]:
         health = Health(
