@@ -130,3 +130,11 @@ class LedgerView:
     def live_workers(self) -> int:
         """Return how many worker processes are alive in the ledger."""
         return len(self.rows("SELECT 1 FROM processes WHERE kind = 'worker' AND beat IS NOT NULL"))
+
+    def partition_owners(self) -> int:
+        """Return how many workers share the partitions of jobs; 0 while one has no owner."""
+        [found] = self.rows(
+            "SELECT count(DISTINCT owner_process) AS owners, bool_and(owner_process IS NOT NULL) AS all_owned"
+            " FROM job_partitions"
+        )
+        return int(found["owners"]) if found["all_owned"] else 0
