@@ -36,8 +36,10 @@ from workers.context import Tools
 from workers.engine import Engine
 from workers.janitor import Janitor
 from workers.job_census import JobCensus
+from workers.lane_runner import LaneRunner
 from workers.metrics_page import MetricsPage
 from workers.registry import Handler
+from workers.scheduler import Scheduler
 from workers.sends import Sends
 
 __all__ = ["Worker"]
@@ -96,6 +98,9 @@ class Worker:
             draw=random.random,
         )
         self._engine = Engine(self._database, self.owner, settings, handlers, tools, announce=self._announce)
+        self._lanes = LaneRunner(
+            settings, self._database, self.owner, self._rpc, self._signals, self.jobs, follow_ups=follow_ups
+        )
         self._supervisor = self._supervise()
 
     def run(self) -> int:
@@ -111,7 +116,8 @@ class Worker:
     def stop(self, deadline: float) -> None:
         """End by *deadline* (monotonic seconds), in the one order in which every job gets its end.
 
-        1. The engine: take no more, finish what runs, write the ends, give the partitions back.
+        1. The engine: take no more, finish what runs, write the ends, give the partitions back.  Beside it the lanes, if
+           it runs any: it ends their turns and frees them.
         2. Hints of jobs that those ends asked for.
         3. The children: no beat, look or hint runs from here on.
         4. Leave the ledger: what is still held is free at once, and the others are told.
@@ -119,7 +125,9 @@ class Worker:
 
         Safe twice, and if never started.
         """
+        lanes = gevent.spawn(self._lanes.stop, deadline)
         self._engine.stop(deadline)
+        lanes.join()
         self._job_hints.flush()
         self._supervisor.stop(deadline)
         # Without PostgreSQL this process will be found dead by its beat.
@@ -136,6 +144,7 @@ class Worker:
 
     def _declared_dead(self) -> None:
         self._engine.declared_dead()
+        self._lanes.drop()
 
     def _announce(self) -> None:
         self._signals.publish("workers", PartitionsFree())
@@ -149,15 +158,23 @@ class Worker:
 
     def _supervise(self) -> Supervisor:
         settings = self._settings
-        janitor = Janitor(self._database, self.owner, settings.lanes, CHANNELS)
+        janitor = Janitor(self.owner, settings.lanes)
         census = JobCensus(self._database, lambda: self.owner.process, settings.lanes.dead_after_s)
+        scheduler = Scheduler(
+            self._database,
+            self.jobs,
+            settings.schedules,
+            me=lambda: self.owner.process,
+            dead_after_s=settings.lanes.dead_after_s,
+        )
         supervisor = Supervisor()
         # The beat first: nothing can be taken before this process is in the ledger.
         supervisor.add("beat", self.owner.beat_forever)
         self._engine.supervise(supervisor)
+        supervisor.add("lanes", self._lanes.watch_forever)
         self._sends.supervise(supervisor)
         supervisor.add("bury", janitor.bury_forever)
-        supervisor.add("prune", janitor.prune_forever)
+        supervisor.add("schedules", scheduler.tick_forever)
         supervisor.add("census", census.count_forever)
         supervisor.add("backlog", self.jobs.backlog.watch_forever)
         supervisor.add("job_hints", self._job_hints.publish_forever)

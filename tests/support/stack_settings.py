@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.settings.schedules import PLATFORM_SCHEDULES
 from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET
 from tests.support.visitor import COOKIE_SECRET
 
@@ -29,6 +30,8 @@ _QUICK = {
     "jobs.share_every_s": 0.2,
     "outbox.backoff_base_s": 0.05,
     "server.probe_fresh_s": 0.05,
+    # No test is to depend on the minute at which it is run.
+    **{f"schedules.{name}.on": "false" for name in PLATFORM_SCHEDULES},
 }
 
 #: Posts a second to one channel by the account ``counted``.
