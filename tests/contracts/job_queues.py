@@ -127,22 +127,24 @@ class RealQueue(Queue):
         self.pool = Database(self._store, application="test")
         self.hints = JobHints(self._store, 1_000)
         self.jobs = Jobs(self.pool, self._settings, self.hints)
-        self._worker: Worker | None = None
+        self.workers: list[Worker] = []
 
     def now(self) -> float:
         return time.time()
 
-    def start(self) -> None:
-        """Have a worker that performs what there is and what comes."""
-        if self._worker is None:
-            settings = Settings(
-                home=Path("/nonexistent"), accounts={}, assistants={}, store=self._store, jobs=self._settings
-            )
-            self._worker = Worker(settings, Metrics(), self.handlers, label="contract")
-            self._worker._supervisor.start()
+    def start(self) -> Worker:
+        """Have one worker more, which performs what there is and what comes."""
+        settings = Settings(
+            home=Path("/nonexistent"), accounts={}, assistants={}, store=self._store, jobs=self._settings
+        )
+        worker = Worker(settings, Metrics(), self.handlers, label=f"contract {len(self.workers)}")
+        self.workers.append(worker)
+        worker._supervisor.start()
+        return worker
 
     def finish(self) -> None:
-        self.start()
+        if not self.workers:
+            self.start()
         until("all jobs to have ended", lambda: not self.one(_UNFINISHED))
 
     def one(self, statement: str, *values: object) -> Any:
@@ -157,7 +159,7 @@ class RealQueue(Queue):
         return self.pool.run(work)
 
     def close(self) -> None:
-        if self._worker is not None:
-            self._worker.stop(time.monotonic() + GUARD_S)
+        for worker in self.workers:
+            worker.stop(time.monotonic() + GUARD_S)
         self.hints.close()
         self.pool.close()
