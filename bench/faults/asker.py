@@ -1,8 +1,9 @@
 """The process that asks for the jobs of a kill campaign: ``python -m bench.faults.asker JOBS LANES RATE SEED``.
 
-It asks at a rate, in batches over random lanes, and prints at its end what was acknowledged, as one
-:class:`~bench.faults.checker.Asked`.  A statement whose fate nobody knows is asked for again under another number of
-tries: both may run, and the checker knows it.
+Some callers, each with lanes of its own, ask at a rate, in bursts: a batch over some of its lanes, and as soon as that
+is committed the next one over the same, while the others do likewise.  It prints at its end what was acknowledged, as
+one :class:`~bench.faults.checker.Asked`.  A statement whose fate nobody knows is asked for again under another number
+of tries: both may run, and the checker knows it.
 """
 
 from gevent import monkey
@@ -17,6 +18,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import gevent
 import msgspec
@@ -27,8 +29,9 @@ from bench.queue.records import Pause
 from gateway.domain.errors import TryLater
 from gateway.domain.job import Draft
 
-#: Jobs of one statement; it is written as a whole or not at all.
-BATCH_ROWS = 20
+CALLERS = 8
+#: Jobs of one statement, which is written as a whole or not at all; and statements of a burst.
+BATCH_ROWS, BURST = 20, 5
 #: Most jobs are short; one in twenty is long enough to be met by a kill.
 SHORT_S, LONG_S, LONG_SHARE = 0.02, 1.0, 0.05
 _AGAIN_S = 0.2
@@ -46,18 +49,35 @@ class Asker:
 
     def ask(self, jobs: int, rate: int) -> Asked:
         """Ask for *jobs* jobs at *rate* a second."""
-        began = time.monotonic()
-        for first in range(0, jobs, BATCH_ROWS):
-            wait_s = began + first / rate - time.monotonic()
-            if wait_s > 0:
-                gevent.sleep(wait_s)
-            self._ask_for(min(BATCH_ROWS, jobs - first))
+        callers = min(CALLERS, self._lanes)
+        calls = [
+            gevent.spawn(
+                self._call,
+                range(caller, self._lanes, callers),
+                len(range(caller, jobs, callers)),
+                rate / callers,
+            )
+            for caller in range(callers)
+        ]
+        gevent.joinall(calls, raise_error=True)
         self._enqueuer.close()
         return Asked(self._counts, frozenset(self._unclear))
 
-    def _ask_for(self, rows: int) -> None:
-        # No lane twice: asked for again, its first job would come behind the second one of the try before.
-        lanes = self._rng.sample(range(self._lanes), rows)
+    def _call(self, lanes: Sequence[int], jobs: int, rate: float) -> None:
+        began = time.monotonic()
+        rows = min(BATCH_ROWS, len(lanes))
+        some: Sequence[int] = ()
+        for number, first in enumerate(range(0, jobs, rows)):
+            if number % BURST == 0:
+                # No lane twice in a batch: asked for again, its first job would come behind the second one of the try
+                # before.
+                some = self._rng.sample(lanes, rows)
+                wait_s = began + first / rate - time.monotonic()
+                if wait_s > 0:
+                    gevent.sleep(wait_s)
+            self._ask_for(some[: jobs - first])
+
+    def _ask_for(self, lanes: Sequence[int]) -> None:
         keys = [(lane, self._counts[lane]) for lane in lanes]
         self._counts.update(lanes)
         pauses_s = [self._pause_s() for _ in keys]
