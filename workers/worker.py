@@ -116,8 +116,8 @@ class Worker:
     def stop(self, deadline: float) -> None:
         """End by *deadline* (monotonic seconds), in the one order in which every job gets its end.
 
-        1. The engine: take no more, finish what runs, write the ends, give the partitions back.  Beside it the lanes, if
-           it runs any: it ends their turns and frees them.
+        1. The engine: take no more, finish what runs, write the ends, give the partitions back.  Beside it the lanes,
+           if it runs any: it ends their turns and frees them.
         2. Hints of jobs that those ends asked for.
         3. The children: no beat, look or hint runs from here on.
         4. Leave the ledger: what is still held is free at once, and the others are told.

@@ -20,6 +20,7 @@ from gateway.replies.limits import Limits
 from gateway.replies.platform_client import RpcPlatformClient
 from gateway.rpc.client import RpcClient
 from gateway.settings.accounts import Account
+from gateway.settings.assistants import AssistantSettings
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.rpc import RpcSettings
 from gateway.settings.secret import Secret
@@ -70,19 +71,22 @@ class Handling:
         accounts: Mapping[tuple[str, str], Account] | None = None,
         webhooks: Mapping[str, WebhookSettings] | None = None,
         rpc: RpcSettings | None = None,
+        assistants: Mapping[str, AssistantSettings] | None = None,
+        lanes: LaneSettings | None = None,
     ) -> None:
         store = StoreSettings(database_url=Secret(database_url), redis_url=Secret(redis_url))
         self.settings = Settings(
             home=Path("/nonexistent"),
             accounts=accounts or {},
-            assistants={},
+            assistants=assistants or {},
+            lanes=lanes or LaneSettings(),
             webhooks=webhooks or {},
             store=store,
             rpc=rpc or RpcSettings(),
         )
         self.database = Database(store)
         self.owner = Owner(
-            self.database, LaneSettings(), kind="worker", label="handling", on_dead=lambda: None
+            self.database, self.settings.lanes, kind="worker", label="handling", on_dead=lambda: None
         )
         self.owner.register()
         self._hints = JobHints(store, 1_000)
