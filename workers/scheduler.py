@@ -43,6 +43,8 @@ __all__ = ["Scheduler"]
 
 #: Seconds between two looks: how soon a worker finds that it is for it to act.
 _LOOK_EVERY_S = 5.0
+#: Seconds before another look where one failed: PostgreSQL is away, or this process is not in the ledger yet.
+_AWAY_S = 0.5
 #: Seconds by which a look may come early or late after a tick; ticks are whole seconds.
 _PAUSE_MIN_S = 0.02
 
@@ -96,9 +98,9 @@ class Scheduler:
     def tick_forever(self) -> None:
         """Tick until killed.  To be supervised."""
         while True:
-            wait_s = self._look_every_s
+            wait_s = min(self._look_every_s, _AWAY_S)
             # Fail-open: what is missed meanwhile is made up for by the first look that succeeds.  A schema without the
-            # table is a database that is being migrated.
+            # functions is a database that is being migrated.
             with contextlib.suppress(StoreUnavailable, psycopg2.errors.UndefinedFunction):
                 wait_s = self.tick()
             gevent.sleep(max(_PAUSE_MIN_S, wait_s))
