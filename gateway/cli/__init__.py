@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "users": ("gateway.cli.users", "Do what a person may ask: erase."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
     "routes": ("gateway.cli.routes", "Show every address that the gateway answers."),
-    "worker": ("gateway.cli.worker", "Run workers, which send what is due in the outbox and run jobs."),
+    "worker": ("gateway.cli.worker", "Run workers: what sends replies and runs all other jobs."),
 }
 
 
