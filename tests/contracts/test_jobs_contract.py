@@ -258,6 +258,16 @@ def test_a_job_for_later_joins_its_lane_when_it_is_due(queue: Queue) -> None:
     assert queue.runs[-1].at >= asked_at + SOON_S
 
 
+def test_when_a_job_comes_due_it_stands_behind_what_waits_in_its_lane(queue: Queue) -> None:
+    """Law: whoever asked for now is not passed by one who asked before, but for later."""
+    queue.on("b", once(Retry("x", after_s=2 * SOON_S)))
+    queue.jobs.enqueue("b", "later", lane="l", delay_s=SOON_S)
+    for payload in ("first", "second", "third"):
+        queue.jobs.enqueue("b", payload, lane="l")
+    queue.finish()
+    assert queue.ran() == ["first", "first", "second", "third", "later"]
+
+
 def test_jobs_for_later_run_in_the_order_in_which_they_are_due(queue: Queue) -> None:
     for n, delay_s in enumerate([3, 1, 2]):
         queue.jobs.enqueue("a", n, lane="l", delay_s=delay_s * SOON_S / 3)
