@@ -22,7 +22,7 @@ from bench.queue.ours import environment, forget_redis, ledger_of
 from bench.report import Report
 from bench.stores import Stores, stores
 
-__all__ = ["Crash", "measure"]
+__all__ = ["Crash", "crash", "measure"]
 
 JOBS = 6_000
 #: Seconds after the restart in which a job may come back.
@@ -52,7 +52,7 @@ def measure(report: Report) -> None:
                 lacks[name] = lack
                 continue
             try:
-                found[name] = _crash(contestant, running, max_s)
+                found[name] = crash(contestant, running, max_s)
             except Failed as error:
                 lacks[name] = str(error)
     _print(found, lacks, max_s)
@@ -67,14 +67,15 @@ def _print(found: Mapping[str, Crash], lacks: Mapping[str, str], max_s: float) -
         if name in lacks:
             click.echo(f"  {contestant.title:<40} {lacks[name]}")
             continue
-        crash = found[name]
+        end = found[name]
         click.echo(
-            f"  {contestant.title:<40} {crash.lost:,} not run, {crash.repeated:,} repeated, "
-            f"the last after {crash.last_s:.1f} s"
+            f"  {contestant.title:<40} {end.lost:,} not run, {end.repeated:,} repeated, "
+            f"the last after {end.last_s:.1f} s"
         )
 
 
-def _crash(contestant: Contestant, running: Stores, max_s: float) -> Crash:
+def crash(contestant: Contestant, running: Stores, max_s: float) -> Crash:
+    """Kill its worker once, and start it again."""
     with tempfile.TemporaryDirectory(prefix="bench-queue-") as name:
         folder = Path(name)
         effects = Effects(folder / "effects")

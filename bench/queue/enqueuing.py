@@ -18,7 +18,7 @@ from bench.queue.stage import Stage, stage
 from bench.report import Report, median, spread
 from bench.stack import GATEWAY_CPU
 
-__all__ = ["measure"]
+__all__ = ["asked", "both", "measure"]
 
 BATCHES_GOAL, SINGLES_GOAL, BOTH_GOAL = 30_000, 15_000, 12_000
 _WARM_JOBS = 2_000
@@ -29,35 +29,36 @@ def measure(report: Report) -> None:
     rounds, jobs = (1, 20_000) if report.quick else (5, 80_000)
     batches: list[float] = []
     singles: list[float] = []
-    both: list[float] = []
+    ends: list[float] = []
     cpu_us: dict[str, list[float]] = {"batches": [], "singles": []}
     with stage() as here, click.progressbar(range(rounds), label="enqueue") as progress:
         for _ in progress:
             for mode, rates in (("batches", batches), ("singles", singles)):
-                asked = _asked(here, mode, jobs)
-                rates.append(asked.rate)
-                cpu_us[mode].append(1e6 * asked.cpu_s / asked.jobs)
-            both.append(_both(here, jobs))
-    report.add("enqueue", {"batches": batches, "singles": singles, "both": both, "cpu_us": cpu_us})
+                done = asked(here, mode, jobs)
+                rates.append(done.rate)
+                cpu_us[mode].append(1e6 * done.cpu_s / done.jobs)
+            ends.append(both(here, jobs))
+    report.add("enqueue", {"batches": batches, "singles": singles, "both": ends, "cpu_us": cpu_us})
     report.goal("enqueued, batches of 100", BATCHES_GOAL, median(batches), "jobs/s")
     report.goal("enqueued, one at a time by 1,000 greenlets", SINGLES_GOAL, median(singles), "jobs/s")
-    report.goal("both ends at once, on one core", BOTH_GOAL, median(both), "jobs/s")
+    report.goal("both ends at once, on one core", BOTH_GOAL, median(ends), "jobs/s")
     report.note(
         f"enqueued over {rounds} rounds: batches {spread(batches)}/s ({median(cpu_us['batches']):.0f} µs a job), "
-        f"one at a time {spread(singles)}/s ({median(cpu_us['singles']):.0f} µs), both ends {spread(both)}/s"
+        f"one at a time {spread(singles)}/s ({median(cpu_us['singles']):.0f} µs), both ends {spread(ends)}/s"
     )
 
 
-def _asked(here: Stage, mode: str, jobs: int) -> Asked:
-    asked = ask(here.env, GATEWAY_CPU, mode, LANES, jobs)
+def asked(here: Stage, mode: str, jobs: int) -> Asked:
+    """Ask for jobs, and look whether they were written."""
+    done = ask(here.env, GATEWAY_CPU, mode, LANES, jobs)
     written = here.ledger.counts().get("ready", 0)
     here.clear()
     if written != jobs:
         raise Failed(f"{mode}: {written:,} of {jobs:,} jobs were written")
-    return asked
+    return done
 
 
-def _both(here: Stage, jobs: int) -> float:
+def both(here: Stage, jobs: int) -> float:
     """Return jobs a second from the first question to the last one settled."""
     with here.working():
         # It owns all partitions and has done everything once.

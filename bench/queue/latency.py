@@ -17,7 +17,7 @@ from bench.queue.stage import Stage, stage
 from bench.report import Report, median, percentile, spread
 from bench.stack import OTHERS_CPU
 
-__all__ = ["measure"]
+__all__ = ["latencies_ms", "measure"]
 
 P50_GOAL_MS, P99_GOAL_MS = 3.0, 10.0
 _WARM_JOBS = 1_000
@@ -29,7 +29,7 @@ def measure(report: Report) -> None:
     p50_ms, p99_ms, commit_ms = [], [], []
     with stage() as here, click.progressbar(range(rounds), label="latency") as progress:
         for _ in progress:
-            found, commits = _latencies_ms(here, jobs)
+            found, commits = latencies_ms(here, jobs)
             p50_ms.append(percentile(found, 0.5))
             p99_ms.append(percentile(found, 0.99))
             commit_ms.append(percentile(commits, 0.5))
@@ -42,7 +42,7 @@ def measure(report: Report) -> None:
     )
 
 
-def _latencies_ms(here: Stage, jobs: int) -> tuple[list[float], list[float]]:
+def latencies_ms(here: Stage, jobs: int) -> tuple[list[float], list[float]]:
     """Return the times until each job was started, and until its caller knew that it was written."""
     with here.working():
         ask(here.env, OTHERS_CPU, "fill", LANES, _WARM_JOBS)

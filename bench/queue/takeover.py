@@ -24,7 +24,7 @@ from bench.queue.stage import Stage, stage
 from bench.report import Report
 from bench.stack import OTHERS_CPU
 
-__all__ = ["measure", "takeover"]
+__all__ = ["measure", "takeover", "trial"]
 
 ALONE_GOAL_S, SUPERVISED_GOAL_S = 10.0, 2.0
 #: Ten for each partition; each lane has a job six times a second.
@@ -42,7 +42,7 @@ def measure(report: Report) -> None:
     with stage() as here, click.progressbar(length=trials * len(ways), label="takeover") as progress:
         for way, _ in ways:
             for _ in range(trials):
-                samples.setdefault(way, []).append(_trial(here, supervised=way == "supervised"))
+                samples.setdefault(way, []).append(trial(here, supervised=way == "supervised"))
                 progress.update(1)
     for way, goal in ways:
         # Every lane of every trial: what was promised is a bound.
@@ -66,7 +66,8 @@ def takeover(records: Sequence[Started], victim: int, killed_at: float, lanes: i
     return {lane: found.get(lane, math.inf) for lane, pid in owner.items() if pid == victim}
 
 
-def _trial(here: Stage, *, supervised: bool) -> float:
+def trial(here: Stage, *, supervised: bool) -> float:
+    """Kill one; return the seconds until the last of its lanes ran elsewhere."""
     with contextlib.ExitStack() as running:
         asking = Asking(here.env, OTHERS_CPU, "paced", LANES, RATE)
         running.callback(asking.kill)
