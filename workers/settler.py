@@ -31,6 +31,8 @@ __all__ = ["Settler"]
 _PAUSE_S = 0.25
 #: Seconds between two looks at claims that no end has taken along.
 _FORGET_EVERY_S = 1.0
+#: Of an end whose partition was taken anew since its run began: it was not written, whatever the later run's was.
+_SUPERSEDED = Settled(frozenset(), frozenset())
 
 
 class Settler:
@@ -81,7 +83,7 @@ class Settler:
         """Have *end* written."""
         self._unwritten += 1
         self._empty.clear()
-        self._ends.tell(end, self._heard)
+        self._try(end)
 
     def flush(self, deadline: float) -> bool:
         """Wait until all ends are written; return whether they were by *deadline* (monotonic seconds)."""
@@ -102,19 +104,24 @@ class Settler:
             self._database.run(lambda cursor: jobs.settle(cursor, self._process(), (), claims))
 
     def _write(self, cursor: Cursor, ends: Sequence[JobEnd]) -> Sequence[Settled]:
+        fences = {end.job.partition: end.job.fence for end in sorted(ends, key=_fence)}
+        current = [end for end in ends if end.job.fence == fences[end.job.partition]]
         claims = self._claims_to_forget()
         try:
-            if any([end.then or end.fate == "bury" for end in ends]):
-                settled, asked, drafts = self._write_with_follow_ups(cursor, ends, claims)
+            if any(end.then or end.fate == "bury" for end in current):
+                settled, asked, drafts = self._write_with_follow_ups(cursor, current, claims)
                 self._hint(asked, drafts)
             else:
-                settled = jobs.settle(cursor, self._process(), ends, claims)
+                settled = jobs.settle(cursor, self._process(), current, claims)
         except BaseException:
             self._claims += claims
             raise
-        for (kind, fate), count in Counter([(end.job.kind, end.fate) for end in ends]).items():
+        for (kind, fate), count in Counter([(end.job.kind, end.fate) for end in current]).items():
             telemetry.event("jobs.settled", kind=kind, outcome=fate, jobs=count)
-        return [settled] * len(ends)
+        if len(current) == len(ends):
+            return [settled] * len(ends)
+        # By its id alone an earlier run would seem to be written, and what follows of it would be asked for twice.
+        return [settled if end.job.fence == fences[end.job.partition] else _SUPERSEDED for end in ends]
 
     def _claims_to_forget(self) -> list[int]:
         claims, self._claims = self._claims, []
@@ -135,28 +142,31 @@ class Settler:
 
     def _heard(self, end: JobEnd, outcome: Settled | BaseException) -> None:
         """In the event loop: *end* was written, or was not."""
-        self._unwritten -= 1
-        if not self._unwritten:
-            self._empty.set()
         job = end.job
         if isinstance(outcome, Settled):
             if job.job_id in outcome.changed:
-                self._told(end, end.fate)
+                self._ended(end, end.fate)
             else:
-                self._told(end, "gone" if job.partition in outcome.held else "lost")
+                self._ended(end, "gone" if job.partition in outcome.held else "lost")
         elif not self._holds(job.partition, job.fence):
-            self._told(end, "lost")
+            self._ended(end, "lost")
         elif isinstance(outcome, StoreRefused):
             # Its own words are none that can be kept; the end must be.
-            self.put(
-                JobEnd(job, "bury", end.attempts, "unwritable", "PostgreSQL refuses what the job returned")
-            )
+            detail = "PostgreSQL refuses what the job returned"
+            self._try(JobEnd(job, "bury", end.attempts, "unwritable", detail))
         else:
-            # Counted on: nobody may believe that all is written.
-            self._unwritten += 1
-            self._empty.clear()
-            gevent.spawn_later(_PAUSE_S, self._put_again, end)
+            gevent.spawn_later(_PAUSE_S, self._try, end)
 
-    def _put_again(self, end: JobEnd) -> None:
+    def _try(self, end: JobEnd) -> None:
+        self._ends.tell(end, self._heard)
+
+    def _ended(self, end: JobEnd, fate: Ending) -> None:
+        # Only here: who waits for all to be written would be woken by an end that is only to be tried again.
         self._unwritten -= 1
-        self.put(end)
+        if not self._unwritten:
+            self._empty.set()
+        self._told(end, fate)
+
+
+def _fence(end: JobEnd) -> int:
+    return end.job.fence
