@@ -76,9 +76,6 @@ BEGIN
     WITH gone AS (
         DELETE FROM outbox o WHERE o.turn_id = ANY (theirs) RETURNING o.id
     ) SELECT coalesce(array_agg(g.id), '{}') INTO sent FROM gone g;
-    WITH gone AS (
-        DELETE FROM outbox o WHERE o.conversation_id = ANY (alone) AND o.turn_id IS NULL RETURNING o.id
-    ) SELECT sent || coalesce(array_agg(g.id), '{}') INTO sent FROM gone g;
     DELETE FROM dead_letters d WHERE d.turn_id = ANY (theirs);
     GET DIAGNOSTICS told = ROW_COUNT;
     DELETE FROM dead_letters d WHERE d.outbox_id = ANY (sent);

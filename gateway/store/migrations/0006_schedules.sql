@@ -14,10 +14,8 @@ CREATE INDEX turns_user ON turns (user_id, id);
 -- Not to be found by its key any more.  The row itself goes later, when nobody can be holding its id.
 ALTER TABLE users ADD COLUMN gone_at timestamptz;
 ALTER TABLE conversations ADD COLUMN gone_at timestamptz;
-CREATE INDEX users_gone ON users (id) WHERE gone_at IS NOT NULL;
-CREATE INDEX conversations_gone ON conversations (id) WHERE gone_at IS NOT NULL;
+CREATE INDEX users_gone ON users (gone_at) WHERE gone_at IS NOT NULL;
+CREATE INDEX conversations_gone ON conversations (gone_at) WHERE gone_at IS NOT NULL;
 
 CREATE INDEX dead_letters_turn ON dead_letters (turn_id) WHERE turn_id IS NOT NULL;
 CREATE INDEX dead_letters_delivery ON dead_letters (channel, account, id) WHERE kind = 'delivery';
--- What was sent unasked belongs to no turn.
-CREATE INDEX outbox_unasked ON outbox (conversation_id) WHERE turn_id IS NULL;
