@@ -49,13 +49,15 @@ HANDLER = handlers()["reply.send"]
 class ScriptedChannel:
     """Does what a test says, and keeps what it was handed."""
 
-    def __init__(self, behaviour: Callable[[], Outcome], scopes: tuple[Scope, ...]) -> None:
+    def __init__(
+        self, behaviour: Callable[[], Outcome], scopes: tuple[Scope, ...] | Callable[[], Any]
+    ) -> None:
         self.sends: list[dict[str, Any]] = []
         self._behaviour = behaviour
         self._scopes = scopes
 
     def scopes(self, payload: dict[str, Any], account: Account) -> tuple[Scope, ...]:
-        return self._scopes
+        return self._scopes() if callable(self._scopes) else self._scopes
 
     def send(self, client: object, account: Account, payload: dict[str, Any], **given: Any) -> Outcome:
         self.sends.append({"client": client, "account": account, "payload": payload, **given})
@@ -101,7 +103,7 @@ class Bench:
         self,
         behaviour: Callable[[], Outcome] = Sent,
         *,
-        scopes: tuple[Scope, ...] = (),
+        scopes: tuple[Scope, ...] | Callable[[], Any] = (),
         taking: Taking | Exception | None = None,
         ours: bool = True,
         owner: Owner | None = None,
@@ -144,8 +146,8 @@ def says(outcome: Outcome) -> Callable[[], Outcome]:
     return lambda: outcome
 
 
-def raises(error: BaseException) -> Callable[[], Outcome]:
-    def behave() -> Outcome:
+def raises(error: BaseException) -> Callable[[], Any]:
+    def behave() -> Any:
         raise error
 
     return behave
@@ -275,6 +277,27 @@ def test_a_send_that_is_cut_off_is_unknown() -> None:
     assert bench.hands.ends == []
     [finish] = bench.hands.put_ends
     assert (finish.fate, finish.reason, finish.epoch) == ("unknown", "cut_off", bench.row.epoch)
+
+
+def test_what_is_cut_off_before_its_send_was_not_sent() -> None:
+    """Law: and it was no try."""
+    bench = Bench(scopes=raises(gevent.GreenletExit()))
+    with pytest.raises(gevent.GreenletExit):
+        bench.run()
+    [finish] = bench.hands.put_ends
+    assert (finish.fate, finish.epoch) == ("wait", bench.row.epoch)
+    assert bench.channel.sends == []
+
+
+def test_a_crash_of_our_own_before_the_send_is_tried_again() -> None:
+    """Law: it was certainly not sent; as often as any other reply, and then the last reason is told."""
+    bench = Bench(scopes=raises(KeyError("secret words")), trace_id="ab" * 16)
+    assert isinstance(bench.run(), Retry)
+    [finish] = bench.hands.ends
+    assert (finish.fate, finish.reason) == ("retry", "crashed")
+    assert "ab" * 16 in finish.detail
+    assert "secret words" not in finish.detail
+    assert bench.channel.sends == []
 
 
 def test_a_row_that_is_no_longer_ours_is_left_alone() -> None:

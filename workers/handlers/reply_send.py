@@ -15,6 +15,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from gateway.domain.deadline import Deadline, retry_delay_s
 from gateway.domain.errors import TryLater
 from gateway.domain.job import Done, JobOutcome, Retry, Snooze
 from gateway.domain.outcome import NotSent, Outcome, RetryLater, Sent, Unknown
+from gateway.domain.quota import Scope
 from gateway.settings.accounts import Account
 from gateway.settings.outbox import OutboxSettings
 from gateway.store.ledger.outbox import Fate, Finish, OutboxRow
@@ -80,12 +82,17 @@ def _look_again(reason: str) -> Retry:
 
 def _send(job: Context, row: OutboxRow) -> JobOutcome:
     tools = job.tools
+    # What is true if this run is cut off, by its time limit or because the worker must end.
+    cut = _finish(row, "wait", "cut_off")
     try:
-        finish = _perform(job, row)
-    except BaseException as error:
-        # Cut off, by its time limit or because this process must end; or a fault of ours around the send.
-        reason = "crashed" if isinstance(error, Exception) else "cut_off"
-        tools.sends.put(_finish(row, "unknown", reason, f"{type(error).__name__}; trace {row.trace_id}"))
+        way = _way(job, row)
+        if isinstance(way, Finish):
+            finish = way
+        else:
+            cut = _finish(row, "unknown", "cut_off", "the worker had to stop before the platform answered")
+            finish = _tried(job, row, way)
+    except BaseException:
+        tools.sends.put(cut)
         raise
     ours = tools.sends.end(finish)
     telemetry.event(
@@ -106,25 +113,46 @@ def _send(job: Context, row: OutboxRow) -> JobOutcome:
     return Done()
 
 
-def _perform(job: Context, row: OutboxRow) -> Finish:
+class _Way(msgspec.Struct, frozen=True):
+    """How a row is sent, and what it is counted under."""
+
+    channel: Channel[Account]
+    account: Account
+    owner: str
+    scopes: Sequence[Scope]
+
+
+def _way(job: Context, row: OutboxRow) -> _Way | Finish:
+    """Return how the row is to be sent now, or why it is not.  Nothing is on the wire yet."""
     tools = job.tools
     channel = tools.channels.get(row.channel)
     account = tools.settings.accounts.get((row.channel, row.account))
     if channel is None or account is None:
         gone = f"the settings have no account {row.account!r} on {row.channel!r} any more"
         return _finish(row, "not_sent", "account_gone", gone)
-    owner, scopes = f"{row.channel}/{row.account}", channel.scopes(row.payload, account)
-    wait_s = tools.limits.wait_s(owner, scopes, holder=row.outbox_id)
+    try:
+        way = _Way(channel, account, f"{row.channel}/{row.account}", channel.scopes(row.payload, account))
+        wait_s = tools.limits.wait_s(way.owner, way.scopes, holder=row.outbox_id)
+    except Exception as error:
+        return _judged(job, row, RetryLater("crashed", _crashed(row, error)))
     if wait_s > 0:
         return _finish(row, "wait", "platform_limit", after_s=wait_s)
     if not (job.holds() and row.epoch == tools.owner.epoch):
         why = "the lease had run out, or this process was declared dead, before the send began"
         return _finish(row, "wait", "lease_lost", why, after_s=_LOOK_AGAIN_S)
-    outcome = _call(job, row, channel, account)
-    finish = judge(row, outcome, tools.settings.outbox, jitter=tools.draw())
+    return way
+
+
+def _tried(job: Context, row: OutboxRow, way: _Way) -> Finish:
+    outcome = _call(job, row, way.channel, way.account)
+    finish = _judged(job, row, outcome)
     if isinstance(outcome, RetryLater) and outcome.limited:
-        tools.limits.pause(owner, scopes, outcome.after_s or finish.after_s)
+        job.tools.limits.pause(way.owner, way.scopes, outcome.after_s or finish.after_s)
     return finish
+
+
+def _judged(job: Context, row: OutboxRow, outcome: Outcome) -> Finish:
+    return judge(row, outcome, job.tools.settings.outbox, jitter=job.tools.draw())
 
 
 def _call(job: Context, row: OutboxRow, channel: Channel[Account], account: Account) -> Outcome:
@@ -140,16 +168,21 @@ def _call(job: Context, row: OutboxRow, channel: Channel[Account], account: Acco
             now_s=tools.wall_clock(),
         )
     except Exception as error:
-        telemetry.event(
-            "send.crashed",
-            channel=row.channel,
-            account=row.account,
-            reason=type(error).__name__,
-            outbox_id=row.outbox_id,
-            trace_id=row.trace_id,
-            detail=telemetry.trace(error),
-        )
-        return Unknown("crashed", f"{type(error).__name__} in our own code; trace {row.trace_id}")
+        return Unknown("crashed", _crashed(row, error))
+
+
+def _crashed(row: OutboxRow, error: Exception) -> str:
+    """Tell of a fault in our own code; return what the row says of it."""
+    telemetry.event(
+        "send.crashed",
+        channel=row.channel,
+        account=row.account,
+        reason=type(error).__name__,
+        outbox_id=row.outbox_id,
+        trace_id=row.trace_id,
+        detail=telemetry.trace(error),
+    )
+    return f"{type(error).__name__} in our own code; trace {row.trace_id}"
 
 
 def judge(row: OutboxRow, outcome: Outcome, settings: OutboxSettings, *, jitter: float) -> Finish:

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from gateway.store.ledger.process import Process
 
 __all__ = [
-    "Fate", "Finish", "Found", "Mended", "OutboxRow", "Taking", "claim", "claim_responses", "counts", "finish", "mend",
+    "Fate", "Finish", "Found", "Mended", "OutboxRow", "Taking", "claim_responses", "counts", "finish", "mend",
     "owned", "send_lane", "take",
 ]  # fmt: skip
 
@@ -165,10 +165,3 @@ def _taking(row: tuple[Any, ...], epoch: int) -> Taking:
             epoch=epoch,
         ),
     )
-
-
-def claim(cursor: Cursor, process: Process, rows_max: int) -> list[OutboxRow]:
-    """Take up to *rows_max* due rows, the first unfinished one of each conversation only."""
-    cursor.execute("SELECT * FROM outbox_claim(%s, %s, %s)", (process.process_id, process.epoch, rows_max))
-    rows = [_taking((row[0], "taken", 0.0, *row[1:]), process.epoch).row for row in cursor.fetchall()]
-    return [row for row in rows if row is not None]

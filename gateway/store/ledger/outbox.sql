@@ -213,32 +213,3 @@ CREATE OR REPLACE FUNCTION outbox_owned(me bigint, my_epoch bigint) RETURNS SETO
 LANGUAGE sql STABLE AS $$
     SELECT id FROM outbox WHERE state = 'sending' AND claimed_process = me AND claimed_epoch = my_epoch
 $$;
-
--- Takes up to rows_max due rows for this process, only the first unfinished one of each conversation.  A response that
--- nobody wrote into its HTTP response is due once its caller has certainly left; from then on it is a push.
-CREATE OR REPLACE FUNCTION outbox_claim(me bigint, my_epoch bigint, rows_max integer) RETURNS TABLE (
-    id bigint, conversation_id bigint, turn_id bigint, channel text, account text, trace_id text,
-    payload jsonb, attempts integer, maybe_repeat boolean, age_s float8
-) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR KEY SHARE;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    RETURN QUERY
-    UPDATE outbox AS o SET
-        state = 'sending', kind = 'push', attempts = o.attempts + 1, claimed_process = me, claimed_epoch = my_epoch
-    -- An array is made once; a subselect behind IN may be run again for every row, and so take more than rows_max.
-    WHERE o.id = ANY (ARRAY(
-        SELECT w.id FROM outbox w
-        WHERE w.state = 'pending' AND w.due_at <= clock_timestamp()
-          AND NOT EXISTS (
-              SELECT 1 FROM outbox e
-              WHERE e.conversation_id = w.conversation_id AND e.id < w.id AND e.state IN ('pending', 'sending')
-          )
-        ORDER BY w.due_at LIMIT rows_max FOR UPDATE SKIP LOCKED
-    ))
-    RETURNING o.id, o.conversation_id, o.turn_id, o.channel, o.account, o.trace_id, o.payload, o.attempts,
-              o.maybe_repeat, extract(epoch FROM clock_timestamp() - o.created_at)::float8;
-END $$;
