@@ -39,10 +39,9 @@ _ENDING_S = 0.2
 class _Run:
     """A job that is under way."""
 
-    __slots__ = ("ends_at", "finishes", "greenlet", "job", "told")
+    __slots__ = ("ends_at", "finishes", "greenlet", "told")
 
-    def __init__(self, job: Job, running: greenlet, ends_at: float, finishes: bool) -> None:
-        self.job = job
+    def __init__(self, running: greenlet, ends_at: float, finishes: bool) -> None:
         self.greenlet = running
         self.ends_at = ends_at
         self.finishes = finishes
@@ -75,7 +74,8 @@ class Dispatcher:
         self._taken = taken
         self._clock = clock
         self._handlers = Handlers(get_hub())
-        self._runs: dict[int, _Run] = {}
+        #: Not by job: one that finishes outside the lease may be run anew, under a later fence, before it has ended.
+        self._runs: set[_Run] = set()
         self._woken = False
         self._stopping = False
         #: Set while nothing runs.
@@ -99,7 +99,7 @@ class Dispatcher:
         while True:
             gevent.sleep(_WATCH_S)
             now, holds = self._clock(), self._holds()
-            for run in list(self._runs.values()):
+            for run in list(self._runs):
                 if now >= run.ends_at:
                     self._throw(run, TimeLimit())
                 elif not (holds or run.finishes):
@@ -118,14 +118,14 @@ class Dispatcher:
             return True
         cut_off = len(self._runs)
         telemetry.event("jobs.cut_off", jobs=cut_off)
-        self._end(self._runs.values())
+        self._end(self._runs)
         # They end in the next turns of the event loop, unless a handler holds on.
         self._idle.wait(_ENDING_S)
         return False
 
     def drop(self) -> None:
         """End what runs, because it is somebody else's now; but for kinds whose ends are recorded by other means."""
-        self._end(run for run in self._runs.values() if not run.finishes)
+        self._end(run for run in self._runs if not run.finishes)
 
     def _end(self, runs: Iterable[_Run]) -> None:
         for run in list(runs):
@@ -143,7 +143,8 @@ class Dispatcher:
         self._taken()
         begun: deque[Callable[[], None]] = deque(partial(self._run, job) for job in jobs)
         self._handlers.run(begun, self._clock() + _TURN_S)
-        for left in begun:
+        # Each becomes the first of its class: from the last one on, so that they keep their order.
+        for left in reversed(begun):
             self._board.unstart(left.args[0])  # type: ignore[attr-defined]  # a partial, of our own making
         if begun or len(jobs) == room:
             self.wake()
@@ -155,7 +156,8 @@ class Dispatcher:
         handler = self._executor.handler(job.kind)
         ends_at = self._clock() + self._executor.time_limit_s(handler)
         finishes = handler is not None and handler.on_lease_lost == "finish"
-        self._runs[job.job_id] = _Run(job, getcurrent(), ends_at, finishes)
+        run = _Run(getcurrent(), ends_at, finishes)
+        self._runs.add(run)
         self._idle.clear()
         end: JobEnd | None = None
         try:
@@ -166,7 +168,7 @@ class Dispatcher:
             # It came when the run had ended already, between two lines of ours.
             pass
         finally:
-            del self._runs[job.job_id]
+            self._runs.remove(run)
             if not self._runs:
                 self._idle.set()
         if end is None:
@@ -180,5 +182,5 @@ class Dispatcher:
             get_hub().loop.run_callback(self._tell, run, error)
 
     def _tell(self, run: _Run, error: BaseException) -> None:
-        if self._runs.get(run.job.job_id) is run:
+        if run in self._runs:
             run.greenlet.throw(error)
