@@ -1,7 +1,7 @@
 """The process that asks for the jobs of a kill campaign: ``python -m bench.faults.asker JOBS LANES RATE SEED``.
 
 Some callers, each with lanes of its own, ask at a rate, in bursts: a batch over some of its lanes, and as soon as that
-is committed the next one over the same, while the others do likewise.  It prints at its end what was acknowledged, as
+is committed the next one over the same, while others do likewise.  It prints at its end what was acknowledged, as
 one :class:`~bench.faults.checker.Asked`.  A statement whose fate nobody knows is asked for again under another number
 of tries: both may run, and the checker knows it.
 """
@@ -30,6 +30,8 @@ from gateway.domain.errors import TryLater
 from gateway.domain.job import Draft
 
 CALLERS = 8
+#: So many callers have their bursts at the same instants, which are drawn.
+TOGETHER = 4
 #: Jobs of one statement, which is written as a whole or not at all; and statements of a burst.
 BATCH_ROWS, BURST = 20, 5
 #: Most jobs are short; one in twenty is long enough to be met by a kill.
@@ -43,6 +45,7 @@ class Asker:
     def __init__(self, lanes: int, seed: int) -> None:
         self._enqueuer = Enqueuer()
         self._lanes = lanes
+        self._seed = seed
         self._rng = random.Random(seed)
         self._counts: Counter[int] = Counter()
         self._unclear: set[Key] = set()
@@ -56,6 +59,7 @@ class Asker:
                 range(caller, self._lanes, callers),
                 len(range(caller, jobs, callers)),
                 rate / callers,
+                random.Random(f"{self._seed} {caller // TOGETHER}"),
             )
             for caller in range(callers)
         ]
@@ -63,7 +67,7 @@ class Asker:
         self._enqueuer.close()
         return Asked(self._counts, frozenset(self._unclear))
 
-    def _call(self, lanes: Sequence[int], jobs: int, rate: float) -> None:
+    def _call(self, lanes: Sequence[int], jobs: int, rate: float, instants: random.Random) -> None:
         began = time.monotonic()
         rows = min(BATCH_ROWS, len(lanes))
         some: Sequence[int] = ()
@@ -72,7 +76,8 @@ class Asker:
                 # No lane twice in a batch: asked for again, its first job would come behind the second one of the try
                 # before.
                 some = self._rng.sample(lanes, rows)
-                wait_s = began + first / rate - time.monotonic()
+                late = instants.random() * BURST * rows
+                wait_s = began + (first + late) / rate - time.monotonic()
                 if wait_s > 0:
                     gevent.sleep(wait_s)
             self._ask_for(some[: jobs - first])
