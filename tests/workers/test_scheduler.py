@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import gevent
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.domain.cron import next_tick
 from gateway.domain.errors import StoreUnavailable
@@ -304,3 +307,28 @@ def test_the_loop_goes_on_when_postgresql_is_back(desk: Desk, loop: Callable[[Sc
     )
     loop(scheduler)
     until("the schedule", desk.nexts)
+
+
+_STEPS = st.lists(st.sampled_from(["due", "a", "b", "dies"]), max_size=12)
+
+
+@given(_STEPS)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_order_of_looks_and_deaths_has_one_job_for_each_time_it_was_due(desk: Desk, steps: list[str]) -> None:
+    """Law: what was due when somebody next looked and lived has one job, and nothing else has any."""
+    desk.view.rows("DELETE FROM jobs; DELETE FROM job_schedules")
+    me = desk.worker()
+    workers = {name: desk.scheduler(me, a=every()) for name in "ab"} | {"dies": desk.scheduler(me, Dying(), a=every())}
+    workers["a"].tick()
+    expected, due = 0, False
+    for step in steps:
+        if step == "due":
+            desk.make_due()
+            due = True
+        elif step == "dies":
+            with contextlib.suppress(gevent.GreenletExit):
+                workers[step].tick()
+        else:
+            workers[step].tick()
+            expected, due = expected + due, False
+    assert len(desk.asked()) == expected
