@@ -39,7 +39,7 @@ class Progress:
 
         :raises TypeError: it cannot be JSON.
         """
-        self._newest[job.job_id] = job, _encode(value).decode()
+        self._newest[job.job_id] = job, _json(value)
 
     def write_forever(self) -> None:
         """Write what was reported, every ``jobs.progress_every_s``.  To be supervised."""
@@ -57,3 +57,13 @@ class Progress:
 
     def _write_together(self, reports: Sequence[tuple[Job, str]]) -> None:
         self._database.run(lambda cursor: rows.progress(cursor, self._process(), reports))
+
+
+def _json(value: Any) -> str:
+    try:
+        encoded = _encode(value)
+        # A ``msgspec.Raw`` is written as it is, whatever it is; PostgreSQL would refuse others' reports with it.
+        msgspec.json.decode(encoded)
+        return encoded.decode()
+    except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise TypeError(f"expected a report that can be written as JSON: {error}") from None
