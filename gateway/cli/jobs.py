@@ -40,18 +40,23 @@ def jobs() -> None:
 @click.option("--before", type=_ID, help="Only those before this id: the page behind the last one.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(*, as_json: bool, **asked: object) -> None:
-    """Show the jobs that were asked for last, how many there are, and which kinds are paused.
+def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
+    """Show jobs, how many there are, and what is paused.
+
+    The jobs that were asked for last come first.
 
     ready: waits for its turn in its lane, or is running.  scheduled: joins its lane when it is due.  done: kept for its
     result.  buried: given up, a dead letter.
     """
     with _told(), ledger() as cursor:
-        found = look(cursor, Asked(**asked))  # type: ignore[arg-type]  # click has checked them
+        found = look(cursor, Asked(kind=kind, **asked))  # type: ignore[arg-type]  # click has checked them
     if as_json:
         echo_json(found)
     else:
         click.echo(list_text(found))
+    meant = near(kind, {one.kind for one in found.counts}) if kind and not found.jobs else None
+    if meant:
+        click.echo(f"There is none of kind {kind} in any state; did you mean {meant}?", err=True)
 
 
 @jobs.command()
@@ -71,9 +76,10 @@ def show(*, job_id: int, as_json: bool) -> None:
 @click.argument("job_ids", type=_ID, nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def retry(*, job_ids: tuple[int, ...], as_json: bool) -> None:
-    """Let buried jobs start anew, each at the end of its lane, in the order given.
+    """Let buried jobs start anew.
 
-    What came behind one in its lane went on without it, and is not held up again.
+    Each joins its lane at the end, in the order given.  What came behind one in its lane went on without it, and is not
+    held up again.
     """
     retried, problems = _each(job_ids, lambda job_id: _write(job_admin.retry, job_id))
     with _tellers() as tell:
@@ -92,7 +98,10 @@ def retry(*, job_ids: tuple[int, ...], as_json: bool) -> None:
 @click.argument("job_ids", type=_ID, nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def drop(*, job_ids: tuple[int, ...], as_json: bool) -> None:
-    """Forget jobs that wait, are scheduled, or were buried.  A reply that one was to send is not sent."""
+    """Forget jobs that are not done.
+
+    Those that wait, are scheduled, or were buried.  A reply that one was to send is not sent.
+    """
     dropped, problems = _each(job_ids, lambda job_id: _write(job_admin.drop, job_id))
     with _tellers() as tell:
         for job in dropped:
@@ -112,9 +121,10 @@ def drop(*, job_ids: tuple[int, ...], as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why, for whoever comes next.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def pause(*, kind: str, reason: str, as_json: bool) -> None:
-    """Have no worker start a job of KIND, until `switchboard jobs resume KIND`.
+    """Have no worker start a job of KIND.
 
-    What runs goes on to its end.  A lane whose next job is of this kind waits behind it.
+    Until `switchboard jobs resume KIND`.  What runs goes on to its end.  A lane whose next job is of this kind waits
+    behind it.
     """
     with _told():
         check_pause(kind, reason)
@@ -162,7 +172,7 @@ def _write(do: Callable[..., T], job_id: int) -> T:
 def _each(job_ids: Sequence[int], do: Callable[[int], T]) -> tuple[list[T], list[str]]:
     """Do it to all; return what was done, and why the others could not be."""
     done, problems = [], []
-    for job_id in job_ids:
+    for job_id in dict.fromkeys(job_ids):
         try:
             done.append(do(job_id))
         except SwitchboardError as error:

@@ -55,7 +55,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
                 f"expected state to be one of {', '.join(get_args(State))}, got {self.state[:40]!r}", reason="bad_state"
             )
         if self.lane is not None and not (0 < len(self.lane) <= _LANE_CHARS_MAX and clean(self.lane) == self.lane):
-            raise BadRequest(f"expected a lane of 1 to {_LANE_CHARS_MAX} characters", reason="bad_lane")
+            raise BadRequest(f"expected a lane of 1 to {_LANE_CHARS_MAX} characters without NUL", reason="bad_lane")
         if not 1 <= self.limit <= ROWS_MAX:
             raise BadRequest(f"expected a limit from 1 to {ROWS_MAX}, got {self.limit}", reason="bad_limit")
 

@@ -123,6 +123,16 @@ def test_list_is_narrowed_and_goes_on_behind_a_page(shell: Shell) -> None:
     assert listed("--limit", 1, "--before", ids[2]) == [ids[1]]
 
 
+def test_a_kind_that_is_misspelt_in_a_list_is_told(shell: Shell) -> None:
+    shell.ask("greet")
+    result = shell.run("list", "--kind", "gret", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["jobs"]) == (0, [])
+    assert result.stderr == "There is none of kind gret in any state; did you mean greet?\n"
+    for kind in ("greet", "zebra"):
+        assert shell.run("list", "--kind", kind).stderr == ""
+    assert shell.run("list", "--kind", "greet", "--state", "buried").stderr == ""
+
+
 def test_show_tells_all_of_one_job(shell: Shell) -> None:
     job = shell.bury("greet", reason="timeout", detail="nobody\x1b[2J there", lane="l", payload={"to": "Ada"})
     shell.worker()
@@ -183,6 +193,12 @@ def test_what_cannot_be_retried_is_told_and_hinders_no_other(shell: Shell) -> No
         "retried": [],
         "problems": [f"job {ready} is ready: only what was buried can be retried"],
     }
+
+
+def test_a_job_named_twice_is_retried_or_dropped_once(shell: Shell) -> None:
+    job = shell.bury("greet").job_id
+    assert shell.done("retry", job, job).count("ready again") == 1
+    assert shell.done("drop", job, job).count("is dropped") == 1
 
 
 # Drop
