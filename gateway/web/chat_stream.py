@@ -97,4 +97,7 @@ def _said(entry: Entry) -> dict[str, Any]:
 
 
 def _words(message: Message) -> str:
+    if message.kind == "event":
+        # Nobody said anything: the page must not take it for a message of its own that was called so.
+        return ""
     return message.text or message.value or message.name

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from gateway.domain.reply import Reply
 from gateway.domain.turn import OutboxDraft
-from gateway.store.ledger import outbox, transcripts
+from gateway.store.ledger import outbox, push, transcripts
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor, arrival
 
@@ -100,6 +101,18 @@ class Ledger:
         keys = [("slack", "bot", f"lane {now} {n}") for n in range(4)]
         yield "find", gateway, lambda: transcripts.find(gateway.cursor, keys)
         yield "marks", gateway, lambda: transcripts.marks(gateway.cursor, lanes)
+        here = push.Place("slack", "bot", "key", 1, "event", {"channel": "C1"})
+        idle = gateway.say(lane=f"idle {now}").conversation_id
+        gateway.answer(idle)
+        yield "place of a push", worker, lambda: push.place(worker.cursor, idle)
+        yield (
+            "push",
+            worker,
+            lambda: push.push(
+                worker.cursor, worker.process, idle, here, Reply(), once=str(now), payloads=[{}]
+            ),
+        )
+        yield "cancel", worker, lambda: push.cancel(worker.cursor, [f"push:{now}", "outbox:1"])
         gateway.fall_silent()
         yield "bury", other, other.bury
         yield "adopt", other, other.adopt

@@ -163,6 +163,19 @@ def test_a_message_to_nobody_is_a_dead_letter(worker: Handling) -> None:
     assert outcome.reason == "no_such_conversation"
 
 
+def test_a_turn_whose_user_was_erased_shows_no_way(worker: Handling, gateway: Actor) -> None:
+    """The conversation is others' too: what is left of the erased one's turn says nothing."""
+    accepted = begun(gateway, lane="C1")
+    erased = begun(gateway, lane="C1", user="another")
+    gateway.rows("UPDATE turns SET address = '{}' WHERE id = %s RETURNING id", erased.turn_id)
+
+    assert isinstance(worker.run(HANDLER, push(accepted.conversation_id)), Done)
+    assert outbox(gateway)[0]["body"]["channel"] == "C1"
+
+    gateway.rows("UPDATE turns SET address = '{}' RETURNING id")
+    assert isinstance(worker.run(HANDLER, push(accepted.conversation_id, job_id=8)), Bury)
+
+
 def test_an_account_that_left_the_settings_is_a_dead_letter(worker: Handling, gateway: Actor) -> None:
     accepted = begun(gateway, account="gone")
 

@@ -1,14 +1,16 @@
 -- Messages that answer nothing: reminders, timers, news.  Each is a turn of its own without a word of its user's, written
 -- and settled at once, so that it stands in the transcript where it was said and web chat shows it like any other.
 
--- Where such a message goes: the user, surface and address of the conversation's last turn.  No row: nobody has spoken.
+-- Where such a message goes: the user, surface and address of the conversation's last turn that has an address: one whose
+-- user was erased has none, and what was pushed to a page needs none.  No row: nobody has spoken, as far as is known.
 CREATE OR REPLACE FUNCTION ledger_push_place(lane bigint) RETURNS TABLE (
     channel text, account text, key text, user_id bigint, surface text, address jsonb
 ) LANGUAGE sql STABLE AS $$
     SELECT c.channel, c.account, c.key, t.user_id, t.surface, t.address
     FROM (SELECT * FROM conversations WHERE id = lane OFFSET 0) AS c
     CROSS JOIN LATERAL (
-        SELECT * FROM turns WHERE conversation_id = c.id AND seq <= c.last_seq ORDER BY seq DESC LIMIT 1
+        SELECT * FROM turns WHERE conversation_id = c.id AND seq <= c.last_seq AND address <> '{}'
+        ORDER BY seq DESC LIMIT 1
     ) AS t
 $$;
 
