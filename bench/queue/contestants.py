@@ -140,7 +140,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
         ),
         _pypi(
             "huey", "huey_consumer", *_HUEY, "thread", "--workers", "8", called="huey_threads",
-            title="huey, 8 threads", jobs=15_000,
+            title="huey, 8 threads", jobs=15_000, goal=6.0,
         ),
         _pypi("taskiq", "taskiq", *_TASKIQ, title="taskiq, Redis Streams", jobs=12_000, goal=6.0),
         _pypi("celery", "celery", *_CELERY, "WARNING", "--pool", "solo", title="Celery, solo", jobs=4_000, goal=20.0),
