@@ -29,8 +29,13 @@ from tests.support.waiting import GUARD_S, until
 from workers.registry import Handler
 from workers.worker import Worker
 
-__all__ = ["ATTEMPTS_MAX", "PAYLOAD_BYTES_MAX", "MemoryQueue", "Perform", "Queue", "RealQueue", "Run"]
+__all__ = [
+    "ATTEMPTS_MAX", "PAYLOAD_BYTES_MAX", "SOON_S", "MemoryQueue", "Perform", "Queue", "RealQueue", "Run", "ended",
+    "kept", "once",
+]  # fmt: skip
 
+#: Seconds that make a difference in both.
+SOON_S = 0.3
 ATTEMPTS_MAX = 3
 PAYLOAD_BYTES_MAX = 10_000
 #: Quick looks and short pauses, so that a test waits for what it tests.
@@ -163,3 +168,29 @@ class RealQueue(Queue):
             worker.stop(time.monotonic() + GUARD_S)
         self.hints.close()
         self.pool.close()
+
+
+def kept(queue: Queue, kind: str = "a", payload: Any = None, **how: Any) -> int:
+    """Ask for a job whose end can be looked at."""
+    return queue.jobs.enqueue(kind, payload, keep_s=60.0, **how).job_id
+
+
+def ended(queue: Queue, job_id: int) -> tuple[str, str]:
+    """How it ended: its state and the reason."""
+    status = queue.jobs.status(job_id)
+    assert status is not None
+    assert status.ended
+    return status.state, status.reason
+
+
+def once(first: Any, *rest: Any) -> Any:
+    """A handler that returns these, one a run, and Done from then on; of an exception it raises it."""
+    outcomes = iter([first, *rest])
+
+    def perform(context: Any, payload: Any) -> Any:
+        outcome = next(outcomes, Done()) if payload in {None, "first"} else Done()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return perform

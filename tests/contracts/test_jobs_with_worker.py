@@ -20,13 +20,6 @@ from tests.contracts.job_queues import ATTEMPTS_MAX, Perform, RealQueue
 from tests.support.waiting import GUARD_S, until
 
 
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    """What waits for ever fails here, at the line where it waits."""
-    with gevent.Timeout(3 * GUARD_S):
-        yield
-
-
 @pytest.fixture
 def queue(database: str, redis_url: str) -> Iterator[RealQueue]:
     queue = RealQueue(database, redis_url)

@@ -110,13 +110,13 @@ def test_a_job_is_committed_when_it_was_asked_for(jobs: Jobs, worker: JobActor) 
 @pytest.mark.parametrize(
     "when",
     [
-        {"delay_s": 600},
-        {"run_at": time.time() + 600},
-        {"run_at": datetime.now(UTC) + timedelta(minutes=10)},
+        lambda: {"delay_s": 600},
+        lambda: {"run_at": time.time() + 600},
+        lambda: {"run_at": datetime.now(UTC) + timedelta(minutes=10)},
     ],
 )
-def test_a_job_for_later_is_scheduled(jobs: Jobs, worker: JobActor, when: dict[str, Any]) -> None:
-    done = jobs.enqueue("a", {}, **when)
+def test_a_job_for_later_is_scheduled(jobs: Jobs, worker: JobActor, when: Callable[[], dict[str, Any]]) -> None:
+    done = jobs.enqueue("a", {}, **when())
     assert worker.states() == {done.job_id: "scheduled"}
     status = jobs.status(done.job_id)
     assert status is not None
