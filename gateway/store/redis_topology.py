@@ -153,8 +153,10 @@ class Topology:
             self.doubt()
 
     def close(self) -> None:
-        """End a look under way.  Safe twice."""
-        if self._looking is not None:
+        """Look no more.  Safe twice."""
+        # One that has begun ends by itself, soon: redis-py leaves a socket open where its greenlet is killed while it
+        # connects.
+        if self._looking is not None and not self._under_way:
             self._looking.kill(block=False)
 
     def _ready(self) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import gevent
 import msgspec
 import pytest
 import redis
 from gevent import Greenlet
+from gevent.event import Event as Signal
+from gevent.server import StreamServer
 
 from gateway import telemetry
 from gateway.domain import hint as hints
@@ -93,6 +97,40 @@ def listening(client: redis.Redis, audience: str, count: int) -> None:
     )
 
 
+class Line:
+    """Forwards connections to Redis, until those that are there fall silent: nothing comes through, or is closed."""
+
+    def __init__(self, url: str) -> None:
+        self._path = unquote(urlsplit(url).path)
+        self._pumps: list[Greenlet] = []
+        self._cut = Signal()
+        self._server = StreamServer(("127.0.0.1", 0), self._take)
+        self._server.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._server.server_port}"
+
+    def fall_silent(self) -> None:
+        gevent.killall(self._pumps)
+
+    def stop(self) -> None:
+        self.fall_silent()
+        self._cut.set()
+        self._server.stop()
+
+    def _take(self, near: socket.socket, address: object) -> None:
+        with socket.socket(socket.AF_UNIX) as far:
+            far.connect(self._path)
+            self._pumps += [gevent.spawn(_pump, near, far), gevent.spawn(_pump, far, near)]
+            self._cut.wait()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    while data := source.recv(65_536):
+        sink.sendall(data)
+
+
 EVERY = [
     hints.Accepted(1, 2),
     hints.Settled(1, 2, 3),
@@ -167,6 +205,25 @@ def test_a_pause_between_hints_does_not_end_the_listening(redis_url: str, client
         assert {entry["id"] for entry in client.client_list(_type="pubsub")} == connected
         client.publish("switchboard:gateways", msgspec.json.encode(hints.Orphans()))
         until("the hint", lambda: listener.heard)
+
+
+def test_a_silence_that_is_too_long_is_asked_about(
+    redis_url: str, client: redis.Redis, missed: Missed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law: a machine that is gone closes no connection; whoever listens there would listen for ever."""
+    monkeypatch.setattr("gateway.store.signals._LISTEN_S", 0.2)
+    line = Line(redis_url)
+    with process(line.url) as listener:
+        listening(client, "gateways", 1)
+        # Longer than it takes to ask twice: whoever answers is not left.
+        gevent.sleep(1.0)
+        assert missed.times == 0
+        line.fall_silent()
+        until("the silence to be noticed", lambda: missed.times)
+        listening(client, "gateways", 2)
+        client.publish("switchboard:gateways", msgspec.json.encode(hints.Orphans()))
+        until("the hint", lambda: listener.heard)
+    line.stop()
 
 
 def test_a_listener_whose_connection_was_cut_listens_again(
