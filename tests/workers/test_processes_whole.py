@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,9 @@ import pytest
 
 from tests.support.waiting import GUARD_S, until
 from tests.workers.parents import family
+
+#: Beats so rare that no death is found by them within a test: what is found is what the parent has said.
+_SLOW_BEATS = {"lanes.beat_s": 30.0, "lanes.dead_after_s": 600.0, "lanes.lease_margin_s": 10.0}
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +49,9 @@ def metrics(port: int) -> str:
         connection.close()
 
 
-def test_workers_show_their_metrics_are_replaced_and_leave(database: str, redis_url: str, tmp_path: Path) -> None:
+def test_workers_show_their_metrics_are_replaced_and_leave(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
     """The order of a worker's end is its own: the parent only has to wait for it."""
     port = two_ports()
     settings = {"worker.processes": 2, "worker.metrics_port": port}
@@ -60,3 +67,17 @@ def test_workers_show_their_metrics_are_replaced_and_leave(database: str, redis_
         told = "\n".join(them.it.lines)
         assert told.count("reason=stopped") == 4
         assert "worker.declared_dead" not in told, "all had left by themselves"
+
+
+def test_what_a_killed_worker_owned_is_run_elsewhere_at_once(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    """A beat would have told after ten minutes."""
+    with family(database, redis_url, tmp_path, settings={"worker.processes": 2, **_SLOW_BEATS}) as them:
+        first, other = them.wait_living(2)
+        until("both to own their share", lambda: them.owners() == {first: 16, other: 16})
+        killed_at = time.monotonic()
+        os.kill(first, signal.SIGKILL)
+        heirs = until("owners of all", lambda: (found := them.owners()) and first not in found and found)
+        print(f"all partitions were owned again {time.monotonic() - killed_at:.2f} s after the kill")
+        assert other in heirs, "who was there takes them, and does not wait for the new one"
