@@ -82,6 +82,10 @@ class Board:
     def __contains__(self, job_id: object) -> bool:
         return job_id in self._places or job_id in self._rejoined
 
+    def knows(self, place: int) -> bool:
+        """Return whether the job of this place waits or runs here."""
+        return place in self._places
+
     @property
     def ready(self) -> int:
         """Jobs that could be started now: lanes whose head may."""

@@ -2,12 +2,13 @@
 
     a hint, a full look, room ─▶ hungry pairs ─▶ one statement ─▶ marks (what is new) ─▶ board ─▶ wake the dispatcher
 
-A pair is a partition and a priority: what is read behind one mark.  It is hungry
+A pair is a partition and a priority: what is read behind one floor.  It is hungry
 
-- when a hint names a job behind its mark; or one before it that was not read, which was committed late: then from its
-  floor on;
-- every ``jobs.poll_s``, from its floor on: what no hint told of;
+- when a hint names a job that was not read;
+- every ``jobs.poll_s``: what no hint told of;
 - as long as a look at it was cut at its limit.
+
+Each look begins at the floor and leaves out what was read (``Marks`` says why).
 
 What was read is added only while its partition is ours under the fence of the read.  Which of it may run, and when, is
 the board's.  One statement is under way at a time: the next one finds more to do at once.
@@ -44,7 +45,8 @@ _SKIPPED_MAX = 200
 #: Startable lanes of a class below which it may read although the board is full: of others.
 _FEW = 32
 #: What waits for something else than room (retries, pauses, full kinds) is bounded as well: by so many times
-#: ``jobs.jobs_buffered_max`` in all.
+#: ``jobs.jobs_buffered_max`` in all, and by one more for each class above the least important one, so that what fills
+#: memory without ever starting hides nothing more important than itself.
 _HELD_FACTOR = 10
 
 
@@ -72,14 +74,12 @@ class Feed:
         self._wake = wake
         self._clock = clock
         self._marks: dict[Pair, Marks] = {}
-        #: Pairs to be looked at, and whether from the floor on.
-        self._hungry: dict[Pair, bool] = {}
-        #: Those in which a hint says that something came late: looked at from the floor on until all was seen.
-        self._late: set[Pair] = set()
+        #: Pairs to be looked at, in this order.
+        self._hungry: dict[Pair, None] = {}
         #: Jobs read by one statement, if there is room for so many.
         self._portion = min(settings.batch_rows_max, max(1, settings.jobs_buffered_max // 2))
         self._paused: frozenset[str] = frozenset()
-        #: When all are to be looked at from the floor on, and when the next job is due to join its lane.
+        #: When all are to be looked at, and when the next job is due to join its lane.
         self._full_look_at = 0.0
         self._promote_at = 0.0
         self._something = Event()
@@ -92,7 +92,7 @@ class Feed:
         for partition in partitions:
             for priority in Priority:
                 self._marks[partition, priority] = Marks()
-                self._hungry[partition, priority] = True
+                self._hungry[partition, priority] = None
         self._promote_at = 0.0
         self._something.set()
 
@@ -101,22 +101,14 @@ class Feed:
         for priority in Priority:
             self._marks.pop((partition, priority), None)
             self._hungry.pop((partition, priority), None)
-            self._late.discard((partition, priority))
 
     def hint(self, partition: int, priority: Priority, ids: Sequence[int]) -> None:
         """Hear of jobs that are committed; none named: look."""
         pair = (partition, priority)
         marks = self._marks.get(pair)
-        if marks is None:
-            return
-        if marks.hinted(ids):
-            self._hungry[pair] = True
-            self._late.add(pair)
-        elif not ids or max(ids) > marks.mark:
-            self._hungry.setdefault(pair, False)
-        else:
-            return
-        self._something.set()
+        if marks is not None and (not ids or marks.hinted(ids)):
+            self._hungry[pair] = None
+            self._something.set()
 
     def due_in(self, seconds: float) -> None:
         """Hear that a job is scheduled that will join its lane then."""
@@ -131,7 +123,7 @@ class Feed:
         if self._board.pause(kinds):
             for pair, marks in self._marks.items():
                 marks.reset()
-                self._hungry[pair] = True
+                self._hungry[pair] = None
             self._something.set()
         self._wake()
 
@@ -158,7 +150,7 @@ class Feed:
         if now >= self._full_look_at:
             self._full_look_at = now + self._settings.poll_s
             self._promote_at = min(self._promote_at, now)
-            self._hungry.update(dict.fromkeys(self._marks, True))
+            self._hungry.update(dict.fromkeys(self._marks))
         if now >= self._promote_at:
             self._promote()
         if pulls := self._pulls():
@@ -173,8 +165,7 @@ class Feed:
         partitions, rows_max = list(self._fences), self._settings.batch_rows_max
         promoted, next_s = self._database.run(lambda cursor: rows.promote(cursor, partitions, rows_max))
         if promoted:
-            for pair in self._marks:
-                self._hungry.setdefault(pair, False)
+            self._hungry.update(dict.fromkeys(self._marks))
         if next_s is not None:
             self._promote_at = min(self._promote_at, self._clock() + max(0.0, next_s))
 
@@ -183,29 +174,35 @@ class Feed:
         board, jobs_max = self._board, self._settings.jobs_buffered_max
         return min(jobs_max - board.buffered + board.held, _HELD_FACTOR * jobs_max - board.buffered)
 
-    def _pulls(self) -> dict[Pair, tuple[Pull, bool]]:
-        """Return what is to be read in one statement, by pair; and whether it is from its floor on."""
+    def _pulls(self) -> dict[Pair, Pull]:
+        """Return what is to be read in one statement, by pair."""
         # Many at once or none: a statement for a handful of rows costs nearly as much.
         room = self._portion if self._room() >= self._portion else 0
-        pulls: dict[Pair, tuple[Pull, bool]] = {}
+        pulls: dict[Pair, Pull] = {}
         by_class: dict[int, list[Pair]] = {}
         for pair in self._hungry:
             by_class.setdefault(pair[1], []).append(pair)
         for priority, pairs in sorted(by_class.items()):
-            # A class of which hardly anything is at hand need not wait until what the others have at hand is done.
-            few = _FEW if self._board.ready_of(priority) < _FEW else 0
-            rows_max = max(room // len(by_class), few)
+            rows_max = max(room // len(by_class), self._few(priority))
             if rows_max <= 0:
                 continue
             each = max(1, rows_max // len(pairs))
             for pair in pairs[:rows_max]:
-                again = self._hungry.pop(pair)
-                pulls[pair] = Pull(*pair, self._marks[pair].behind(again), each), again
+                del self._hungry[pair]
+                pulls[pair] = Pull(*pair, self._marks[pair].floor, each)
         return pulls
 
-    def _look(self, pulls: Mapping[Pair, tuple[Pull, bool]]) -> None:
+    def _few(self, priority: int) -> int:
+        """Return how many jobs of a class may be read whatever room the others leave.
+
+        A class of which hardly anything is at hand need not wait until what the others have at hand is done.
+        """
+        bound = (_HELD_FACTOR + max(Priority) - priority) * self._settings.jobs_buffered_max
+        return _FEW if self._board.ready_of(priority) < _FEW and self._board.buffered < bound else 0
+
+    def _look(self, pulls: Mapping[Pair, Pull]) -> None:
         fences = dict(self._fences)
-        wanted = [pull for pull, _ in pulls.values()]
+        known = [place for pair in pulls for place in self._marks[pair].known]
         skip_lanes = self._board.spilled_lanes(_SKIPPED_MAX)
         with self._board.reading():
             try:
@@ -213,38 +210,35 @@ class Feed:
                     lambda cursor: rows.scan(
                         cursor,
                         self._process(),
-                        wanted,
+                        list(pulls.values()),
                         fences,
+                        known=known,
                         skip_lanes=skip_lanes,
                         skip_kinds=list(self._paused),
                     )
                 )
             except BaseException:
-                for pair, (_, again) in pulls.items():
-                    if pair in self._marks:
-                        self._hungry[pair] = again or self._hungry.get(pair, False)
+                self._hungry.update(dict.fromkeys(pair for pair in pulls if pair in self._marks))
                 raise
             self._add(scan, pulls, fences)
         self._wake()
 
-    def _add(self, scan: Scan, pulls: Mapping[Pair, tuple[Pull, bool]], fences: Mapping[int, int]) -> None:
+    def _add(self, scan: Scan, pulls: Mapping[Pair, Pull], fences: Mapping[int, int]) -> None:
         board, now = self._board, self._clock()
         if scan.jobs:
             board.claimed(scan.jobs[0].claim)
         found = _by_pair(scan)
-        for pair, (pull, again) in pulls.items():
+        for pair, pull in pulls.items():
             marks, (partition, _) = self._marks.get(pair), pair
             if marks is None or self._fences.get(partition) != fences.get(partition):
                 continue
             jobs = found.get(pair, [])
             cut = len(jobs) >= pull.rows_max
-            fresh = marks.read(jobs, scan.low, scan.high, from_floor=again, cut=cut)
-            for job in fresh:
+            for job in marks.read(jobs, scan.low, scan.high, cut=cut):
                 board.add(job, now)
-            if not cut:
-                self._late.discard(pair)
-            else:
-                self._hungry[pair] = pair in self._late or self._hungry.get(pair, False)
+            marks.forget(board.knows)
+            if cut:
+                self._hungry[pair] = None
                 self._something.set()
 
     def _refill(self) -> None:

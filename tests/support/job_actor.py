@@ -46,6 +46,7 @@ class JobActor(Actor):
         behind: int = 0,
         priorities: Sequence[int] = (0, 1, 2),
         rows_max: int = ALL,
+        known: Sequence[int] = (),
         skip_lanes: Sequence[str] = (),
         skip_kinds: Sequence[str] = (),
     ) -> Scan:
@@ -56,7 +57,13 @@ class JobActor(Actor):
             for priority in priorities
         ]
         return jobs.scan(
-            self.cursor, self.process, pulls, self.fences, skip_lanes=skip_lanes, skip_kinds=skip_kinds
+            self.cursor,
+            self.process,
+            pulls,
+            self.fences,
+            known=known,
+            skip_lanes=skip_lanes,
+            skip_kinds=skip_kinds,
         )
 
     def scan(self, **how: Any) -> list[Job]:

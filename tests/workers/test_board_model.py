@@ -111,18 +111,18 @@ class Boards(RuleBasedStateMachine):
 
     # Feed: what happens in `between` happens while the ledger's answer is on its way
 
-    @rule(again=st.booleans(), limit=st.integers(1, 8), between=st.integers(0, 3), data=st.data())
-    def look(self, again: bool, limit: int, between: int, data: Any) -> None:
+    @rule(limit=st.integers(1, 8), between=st.integers(0, 3), data=st.data())
+    def look(self, limit: int, between: int, data: Any) -> None:
         fence = self.fence
         with self.board.reading():
             skip = set(self.board.spilled_lanes(100))
-            behind = self.marks.behind(again)
             low, high = self.ledger.low, self.ledger.next_xid
             found = self._read(
                 [
                     each
                     for _, each in sorted(self.ledger.ready.items())
-                    if each.place > behind
+                    if each.place > self.marks.floor
+                    and each.place not in self.marks.known
                     and each.lane not in skip
                     and (each.lane is not None or each.kind not in self.paused)
                 ][:limit]
@@ -135,8 +135,9 @@ class Boards(RuleBasedStateMachine):
                 return
             for each in found:
                 self.board.claimed(each.claim)
-            for each in self.marks.read(found, low, high, from_floor=again, cut=len(found) == limit):
+            for each in self.marks.read(found, low, high, cut=len(found) == limit):
                 self.board.add(each, self.now)
+            self.marks.forget(self.board.knows)
 
     @rule(between=st.integers(0, 3), data=st.data())
     def read_lanes(self, between: int, data: Any) -> None:
@@ -342,8 +343,7 @@ class Boards(RuleBasedStateMachine):
                 self.board.settled(each, "done", self.now)
             if not self.ledger.ready:
                 break
-            for again in (False, True):
-                self.look(again=again, limit=8, between=0, data=None)
+            self.look(limit=8, between=0, data=None)
             self.read_lanes(between=0, data=None)
             self.take(6)
         assert not self.ledger.ready, "lost"

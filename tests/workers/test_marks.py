@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.domain.job import Job
-from workers.marks import SEEN_MAX, Marks
+from workers.marks import KNOWN_MAX, Marks
 
 
 def job(place: int, job_id: int | None = None) -> Job:
@@ -23,94 +23,79 @@ def places(jobs: list[Job]) -> list[int]:
     return [job.place for job in jobs]
 
 
-def test_reading_on_goes_from_the_mark() -> None:
+def test_a_look_leaves_out_what_was_read() -> None:
     marks = Marks()
-    assert marks.behind(again=False) == 0
-    assert places(marks.read([job(3), job(7)], 10, 10, from_floor=False, cut=False)) == [3, 7]
-    assert marks.behind(again=False) == 7
-    assert marks.behind(again=True) == 0
+    assert (marks.floor, set(marks.known)) == (0, set())
+    assert places(marks.read([job(3), job(7)], 10, 12, cut=False)) == [3, 7]
+    assert (marks.floor, set(marks.known)) == (0, {3, 7})
+    assert places(marks.read([job(3), job(5)], 10, 12, cut=False)) == [5], "were it shown nevertheless"
 
 
-def test_a_hint_of_a_job_that_the_mark_has_passed_asks_for_a_look_from_the_floor() -> None:
+def test_a_hint_tells_whether_a_look_would_find_something() -> None:
     marks = Marks()
-    marks.read([job(3), job(7)], 10, 12, from_floor=False, cut=False)
+    marks.read([job(3), job(7)], 10, 12, cut=False)
     assert not marks.hinted([]), "that only says: look"
-    assert not marks.hinted([8, 9]), "these come by going on"
     assert not marks.hinted([3, 7]), "these are known"
-    assert marks.hinted([9, 5])
-    assert places(marks.read([job(3), job(5), job(7)], 12, 12, from_floor=True, cut=False)) == [5]
+    assert marks.hinted([3, 8])
+    assert marks.hinted([5]), "it was committed late"
+    marks.read([job(5)], 12, 12, cut=False)
     assert not marks.hinted([5])
 
 
 def test_the_floor_waits_for_the_transactions_that_ran_when_the_mark_was_read() -> None:
     marks = Marks()
-    marks.read([job(7)], 10, 12, from_floor=False, cut=False)
-    marks.read([job(7)], 11, 13, from_floor=True, cut=False)
+    marks.read([job(7)], 10, 12, cut=False)
+    marks.read([], 11, 13, cut=False)
     assert marks.floor == 0, "11 still ran, and may have drawn a place before 7"
-    marks.read([job(7)], 12, 13, from_floor=True, cut=False)
-    assert marks.floor == 7
+    marks.read([], 12, 13, cut=False)
+    assert (marks.floor, set(marks.known)) == (7, set())
     assert not marks.hinted([5]), "nothing comes there any more"
-
-
-def test_only_a_look_from_the_floor_moves_it() -> None:
-    """Law: going on from the mark has not seen what came late below it."""
-    marks = Marks()
-    marks.read([job(7)], 10, 12, from_floor=False, cut=False)
-    marks.read([job(9)], 20, 20, from_floor=False, cut=False)
-    assert marks.floor == 0
 
 
 def test_a_look_that_was_cut_proves_what_it_returned() -> None:
     marks = Marks()
-    marks.read([job(3), job(7), job(9)], 10, 12, from_floor=False, cut=False)
-    marks.read([job(3)], 20, 20, from_floor=True, cut=True)
-    assert marks.floor == 3
-    assert marks.behind(again=True) == 3
-    marks.read([job(7), job(9)], 20, 20, from_floor=True, cut=False)
-    assert marks.floor == 9
-
-
-def test_the_next_look_goes_on_where_one_was_cut_although_the_floor_cannot_move() -> None:
-    """Law: jobs that are known and stay must not hide a late one behind them while some transaction stays open."""
-    marks = Marks()
-    marks.read([job(3), job(7), job(9)], 10, 12, from_floor=False, cut=False)
-    marks.read([job(3), job(7)], 10, 14, from_floor=True, cut=True)
-    assert (marks.floor, marks.behind(again=True)) == (0, 7)
-    assert places(marks.read([job(8), job(9)], 10, 14, from_floor=True, cut=False)) == [8]
-    assert marks.behind(again=True) == 0, "and then from the floor again"
-
-
-def test_the_second_half_of_a_look_alone_does_not_move_the_floor() -> None:
-    marks = Marks()
-    marks.read([job(3), job(7), job(9)], 10, 12, from_floor=False, cut=False)
-    marks.read([job(3), job(7)], 10, 14, from_floor=True, cut=True)
-    marks.read([job(9)], 14, 14, from_floor=True, cut=False)
-    assert marks.floor == 0, "something may have come between 0 and 7 since"
-    marks.read([job(3), job(7), job(9)], 14, 14, from_floor=True, cut=False)
+    marks.read([job(3), job(9)], 10, 12, cut=False)
+    marks.read([job(5)], 20, 20, cut=True)
+    assert (marks.floor, set(marks.known)) == (5, {9})
+    marks.read([job(7)], 20, 20, cut=False)
     assert marks.floor == 9
 
 
 def test_a_job_that_joins_its_lane_anew_is_another_reading() -> None:
     marks = Marks()
-    marks.read([job(3)], 10, 12, from_floor=False, cut=False)
-    assert places(marks.read([job(5, job_id=3)], 12, 12, from_floor=False, cut=False)) == [5]
+    marks.read([job(3)], 10, 12, cut=False)
+    assert places(marks.read([job(5, job_id=3)], 12, 12, cut=False)) == [5]
 
 
-def test_what_is_remembered_has_a_bound_while_the_floor_stands_still() -> None:
+def test_what_is_known_has_a_bound_while_the_floor_stands_still() -> None:
+    """Law: what is in memory stays known, or looks would bring nothing else; of the rest no look shows anything."""
     marks = Marks()
-    for first in range(0, 4 * SEEN_MAX, 500):
-        marks.read([job(place) for place in range(first + 1, first + 501)], 1, 9, from_floor=False, cut=True)
-        assert len(marks._seen) <= SEEN_MAX
-    assert not marks.hinted([4 * SEEN_MAX]), "the latest are known"
+    in_memory = {5, 6, 7}
+    for first in range(0, 4 * KNOWN_MAX, 500):
+        marks.read([job(place) for place in range(first + 1, first + 501)], 1, 9, cut=True)
+        marks.forget(in_memory.__contains__)
+        assert len(marks.known) <= KNOWN_MAX
+        assert in_memory <= set(marks.known)
+    assert marks.floor == 0
+
+
+def test_what_is_known_is_not_gone_through_again_and_again_when_much_of_it_is_in_memory() -> None:
+    asked = []
+    marks = Marks()
+    for first in range(0, 4 * KNOWN_MAX, 500):
+        marks.read([job(place) for place in range(first + 1, first + 501)], 1, 9, cut=True)
+        marks.forget(lambda place: not asked.append(place))
+    assert len(marks.known) == 4 * KNOWN_MAX
+    assert len(asked) <= 2 * len(marks.known), "each time twice as many"
 
 
 def test_reset_reads_everything_anew() -> None:
     marks = Marks()
-    marks.read([job(3), job(7)], 10, 12, from_floor=False, cut=False)
-    marks.read([job(3), job(7)], 12, 12, from_floor=True, cut=False)
+    marks.read([job(3), job(7)], 10, 12, cut=False)
+    marks.read([], 12, 12, cut=False)
     marks.reset()
-    assert marks.behind(again=False) == marks.behind(again=True) == 0
-    assert places(marks.read([job(2), job(3), job(7)], 12, 12, from_floor=False, cut=False)) == [2, 3, 7]
+    assert (marks.floor, set(marks.known)) == (0, set())
+    assert places(marks.read([job(2), job(3), job(7)], 12, 12, cut=False)) == [2, 3, 7]
 
 
 class LateCommits(RuleBasedStateMachine):
@@ -155,18 +140,31 @@ class LateCommits(RuleBasedStateMachine):
         if known := sorted(self.visible & self.read_once):
             self.visible.discard(data.draw(st.sampled_from(known)))
 
-    @rule(again=st.booleans(), limit=st.integers(1, 6), data=st.data())
-    def look(self, again: bool, limit: int, data: Any) -> None:
+    @rule(limit=st.integers(1, 6), data=st.data())
+    def look(self, limit: int, data: Any) -> None:
         low = min(self.open, default=self.next_xid)
         # Others may have begun before the look ended.
         high = self.next_xid + data.draw(st.integers(0, 2), label="begun meanwhile")
         self.next_xid = high
-        behind = self.marks.behind(again)
-        found = sorted(place for place in self.visible if place > behind)[:limit]
-        cut = len(found) == limit
-        fresh = places(self.marks.read([job(place) for place in found], low, high, from_floor=again, cut=cut))
-        assert not self.read_once.intersection(fresh), "read twice"
-        self.read_once.update(fresh)
+        found = self.shown()[:limit]
+        fresh = self.marks.read([job(place) for place in found], low, high, cut=len(found) == limit)
+        assert places(fresh) == found, "what is left out is what is known"
+        assert not self.read_once.intersection(found), "read twice"
+        last = found[-1] if len(found) == limit else self.next_place
+        assert all(place in self.read_once or place > last for place in self.visible - set(found)), (
+            "passed over"
+        )
+        self.read_once.update(found)
+
+    @rule()
+    def forget(self) -> None:
+        """As if there were many."""
+        self.marks._known_max = 0
+        self.marks.forget(self.visible.__contains__)
+
+    def shown(self) -> list[int]:
+        known = set(self.marks.known)
+        return sorted(place for place in self.visible if place > self.marks.floor and place not in known)
 
     @invariant()
     def nothing_comes_below_the_floor(self) -> None:
@@ -175,25 +173,21 @@ class LateCommits(RuleBasedStateMachine):
         assert min(waiting | running, default=self.marks.floor + 1) > self.marks.floor
 
     @invariant()
-    def what_is_late_is_known_to_be_when_it_is_hinted(self) -> None:
-        late = {place for place in self.visible - self.read_once if place <= self.marks.mark}
-        assert all(self.marks.hinted([place]) for place in late)
+    def a_hint_of_what_is_new_is_heard(self) -> None:
+        assert all(self.marks.hinted([place]) for place in self.visible - self.read_once)
         assert not self.marks.hinted(self.visible & self.read_once)
 
     def teardown(self) -> None:
-        """Looks that go on find everything, whoever still has a transaction open."""
+        """Looks find everything, whoever still has a transaction open."""
         for _ in range(len(self.committed) + 2):
-            for again in (True, False):
-                low = min(self.open, default=self.next_xid)
-                found = sorted(place for place in self.visible if place > self.marks.behind(again))[:3]
-                fresh = self.marks.read(
-                    [job(place) for place in found], low, self.next_xid, from_floor=again, cut=len(found) == 3
-                )
-                self.read_once.update(places(fresh))
+            found = self.shown()[:3]
+            low = min(self.open, default=self.next_xid)
+            fresh = self.marks.read([job(place) for place in found], low, self.next_xid, cut=len(found) == 3)
+            self.read_once.update(places(fresh))
         assert self.read_once == self.committed
         if not self.open:
             assert self.marks.floor == self.marks.mark
-            assert not self.marks._seen
+            assert not self.marks.known
 
 
 LateCommits.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

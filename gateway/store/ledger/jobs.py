@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -91,13 +91,14 @@ def scan(
     pulls: Sequence[Pull],
     fences: Mapping[int, int],
     *,
+    known: Iterable[int] = (),
     skip_lanes: Sequence[str] = (),
     skip_kinds: Sequence[str] = (),
 ) -> Scan:
-    """Read ready jobs of partitions that this process owns; *fences* are theirs, by partition."""
+    """Read ready jobs of partitions that this process owns, but for those at *known* places; *fences* are theirs."""
     cursor.execute(
-        "SELECT * FROM jobs_scan(%s, %s, %s::smallint[], %s::smallint[], %s::bigint[], %s::integer[], %s::text[],"
-        " %s::text[])",
+        "SELECT * FROM jobs_scan(%s, %s, %s::smallint[], %s::smallint[], %s::bigint[], %s::integer[], %s::bigint[],"
+        " %s::text[], %s::text[])",
         (
             process.process_id,
             process.epoch,
@@ -105,6 +106,8 @@ def scan(
             [pull.priority for pull in pulls],
             [pull.behind for pull in pulls],
             [pull.rows_max for pull in pulls],
+            # Written by hand: there may be thousands.
+            f"{{{','.join(map(str, known))}}}",
             list(skip_lanes),
             list(skip_kinds),
         ),

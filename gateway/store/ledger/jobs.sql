@@ -66,16 +66,18 @@ END $$;
 
 -- Reads ready jobs of partitions that this process owns, each list of one partition and priority from behind a place
 -- on, up to its limit, and writes down that they are in its hands.  skip_lanes are left out, and so is what is of
--- skip_kinds and in no lane.
+-- skip_kinds and in no lane.  known: places that are left out because their reader has read them.
 --
 -- Answers at least one row.  low: every transaction below it had ended before the look; high: none above it had begun
 -- before the look.  Places at or below the last one read that a reader has not seen can come only of transactions
--- between the two: once a later look's low has reached this one's high, there are none.  For high a transaction's own
--- number is drawn, behind the snapshot, so this is to be the first statement of its transaction that draws one: the end
--- of a snapshot (pg_snapshot_xmax) only says what had *ended*, and one that had begun before may be above it.
+-- between the two: once a later look's low has reached this one's high, there are none.  Until then a reader that began
+-- behind the last one could read a job and miss the one in front of it: it begins where nothing comes any more.
+-- For high a transaction's own number is drawn, behind the snapshot, so this is to be the first statement of its
+-- transaction that draws one: the end of a snapshot (pg_snapshot_xmax) only says what had *ended*, and one that had begun
+-- before may be above it.
 CREATE OR REPLACE FUNCTION jobs_scan(
     me bigint, my_epoch bigint, parts smallint[], prios smallint[], behind bigint[], limits integer[],
-    skip_lanes text[], skip_kinds text[]
+    known bigint[], skip_lanes text[], skip_kinds text[]
 ) RETURNS TABLE (
     low bigint, high bigint, claim bigint, id bigint, place bigint, partition smallint, priority smallint, kind text,
     lane text, payload text, attempts integer, deaths integer, wait_s float8, keep_s float8, trace_id text, age_s float8
@@ -97,6 +99,8 @@ BEGIN
                    w.keep_s, w.trace_id, extract(epoch FROM clock_timestamp() - w.created_at)::float8 AS age_s
             FROM jobs w
             WHERE w.partition = s.part AND w.priority = s.prio AND w.state = 'ready' AND w.place > s.behind
+              -- A subquery, because that is hashed.
+              AND w.place NOT IN (SELECT k FROM unnest(known) AS k)
               AND (w.lane IS NULL OR w.lane <> ALL (skip_lanes))
               AND (w.lane IS NOT NULL OR w.kind <> ALL (skip_kinds))
             ORDER BY w.place LIMIT s.lim

@@ -51,8 +51,7 @@ def steps(state: State, index: int, process: Process, world: World) -> Iterator[
 def _ask(state: State, index: int, process: Process, look: Look, world: World) -> Iterator[Step]:
     """Execute a look; its claim is committed with it."""
     known = {entry.place for entry in process.memory}
-    settled = process.marks.awaited is None and not process.marks.swept
-    if settled and not look.lane and all(read.place in known for read in look.rows):
+    if process.marks.awaited is None and not look.lane and all(read.place in known for read in look.rows):
         return  # Nothing to tell.
     ledger = state.ledger
     if look.rows and world.rules.look_is_claimed:
@@ -81,10 +80,10 @@ def _reads(ledger: Ledger, behind: int) -> list[Read]:
 
 
 def _look(ledger: Ledger, process: Process, world: World, *, from_floor: bool) -> Look:
-    """Return the answer to a look at all but spilled lanes."""
+    """Return the answer to a look at all that is new and in no spilled lane."""
     spilled = {spill.lane for spill in process.spills}
-    reads = _reads(ledger, woken(process.marks).behind(from_floor))
-    reads = [read for read in reads if lane_of(read.job, world) not in spilled]
+    reads = _reads(ledger, process.marks.floor if from_floor else process.marks.mark)
+    reads = [r for r in reads if r.place not in process.marks.known and lane_of(r.job, world) not in spilled]
     rows_max = world.bounds.rows_max
     cut = len(reads) >= rows_max
     low = _low(ledger) if world.rules.low_before_look else 0
@@ -123,7 +122,7 @@ def _read(process: Process, ended: frozenset[int], look: Look, world: World) -> 
         return _refilled(process, ended, look, world)
     marks = woken(process.marks)
     cut = look.cut and world.rules.cut_look_proves_less
-    fresh = marks.read(look.rows, look.low, look.high, from_floor=look.from_floor, cut=cut)  # type: ignore[type-var]
+    fresh = marks.read(look.rows, look.low, look.high, cut=cut)  # type: ignore[type-var]
     if not world.rules.floor_awaits_writers:
         marks.floor = marks.mark
     process = process._replace(marks=kept(marks))

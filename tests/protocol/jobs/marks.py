@@ -14,8 +14,7 @@ class Kept(NamedTuple):
 
     awaited: tuple[int, int] | None = None
     high: int = 0
-    seen: frozenset[int] = frozenset()
-    swept: int = 0
+    known: frozenset[int] = frozenset()
     floor: int = 0
     mark: int = 0
 
@@ -23,12 +22,12 @@ class Kept(NamedTuple):
 def woken(kept: Kept) -> Marks:
     """Return marks as they were put away."""
     marks = Marks()
-    marks._awaited, marks._high, marks._swept = kept.awaited, kept.high, kept.swept
-    marks._seen = set(kept.seen)
+    marks._awaited, marks._high = kept.awaited, kept.high
+    marks._known = set(kept.known)
     marks.floor, marks.mark = kept.floor, kept.mark
     return marks
 
 
 def kept(marks: Marks) -> Kept:
     """Put marks away."""
-    return Kept(marks._awaited, marks._high, frozenset(marks._seen), marks._swept, marks.floor, marks.mark)
+    return Kept(marks._awaited, marks._high, frozenset(marks.known), marks.floor, marks.mark)

@@ -14,7 +14,6 @@ from gateway.domain.job import Draft, Job, JobEnd, partition_of
 from gateway.store.ledger import job_partitions, jobs
 from gateway.store.ledger.jobs import Pull
 from tests.protocol.jobs.explorer import successors
-from tests.protocol.jobs.marks import woken
 from tests.protocol.jobs.model import (
     AGE_GONE,
     Entry,
@@ -170,18 +169,20 @@ class Replay:
         self._watcher.make_due(job_id, 1.0)
         assert jobs.promote(self._watcher.cursor, [_PARTITION], 9)[0] == 1
         place = int(self._watcher.one("SELECT place FROM jobs WHERE id = %s", job_id))
+        number = after.ledger.rows[event.subject].place
         assert place > max(self._places.values())
-        self._places[after.ledger.rows[event.subject].place] = place
+        assert number not in self._places, "its place is a new one here"
+        self._places[number] = place
 
     # A worker's statements
 
     def _look(self, event: Event, before: State, after: State) -> None:
         actor, process = self._actors[event.process], before.processes[event.process]
-        behind = self._places[woken(process.marks).behind(True)]
+        behind, known = self._places[process.marks.floor], [self._places[p] for p in process.marks.known]
         skip = [_LANE for _ in process.spills]
         fences = {_PARTITION: process.fence}
         pull = Pull(_PARTITION, _PRIORITY, behind, self._world.bounds.rows_max)
-        scan = jobs.scan(actor.cursor, actor.process, [pull], fences, skip_lanes=skip)
+        scan = jobs.scan(actor.cursor, actor.process, [pull], fences, known=known, skip_lanes=skip)
         assert all(scan.low <= number < scan.high for number in self._open.values())
         if event.kind == "look":
             self._same(scan.jobs, after.processes[event.process].look)
