@@ -1,0 +1,109 @@
+"""A whole worker while its stores go away: nothing is lost, nothing is done twice without need, and it goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import gevent
+import psutil
+import pytest
+
+from gateway.domain.job import Done, Draft
+from gateway.store.migrate import migrate
+from tests.support.stores import Stores, own_stores
+from tests.support.waiting import GUARD_S, until
+from tests.workers.crew import Crew, Gate
+
+
+@pytest.fixture(autouse=True)
+def _guard() -> Iterator[None]:
+    with gevent.Timeout(3 * GUARD_S):
+        yield
+
+
+@pytest.fixture
+def own() -> Iterator[Stores]:
+    """A pair of stores to be killed, durable as in production."""
+    with own_stores() as stores:
+        migrate(stores.postgres.url("postgres"))
+        yield stores
+
+
+@pytest.fixture
+def crew(own: Stores) -> Iterator[Crew]:
+    crew = Crew(own.postgres.url("postgres"), own.redis.url)
+    crew.on("a")
+    yield crew
+    crew.close()
+
+
+def kill_postgres(own: Stores) -> None:
+    # Immediate shutdown: sessions are cut off where they are, and the next start recovers from the log.
+    assert own.postgres_process.pid is not None
+    psutil.Process(own.postgres_process.pid).send_signal(signal.SIGQUIT)
+    until("the end of PostgreSQL", lambda: own.postgres_process.poll() is not None)
+
+
+def start_postgres(own: Stores, crew: Crew) -> None:
+    # The test's own connections were cut off, too.
+    crew.pool._close_idle()
+    own.postgres_process.start()
+    own.postgres_process.wait_ready(time.monotonic() + GUARD_S)
+
+
+@pytest.mark.slow
+def test_what_ends_while_postgresql_is_away_is_written_when_it_is_back(own: Stores, crew: Crew) -> None:
+    """Law: within the lease nothing need be run again; lanes go on where they were."""
+    gate = Gate(Done(then=(Draft(kind="a", payload="follows", lane="f"),)))
+    crew.on("g", gate)
+    worker = crew.start()
+    crew.jobs.enqueue_many(
+        [Draft(kind="g", payload=1, lane="l"), *[Draft(kind="a", payload=n, lane="l") for n in range(20)]]
+    )
+    until("the first to run", lambda: gate.inside == 1)
+    kill_postgres(own)
+    gate.open.set()
+    until("its end to wait", lambda: worker._engine._settler._unwritten == 1)
+    crew.turns()
+    assert crew.ran() == [1], "its lane waits for the commit"
+    start_postgres(own, crew)
+    crew.finish()
+    assert [payload for payload in crew.ran() if payload != "follows"] == [1, *range(20)]
+    assert crew.ran().count("follows") == 1
+
+
+@pytest.mark.slow
+def test_postgresql_is_gone_for_longer_than_the_lease(own: Stores, crew: Crew) -> None:
+    """Law: what runs is ended; when it is back the worker is, too, and runs everything in order."""
+    gate = Gate()
+    crew.on("g", gate)
+    worker = crew.start()
+    drafts = [Draft(kind="g", payload=0, lane="l")]
+    crew.jobs.enqueue_many([*drafts, *[Draft(kind="a", payload=n, lane="l") for n in range(1, 20)]])
+    until("the first to run", lambda: gate.inside == 1)
+    kill_postgres(own)
+    until("the lease to be out", lambda: not worker.owner.holds())
+    until("the job to be ended", lambda: gate.cut == ["Stopped"])
+    gate.open.set()
+    start_postgres(own, crew)
+    crew.finish()
+    assert crew.ran() == [0, *range(20)]
+
+
+@pytest.mark.slow
+def test_redis_dies_with_what_it_knew_and_comes_back_empty(own: Stores, crew: Crew) -> None:
+    """Law: fail-open.  Looks find what no hint told of, and hints are heard again afterwards."""
+    worker = crew.start()
+    crew.leave_to(worker)
+    assert own.redis_process.pid is not None
+    psutil.Process(own.redis_process.pid).kill()
+    until("the end of Redis", lambda: own.redis_process.poll() is not None)
+    crew.jobs.enqueue_many([Draft(kind="a", payload=n, lane="l") for n in range(20)])
+    crew.finish()
+    own.redis_process.start()
+    own.redis_process.wait_ready(time.monotonic() + GUARD_S)
+    crew.jobs.enqueue_many([Draft(kind="a", payload=n, lane="l") for n in range(20, 40)])
+    crew.finish()
+    assert crew.ran() == list(range(40))
