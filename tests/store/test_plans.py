@@ -101,6 +101,16 @@ class Ledger:
         keys = [("slack", "bot", f"lane {now} {n}") for n in range(4)]
         yield "find", gateway, lambda: transcripts.find(gateway.cursor, keys)
         yield "marks", gateway, lambda: transcripts.marks(gateway.cursor, lanes)
+        yield from self._push_calls()
+        gateway.fall_silent()
+        yield "bury", other, other.bury
+        yield "adopt", other, other.adopt
+        gateway.revive()
+        yield "leave", other, other.leave
+        other.revive()
+
+    def _push_calls(self) -> Iterator[tuple[str, Actor, Callable[[], object]]]:
+        gateway, worker, now = self.gateway, self.worker, self.rounds
         here = push.Place("slack", "bot", "key", 1, "event", {"channel": "C1"})
         idle = gateway.say(lane=f"idle {now}").conversation_id
         gateway.answer(idle)
@@ -113,12 +123,6 @@ class Ledger:
             ),
         )
         yield "cancel", worker, lambda: push.cancel(worker.cursor, [f"push:{now}", "outbox:1"])
-        gateway.fall_silent()
-        yield "bury", other, other.bury
-        yield "adopt", other, other.adopt
-        gateway.revive()
-        yield "leave", other, other.leave
-        other.revive()
 
     def round(self) -> dict[str, tuple[str, int]]:
         """Make every call once; return for each the table that it read most of, and how much."""
