@@ -62,7 +62,7 @@ class Report:
 
     def print(self) -> None:
         """Print goals and notes."""
-        width = max(len(goal.name) for goal in self.goals)
+        width = max((len(goal.name) for goal in self.goals), default=0)
         print(f"\n{self.name}{' (quick)' if self.quick else ''}")
         for goal in self.goals:
             sign = "≥" if goal.at == "least" else "≤"

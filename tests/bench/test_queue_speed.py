@@ -70,3 +70,11 @@ def test_contestants_need_what_exists() -> None:
     assert all(set(each.needs) <= set(NEEDS) for each in CONTESTANTS.values())
     assert all(not each.needs and each.ledger for each in PRICES.values())
     assert all(each.env.get("PYTHONPATH") for name, each in CONTESTANTS.items() if name != "bullmq")
+
+
+def test_a_part_may_promise_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it says is printed all the same."""
+    report = Report("bench.queue", quick=True)
+    report.note("prices: told, not promised")
+    report.print()
+    assert "told, not promised" in capsys.readouterr().out
