@@ -37,8 +37,8 @@ class Held:
     def part(self, part: dict[str, Any]) -> None:
         self._pieces.put(("part", part))
 
-    def reply(self, *parts: dict[str, Any]) -> None:
-        self._pieces.put(("reply", {"parts": list(parts)}))
+    def reply(self, *parts: dict[str, Any], **fields: Any) -> None:
+        self._pieces.put(("reply", {"parts": list(parts), **fields}))
 
     def next(self) -> tuple[str, Any]:
         return self._pieces.get(timeout=GUARD_S)

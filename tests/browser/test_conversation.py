@@ -31,6 +31,22 @@ def test_an_answer_grows_and_then_stands_once(chat: ChatPage, stage: Stage) -> N
     assert chat.turns.count() == 1
 
 
+def test_a_message_that_answers_nothing_stands_alone(chat: ChatPage, stage: Stage) -> None:
+    """A timer rings: nobody said a word, so no bubble shows one."""
+    held = stage.hold("wake me")
+    chat.say("wake me")
+    held.wait_asked()
+    held.reply(
+        text("I will."), timers=[{"name": "alarm", "after_s": 0.2, "parts": [text("It is time to get up.")]}]
+    )
+    chat.wait_answered("wake me")
+
+    rung = chat.turns.filter(has_text="It is time to get up.")
+    expect(rung).to_have_count(1)
+    expect(rung.locator(".bubble")).to_have_count(0)
+    expect(rung.locator(".answer")).to_contain_text("The Stage said: It is time to get up.")
+
+
 def test_a_screen_reader_is_told_what_stands_and_not_every_piece(chat: ChatPage, stage: Stage) -> None:
     held = stage.hold("quiet")
     chat.say("quiet")
