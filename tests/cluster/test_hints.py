@@ -78,6 +78,7 @@ def test_partitions_are_heard_from_their_owner_on(cluster: Cluster, hints: JobHi
     assert tell_all(hints, 2)
     until("the second word", lambda: all(hearing.heard[n] == [1, 2] for n in range(8, PARTITIONS)))
     assert [hearing.heard[n] for n in range(8)] == [[1]] * 8
+    until("a connection for each and no more", lambda: _reading(cluster) == PARTITIONS - 8)
 
 
 def test_what_was_read_is_taken_out(
@@ -132,6 +133,11 @@ def test_a_server_that_hangs_is_waited_for_once(
         hung.signal(signal.SIGCONT)
     until("it to be taken again", lambda: hints.publish(0, Priority.HIGH) or hints.flush())
     cluster.until_whole()
+
+
+def _reading(cluster: Cluster) -> int:
+    """Return how many connections wait for a hint."""
+    return sum(client["cmd"] == "xread" for node in cluster.nodes for client in node.client.client_list())
 
 
 def clear(cluster: Cluster) -> None:
