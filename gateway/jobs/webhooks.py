@@ -61,6 +61,9 @@ class Webhooks:
 
     def turn(self, settlement: Settlement) -> list[Draft]:
         """Return what tells of the end of a turn."""
+        event_type: EventType = "turn.answered" if settlement.state == "answered" else "turn.failed"
+        if event_type not in self._wanting:
+            return []
         turn = settlement.turn
         data: dict[str, Any] = {
             "turn_id": turn.turn_id,
@@ -70,11 +73,9 @@ class Webhooks:
             "seq": turn.seq,
             "trace_id": turn.trace_id,
         }
-        if settlement.state == "answered":
-            return self._drafts("turn.answered", str(turn.turn_id), data, turn.trace_id)
-        return self._drafts(
-            "turn.failed", str(turn.turn_id), {**data, "reason": settlement.reason}, turn.trace_id
-        )
+        if event_type == "turn.failed":
+            data["reason"] = settlement.reason
+        return self._drafts(event_type, str(turn.turn_id), data, turn.trace_id)
 
     def sent(self, messages: Sequence[SentMessage]) -> list[Draft]:
         """Return what tells of messages that were sent."""
@@ -89,7 +90,7 @@ class Webhooks:
     def buried(self, end: JobEnd) -> list[Draft]:
         """Return what tells of the end of a job, if that was given up."""
         job = end.job
-        if end.fate != "bury" or job.kind == WEBHOOK_SEND:
+        if end.fate != "bury" or job.kind == WEBHOOK_SEND or not self.wants("job.buried"):
             return []
         data = {
             "job_id": job.job_id,
@@ -102,9 +103,6 @@ class Webhooks:
         return self._drafts("job.buried", f"{job.job_id}_{job.place}", data, job.trace_id)
 
     def _drafts(self, event_type: EventType, key: str, data: dict[str, Any], trace_id: str) -> list[Draft]:
-        names = self._wanting.get(event_type)
-        if not names:
-            return []
         # No full stop in it: that separates it from the time in what is signed.
         event_id = f"{event_type.replace('.', '_')}_{key}"
         at = self._wall_clock()
@@ -116,5 +114,5 @@ class Webhooks:
                 priority=Priority.LOW,
                 trace_id=trace_id,
             )
-            for name in names
+            for name in self._wanting.get(event_type, ())
         ]
