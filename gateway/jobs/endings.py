@@ -42,10 +42,11 @@ def ending(
         return JobEnd(job, "done", job.attempts)
     try:
         return _ending(job, outcome, settings, attempts_max, jitter, unix_now)
-    except (TypeError, ValueError, OverflowError) as error:
-        # Such as a time that is a text.
-        bad = Retry("bad_outcome", f"its handler returned a {type(outcome).__name__} that means nothing: {error}")
-        return _retry(job, bad, settings, attempts_max, jitter)
+    except Exception as error:
+        # Such as a time that is a text.  Or whatever else: what is in an outcome is the handler's, and a job without an
+        # end would hold its lane for as long as this process lives.
+        what = f"its handler returned a {type(outcome).__name__} that means nothing ({type(error).__name__})"
+        return _retry(job, Retry("bad_outcome", what), settings, attempts_max, jitter)
 
 
 def _ending(

@@ -326,6 +326,15 @@ def test_a_stop_waits_for_what_runs_and_starts_nothing(build: Build) -> None:
     assert it.it.stop(time.monotonic()) is True, "safe twice"
 
 
+def test_a_stop_comes_before_what_was_about_to_start(build: Build) -> None:
+    """Law: what would begin in the same turn of the loop would be cut off at once."""
+    it = build()
+    it.give_many(1)
+    assert it.it.stop(time.monotonic()) is True
+    it.turns()
+    assert it.started == []
+
+
 def test_a_stop_cuts_off_what_runs_at_its_deadline_and_says_so(build: Build) -> None:
     """Law: nothing is written of it, whatever its kind: its next owner runs it again."""
     it, gate = build(), Gate()

@@ -166,6 +166,28 @@ def test_what_is_no_outcome_is_a_failed_try(spine: Spine, outcome: object) -> No
     assert f"got {type(outcome).__name__}" in end.detail
 
 
+class Angry:
+    """What a handler may put into its outcome, for nobody checks the types of its fields."""
+
+    def __str__(self) -> str:
+        raise KeyError(SECRET)
+
+    def __iter__(self) -> Iterator[Draft]:
+        raise KeyError(SECRET)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Done(then=Angry()), Retry(Angry()), Retry("x", Angry()), Bury(Angry()), Retry("x", after_s="soon")],  # type: ignore[arg-type]
+)
+def test_an_outcome_that_strikes_who_reads_it_is_a_failed_try(spine: Spine, outcome: object) -> None:
+    """Law: without an end its lane would stand still for as long as the process lives, and nobody would know why."""
+    spine.on(lambda *_: outcome)
+    end = spine.run()
+    assert (end.fate, end.reason) == ("retry", "bad_outcome")
+    assert SECRET not in end.detail
+
+
 def test_tries_are_counted_to_the_kinds_own_bound_or_else_to_the_settings(spine: Spine) -> None:
     spine.on(raising(ZeroDivisionError()))
     assert spine.run(attempts=3).fate == "retry"
