@@ -82,6 +82,9 @@ class Executor:
             payload = handler.decode(job.payload)
         except (msgspec.MsgspecError, RecursionError) as error:
             return Bury("bad_payload", f"kind {job.kind!r}: {error}")
+        except Exception as error:
+            # Of the payload's own code, such as its ``__post_init__``.
+            return self._crashed(job, error)
         try:
             return self._checked(handler.perform(self._context(job, ends_at), payload), job)
         except TimeLimit:

@@ -115,6 +115,23 @@ def test_a_payload_that_is_no_such_thing_buries_its_job(spine: Spine, payload: s
     assert (end.fate, end.reason, spine.contexts) == ("bury", "bad_payload", [])
 
 
+def test_a_payload_that_is_too_deep_buries_its_job(spine: Spine) -> None:
+    spine.on(lambda *_: Done())
+    assert spine.run(payload="[" * 50_000 + "]" * 50_000).reason == "bad_payload"
+
+
+class Fickle(msgspec.Struct):
+    def __post_init__(self) -> None:
+        raise KeyError(SECRET)
+
+
+def test_a_payload_whose_own_code_crashes_is_a_failed_try(spine: Spine) -> None:
+    spine.on(lambda *_: Done(), Fickle)
+    end = spine.run(payload="{}")
+    assert (end.fate, end.reason) == ("retry", "KeyError")
+    assert SECRET not in end.detail
+
+
 @pytest.mark.parametrize("deaths", [3, 4])
 def test_what_has_killed_too_many_is_buried_without_being_run(spine: Spine, deaths: int) -> None:
     spine.on(lambda *_: Done())
