@@ -6,13 +6,13 @@ with one master for everything.
 
 Rules:
 
-- One look at a time, by a greenlet of its own, and none sooner than ``_PAUSE_S`` after the last: a crowd of callers
+- One look at a time, by a greenlet of its own, and none sooner than ``pause_s`` after the last: a crowd of callers
   whose server died asks once, and none of them waits for it.  Only who comes before the first view waits, for as long
   as one look may last.
 - A look asks a few servers at once and is bounded by ``patience_s`` as a whole, names' resolution included.
-- Views are renewed every ``_RENEW_S`` too: a connection to a server that everybody else has left is told by nothing
+- Views are renewed every ``renew_s`` too: a connection to a server that everybody else has left is told by nothing
   else.
-- A server that failed is not tried again for ``_REST_S``: who needs it fails at once.
+- A server that failed is not tried again for ``rest_s``: who needs it fails at once.
 """
 
 from __future__ import annotations
@@ -27,16 +27,8 @@ import gevent
 import redis
 from gevent import Greenlet
 
-__all__ = ["Address", "Topology", "View"]
+__all__ = ["Address", "Pace", "Topology", "View"]
 
-#: Seconds between two looks.
-_PAUSE_S = 1.0
-#: Seconds after which a view is renewed, whatever happens.
-_RENEW_S = 10.0
-#: Seconds for which a server that failed is left alone.
-_REST_S = 1.0
-#: Seconds for which it is not chosen where others would do as well.
-_AVOIDED_S = 30.0
 #: Servers asked at once: of those known, and of those that the settings name.
 _ASKED_MAX = 3
 
@@ -46,6 +38,19 @@ class Address(NamedTuple):
 
     host: str
     port: int
+
+
+class Pace(NamedTuple):
+    """How often is asked; all in seconds."""
+
+    #: Between two looks.
+    pause_s: float = 1.0
+    #: After which a view is renewed, whatever happens.
+    renew_s: float = 10.0
+    #: For which a server that failed is not tried.
+    rest_s: float = 1.0
+    #: For which it is not chosen where others would do as well.
+    avoided_s: float = 30.0
 
 
 class View(NamedTuple):
@@ -68,6 +73,7 @@ class Topology:
         on_masters: Callable[[frozenset[Address]], None],
         asks_masters: bool,
         patience_s: float,
+        pace: Pace = Pace(),  # noqa: B008  # a value
     ) -> None:
         """*look* asks one server; *asks_masters*: they know of each other."""
         self._seeds = seeds
@@ -75,6 +81,7 @@ class Topology:
         self._on_masters = on_masters
         self._asks_masters = asks_masters
         self._patience_s = patience_s
+        self._pace = pace
         self._ranges: list[tuple[int, int, Address]] = []
         self._firsts: list[int] = []
         #: Slots that have moved since: what a server said in answer to a command.
@@ -128,7 +135,7 @@ class Topology:
 
     def rests(self, address: Address) -> bool:
         """Return whether it failed just now."""
-        return self._failed_at.get(address, float("-inf")) + _REST_S > time.monotonic()
+        return self._failed_at.get(address, float("-inf")) + self._pace.rest_s > time.monotonic()
 
     def failed(self, address: Address) -> None:
         """Leave *address* alone for a moment, and ask who stands in for it."""
@@ -143,13 +150,13 @@ class Topology:
     def doubt(self) -> None:
         """Look again, as soon as that is due."""
         if self._looking is None:
-            wait_s = self._looked_at + _PAUSE_S - time.monotonic()
+            wait_s = self._looked_at + self._pace.pause_s - time.monotonic()
             self._under_way = wait_s <= 0
             self._looking = gevent.spawn_later(max(0.0, wait_s), self._renew)
 
     def renew(self) -> None:
         """Look again if the view is old."""
-        if time.monotonic() >= self._renewed_at + _RENEW_S:
+        if time.monotonic() >= self._renewed_at + self._pace.renew_s:
             self.doubt()
 
     def close(self) -> None:
@@ -205,7 +212,7 @@ class Topology:
         self._failed_at = {
             address: failed_at
             for address, failed_at in self._failed_at.items()
-            if address in self.masters and failed_at + _AVOIDED_S > self._renewed_at
+            if address in self.masters and failed_at + self._pace.avoided_s > self._renewed_at
         }
         self._on_masters(self.masters)
 

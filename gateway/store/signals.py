@@ -44,13 +44,19 @@ class Signals:
     """This process's way of telling others to look, and of being told."""
 
     def __init__(
-        self, settings: StoreSettings, *, audience: Audience, on_hint: Callable[[Hint], None]
+        self,
+        settings: StoreSettings,
+        *,
+        audience: Audience,
+        on_hint: Callable[[Hint], None],
+        listen_s: float = _LISTEN_S,
     ) -> None:
         self._audience = audience
         self._on_hint = on_hint
+        self._listen_s = listen_s
         self._prefix = settings.redis_prefix
         self._publisher = redis_client(settings)
-        self._listener = redis_client(settings, patience_s=_LISTEN_S)
+        self._listener = redis_client(settings, patience_s=listen_s)
         #: A dict for its order and because a hint that waits already need not be said twice.
         self._waiting: dict[tuple[Audience, bytes], None] = {}
         self._some = Event()
@@ -117,7 +123,7 @@ class Signals:
             subscription.subscribe(self._prefix + self._audience)
             asked_at: float | None = None
             while True:
-                message = subscription.get_message(timeout=_LISTEN_S)
+                message = subscription.get_message(timeout=self._listen_s)
                 if message is not None:
                     self._reachable = True
                     asked_at = None
@@ -127,7 +133,7 @@ class Signals:
                     # A server that hangs, or whose machine is gone, closes no connection: silence would be for ever.
                     subscription.ping()
                     asked_at = time.monotonic()
-                elif time.monotonic() - asked_at > _LISTEN_S / 2:
+                elif time.monotonic() - asked_at > self._listen_s / 2:
                     raise redis.TimeoutError("Redis does not answer its subscribers")
 
     def _hear(self, data: bytes) -> None:

@@ -9,12 +9,13 @@ import pytest
 import redis
 from gevent.event import Event
 
-from gateway.store import redis_topology
-from gateway.store.redis_topology import Address, Topology, View
+from gateway.store.redis_topology import Address, Pace, Topology, View
 from tests.support.waiting import until
 
 A, B, C, SEED = (Address("10.0.0.1", port) for port in (1, 2, 3, 9))
 WHOLE = View((True, 7), [(0, 99, A), (100, 199, B), (300, 399, C)])
+#: Quick, so that a test waits for what it tests.
+PACE = Pace(pause_s=0.2, rest_s=0.2)
 
 
 class World:
@@ -42,16 +43,16 @@ def world() -> World:
 
 
 @pytest.fixture
-def topology(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topology]:
-    for name in ("_PAUSE_S", "_REST_S"):
-        monkeypatch.setattr(redis_topology, name, 0.2)
+def topology(world: World) -> Iterator[Topology]:
     topology = make(world)
     yield topology
     topology.close()
 
 
-def make(world: World, seeds: tuple[Address, ...] = (SEED,)) -> Topology:
-    return Topology(seeds, look=world.look, on_masters=world.masters.append, asks_masters=True, patience_s=0.2)
+def make(world: World, seeds: tuple[Address, ...] = (SEED,), pace: Pace = PACE) -> Topology:
+    return Topology(
+        seeds, look=world.look, on_masters=world.masters.append, asks_masters=True, patience_s=0.2, pace=pace
+    )
 
 
 def test_a_slot_is_its_masters(topology: Topology) -> None:
@@ -130,8 +131,8 @@ def test_where_all_have_failed_the_first_is_tried_again(topology: Topology) -> N
     assert topology.any() == B
 
 
-def test_a_failure_is_forgotten(topology: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_topology, "_AVOIDED_S", 0.1)
+def test_a_failure_is_forgotten(world: World) -> None:
+    topology = make(world, pace=PACE._replace(avoided_s=0.1))
     assert topology.any(A) == A
     topology.failed(A)
     assert topology.any(A) != A
@@ -144,6 +145,14 @@ def test_a_master_that_is_none_any_more_is_no_ones_favourite(world: World, topol
     gevent.sleep(0.2)  # As above.
     topology.doubt()
     until("the next view", lambda: topology.any(C) == A)
+
+
+def test_views_are_renewed_by_whoever_uses_them(world: World) -> None:
+    """Law: nothing fails where everybody else has left, and nothing else would tell of it."""
+    topology = make(world, pace=PACE._replace(renew_s=0.3))
+    assert topology.all() == {A, B, C}
+    world.views = {SEED: View((True, 8), [(0, 399, A)])}
+    until("the next view", lambda: topology.all() == {A})
 
 
 def _said(ask: Callable[[], object]) -> bool:

@@ -33,10 +33,10 @@ from tests.support.waiting import GUARD_S, until
 class Process:
     """One process's signals, with what it heard."""
 
-    def __init__(self, url: str, audience: Audience = "gateways") -> None:
+    def __init__(self, url: str, audience: Audience = "gateways", **how: float) -> None:
         self.heard: list[Hint] = []
         settings = StoreSettings(redis_url=Secret(url), redis_timeout_s=0.5)
-        self.signals = Signals(settings, audience=audience, on_hint=self.heard.append)
+        self.signals = Signals(settings, audience=audience, on_hint=self.heard.append, **how)
         self._greenlets: list[Greenlet] = []
 
     def start(self) -> None:
@@ -51,8 +51,8 @@ class Process:
 
 
 @contextlib.contextmanager
-def process(url: str, audience: Audience = "gateways") -> Iterator[Process]:
-    running = Process(url, audience)
+def process(url: str, audience: Audience = "gateways", **how: float) -> Iterator[Process]:
+    running = Process(url, audience, **how)
     running.start()
     try:
         yield running
@@ -208,12 +208,11 @@ def test_a_pause_between_hints_does_not_end_the_listening(redis_url: str, client
 
 
 def test_a_silence_that_is_too_long_is_asked_about(
-    redis_url: str, client: redis.Redis, missed: Missed, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, client: redis.Redis, missed: Missed
 ) -> None:
     """Law: a machine that is gone closes no connection; whoever listens there would listen for ever."""
-    monkeypatch.setattr("gateway.store.signals._LISTEN_S", 0.2)
     line = Line(redis_url)
-    with process(line.url) as listener:
+    with process(line.url, listen_s=0.2) as listener:
         listening(client, "gateways", 1)
         # Longer than it takes to ask twice: whoever answers is not left.
         gevent.sleep(1.0)
