@@ -30,7 +30,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.domain.job import PARTITIONS, Job
+from gateway.domain.job import PARTITIONS, SUSPECTS_FROM, Job
 from workers.job_lane import JobLane, Spill
 from workers.startable import Startable
 
@@ -45,7 +45,7 @@ class Board:
     """Jobs in memory."""
 
     def __init__(
-        self, lane_buffered_max: int, suspects_from: int = 2, *, bounds: Mapping[str, int] | None = None
+        self, lane_buffered_max: int, suspects_from: int = SUSPECTS_FROM, *, bounds: Mapping[str, int] | None = None
     ) -> None:
         """*bounds*: how many of a kind may be between ``take`` and ``settled`` at once, where that has a bound."""
         self._lane_max = lane_buffered_max

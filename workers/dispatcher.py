@@ -19,7 +19,7 @@ from gevent.event import Event
 from greenlet import getcurrent, greenlet
 
 from gateway import telemetry
-from gateway.domain.job import Job, JobEnd
+from gateway.domain.job import SUSPECTS_FROM, Job, JobEnd
 from gateway.server.handlers import Handlers
 from workers.board import Board
 from workers.executor import Executor, Stopped, TimeLimit
@@ -62,6 +62,7 @@ class Dispatcher:
         holds: Callable[[], bool],
         in_flight_max: int,
         taken: Callable[[], None],
+        accuse: Callable[[Job], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._board = board
@@ -72,6 +73,8 @@ class Dispatcher:
         self._in_flight_max = in_flight_max
         #: Told after jobs were taken from the board, which has room for others now.
         self._taken = taken
+        #: Says in the ledger that a suspect is about to be run; False: it may not be.
+        self._accuse = accuse
         self._clock = clock
         self._handlers = Handlers(get_hub())
         #: Not by job: one that finishes outside the lease may be run anew, under a later fence, before it has ended.
@@ -161,7 +164,8 @@ class Dispatcher:
         self._idle.clear()
         end: JobEnd | None = None
         try:
-            end = self._executor.execute(job, ends_at)
+            if job.deaths < SUSPECTS_FROM or (self._accuse(job) and self._holds()):
+                end = self._executor.execute(job, ends_at)
         except Stopped:
             pass
         except TimeLimit:

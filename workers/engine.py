@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from gateway import telemetry
-from gateway.domain.errors import TooLate
+from gateway.domain.errors import StoreUnavailable, TooLate
 from gateway.domain.hint import Hint, JobDropped, JobsPaused, PartitionsFree
-from gateway.domain.job import PARTITIONS, JobEnd
+from gateway.domain.job import PARTITIONS, Job, JobEnd
 from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.owner import Owner
 from gateway.settings.settings import Settings
@@ -54,6 +54,7 @@ class Engine:
         announce: Callable[[], None],
     ) -> None:
         jobs = settings.jobs
+        self._database = database
         self._owner = owner
         self._settings = settings
         self._board = Board(
@@ -91,6 +92,7 @@ class Engine:
             holds=self._may_start,
             in_flight_max=jobs.jobs_in_flight_max,
             taken=self._took,
+            accuse=self._accuse,
         )
         self._feed = Feed(
             database, lambda: owner.process, jobs, self._board, fences=fences, wake=self._dispatcher.wake
@@ -183,6 +185,13 @@ class Engine:
         self._feed.released(partition)
         self._board.drop_partition(partition)
         self._reader.watch(self._partitions.fences)
+
+    def _accuse(self, suspect: Job) -> bool:
+        """Say in the ledger that this suspect is about to be run; without PostgreSQL it waits."""
+        try:
+            return self._database.run(lambda cursor: rows.accuse(cursor, self._owner.process, suspect))
+        except StoreUnavailable:
+            return False
 
     def _settled(self, end: JobEnd, fate: Ending) -> None:
         """Go on after an end was written: the only way in which a lane's next job becomes startable."""

@@ -14,12 +14,16 @@ import msgspec
 from gateway.domain.resilience.priority import Priority
 
 __all__ = [
-    "PARTITIONS", "Bury", "Done", "Draft", "Enqueued", "Fate", "Job", "JobEnd", "JobOutcome", "Retry", "Snooze",
-    "partition_of",
+    "PARTITIONS", "SUSPECTS_FROM", "Bury", "Done", "Draft", "Enqueued", "Fate", "Job", "JobEnd", "JobOutcome", "Retry",
+    "Snooze", "partition_of",
 ]  # fmt: skip
 
 #: How many partitions share out the jobs.  Fixed by the ledger's schema: a lane stays in its own.
 PARTITIONS = 32
+
+#: Deaths from which a job is a suspect: run alone among suspects, after it was said which one it is.  The ledger's
+#: ``jobs_orphan`` knows it as well.
+SUSPECTS_FROM = 2
 
 #: done: gone, or kept with its result; retry: in its place, later; snooze: joins its lane anew, later; bury: given up.
 Fate = Literal["done", "retry", "snooze", "bury"]

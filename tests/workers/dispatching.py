@@ -38,6 +38,9 @@ class Dispatching:
         self.attempts: list[int] = []
         self.ends: list[JobEnd] = []
         self.told_taken = 0
+        #: Suspects of which it was said that they are about to run; and whether that may be said.
+        self.accused: list[int] = []
+        self.may_accuse = True
         executor = Executor(self.handlers, tools, JobSettings(**settings), report=lambda *_: None)
         self.it = Dispatcher(
             self.board,
@@ -47,8 +50,13 @@ class Dispatching:
             holds=lambda: self.lease,
             in_flight_max=in_flight_max,
             taken=self._taken,
+            accuse=self._accuse,
         )
         self._watching: gevent.Greenlet[[], None] | None = None
+
+    def _accuse(self, suspect: Job) -> bool:
+        self.accused.append(suspect.job_id)
+        return self.may_accuse
 
     def on(self, kind: str, perform: Perform, **bounds: Any) -> None:
         def run(context: Context, payload: Any) -> Any:

@@ -53,10 +53,13 @@ $$;
 -- What dead processes leave behind: their partitions are free under a higher fence, and of what was in their hands the
 -- first job of each lane counts a death if it may have been running.  What they had given back before is in somebody
 -- else's hands, though their claims still name it; and behind a first one that waits for its next try nothing was running.
+-- One that has seen two deaths (SUSPECTS_FROM in gateway/domain/job.py) is a suspect and counts only those of processes
+-- that were about to run it (jobs_accuse), one at a time: the others had but read it.
 CREATE OR REPLACE FUNCTION jobs_orphan(dead_ids bigint[], dead_epochs bigint[], crashed boolean) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    freed smallint[];
+    freed  smallint[];
+    fences bigint[];
 BEGIN
     PERFORM 1 FROM (
         SELECT 1 FROM job_partitions p WHERE p.owner_process = ANY (dead_ids) ORDER BY p.partition FOR UPDATE
@@ -65,18 +68,26 @@ BEGIN
         UPDATE job_partitions AS j SET owner_process = NULL, owner_epoch = NULL, fence = j.fence + 1
         FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
         WHERE j.owner_process = d.id AND j.owner_epoch = d.epoch
-        RETURNING j.partition
-    ) SELECT array_agg(t.partition) INTO freed FROM theirs t;
+        RETURNING j.partition, j.fence - 1 AS fence
+    ) SELECT array_agg(t.partition), array_agg(t.fence) INTO freed, fences FROM theirs t;
     IF crashed THEN
-        UPDATE jobs AS j SET deaths = j.deaths + 1 WHERE j.due_at <= clock_timestamp() AND j.id = ANY (ARRAY(
-            SELECT DISTINCT ON (coalesce(w.lane, w.id::text), w.lane IS NULL) w.id
+        WITH held AS MATERIALIZED (
+            SELECT w.id, w.lane, w.place, w.due_at, w.deaths, w.suspect_fence = f.fence AS accused
             FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
             JOIN job_claims c ON c.process = d.id AND c.epoch = d.epoch
-            CROSS JOIN LATERAL unnest(c.jobs) AS held(id)
+            CROSS JOIN LATERAL unnest(c.jobs) AS mine(id)
             -- OFFSET 0: probed for, one by one, whatever the planner believes of the table.
-            CROSS JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = held.id OFFSET 0) AS w
-            WHERE w.state = 'ready' AND w.partition = ANY (freed)
-            ORDER BY coalesce(w.lane, w.id::text), w.lane IS NULL, w.place
+            CROSS JOIN LATERAL (SELECT * FROM jobs j WHERE j.id = mine.id OFFSET 0) AS w
+            JOIN unnest(freed, fences) AS f(partition, fence) ON f.partition = w.partition
+            WHERE w.state = 'ready'
+        ), heads AS (
+            SELECT DISTINCT ON (coalesce(h.lane, h.id::text), h.lane IS NULL) h.id, h.due_at, h.deaths
+            FROM held h ORDER BY coalesce(h.lane, h.id::text), h.lane IS NULL, h.place
+        )
+        UPDATE jobs AS j SET deaths = j.deaths + 1 WHERE j.id = ANY (ARRAY(
+            SELECT h.id FROM heads h WHERE h.due_at <= clock_timestamp() AND h.deaths < 2
+            UNION
+            SELECT h.id FROM held h WHERE h.accused AND h.deaths >= 2
         ));
     END IF;
     DELETE FROM job_claims c USING unnest(dead_ids, dead_epochs) AS d(id, epoch)

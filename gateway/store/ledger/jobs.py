@@ -15,7 +15,8 @@ from gateway.domain.job import Draft, Enqueued, Job, JobEnd
 from gateway.store.ledger.process import Process
 
 __all__ = [
-    "Pull", "Scan", "Settled", "enqueue", "enqueue_and_commit", "progress", "promote", "scan", "scan_lanes", "settle",
+    "Pull", "Scan", "Settled", "accuse", "enqueue", "enqueue_and_commit", "progress", "promote", "scan", "scan_lanes",
+    "settle",
 ]  # fmt: skip
 
 _ENQUEUE = (
@@ -162,6 +163,17 @@ def settle(
     row = cursor.fetchone()
     assert row is not None, "jobs_settle answers with one row"
     return Settled(frozenset(row[0]), frozenset(row[1]))
+
+
+def accuse(cursor: Cursor, process: Process, suspect: Job) -> bool:
+    """Say that this suspect is about to be run; return whether its partition is still ours."""
+    cursor.execute(
+        "SELECT jobs_accuse(%s, %s::smallint, %s, %s, %s)",
+        (process.process_id, suspect.partition, suspect.fence, suspect.job_id, suspect.place),
+    )
+    row = cursor.fetchone()
+    assert row is not None, "a function answers with one row"
+    return bool(row[0])
 
 
 def progress(cursor: Cursor, process: Process, reports: Sequence[tuple[Job, str]]) -> None:

@@ -190,7 +190,7 @@ BEGIN
                                     ELSE 'buried' END,
                 due_at = CASE WHEN s.fate IN ('retry', 'snooze')
                               THEN clock_timestamp() + make_interval(secs => s.after_s) ELSE j.due_at END,
-                attempts = s.tries, result = s.result::json, reason = s.reason, detail = s.detail,
+                attempts = s.tries, suspect_fence = NULL, result = s.result::json, reason = s.reason, detail = s.detail,
                 finished_at = CASE WHEN s.fate IN ('done', 'bury') THEN clock_timestamp() END,
                 expires_at = CASE s.fate WHEN 'done' THEN clock_timestamp() + make_interval(secs => j.keep_s) END
             FROM unnest(ids, places, fates, results, reasons, details, after_s, tries)
@@ -207,6 +207,21 @@ BEGIN
         DELETE FROM job_claims c WHERE c.id = ANY (ended);
     END IF;
     RETURN QUERY SELECT ours, coalesce(gone, '{}') || coalesce(kept, '{}');
+END $$;
+
+-- Says that this suspect is about to be run: should this process die, it alone of all suspects counts the death.  Answers
+-- whether its partition is this process's.
+CREATE OR REPLACE FUNCTION jobs_accuse(me bigint, part smallint, its_fence bigint, its_id bigint, its_place bigint)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM job_partitions p
+    WHERE p.partition = part AND p.fence = its_fence AND p.owner_process = me FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE jobs j SET suspect_fence = its_fence
+    WHERE j.id = its_id AND j.place = its_place AND j.state || '' = 'ready';
+    RETURN true;
 END $$;
 
 -- Writes what running jobs say of their progress: of each its partition, the fence under which it was read, its id.

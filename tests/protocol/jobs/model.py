@@ -97,6 +97,7 @@ class Bounds(NamedTuple):
     jobs: tuple[Spec, ...]
     asked_before: int = 0  # jobs that are in the ledger at the start
     open_before: int = 0  # of them, the first ones, that are still to be committed
+    deaths_before: int = 0  # that they have seen
     processes: int = 2
     deaths_max: int = 2
     suspects_from: int = 1
@@ -266,7 +267,8 @@ Step: TypeAlias = tuple[Event, State]
 def initial(bounds: Bounds) -> State:
     """Return the state in which every worker is registered and nobody owns the partition."""
     count = bounds.asked_before
-    rows = [Row(JobState.READY, place=job + 1, xid=job + 1) for job in range(count)]
+    deaths = bounds.deaths_before
+    rows = [Row(JobState.READY, job + 1, job + 1, deaths=deaths, died=deaths) for job in range(count)]
     for job in range(bounds.open_before):
         rows[job] = rows[job]._replace(state=JobState.OPEN)
     for job, spec in enumerate(bounds.jobs[:count]):

@@ -44,13 +44,15 @@ IN_MEMORY: Final = frozenset(
         "end",
         "give up",
         "kill",
-        "mark",
         "settle.reply",
         "settle.given_up",
         "release.reply",
     }
     | {"tick", "tick.late", "crash", "pause", "cont", "move"}
 )
+
+#: Rare steps, or such as must come one after the other for anything rare to come of them.
+_WEIGHTS: Final = {"crash": 2, "tick": 8, "declare": 8, "take": 8, "mark": 4}
 
 
 def schedule(world: World, seed: int, steps_max: int, begin: State | None = None) -> list[Step]:
@@ -61,7 +63,7 @@ def schedule(world: World, seed: int, steps_max: int, begin: State | None = None
         steps = list(successors(state, world))
         if not steps:
             break
-        event, state = draw.choice(steps)
+        ((event, state),) = draw.choices(steps, [_WEIGHTS.get(event.kind, 1) for event, _ in steps])
         run.append((event, state))
     return run
 
@@ -85,6 +87,7 @@ class Replay:
             self._write(job, row.place)
             if row.state != JobState.OPEN:
                 self._commit(job)
+        self._watcher.cursor.execute("UPDATE jobs SET deaths = %s", (world.bounds.deaths_before,))
         self.check()
 
     def close(self) -> None:
@@ -204,6 +207,12 @@ class Replay:
         assert [(j.job_id, j.place, j.wait_s > 0, j.attempts, j.deaths) for j in found] == expected
         assert {job.fence for job in found} <= {look.fence}
 
+    def _mark(self, event: Event, before: State, after: State) -> None:
+        actor, process = self._actors[event.process], before.processes[event.process]
+        entry = next(e for e in process.memory if e not in after.processes[event.process].memory)
+        ours = before.ledger.fence == entry.fence and before.ledger.owner == (event.process, process.epoch)
+        assert jobs.accuse(actor.cursor, actor.process, self._job(entry)) == ours
+
     def _settle(self, event: Event, before: State, after: State) -> None:
         entry: Entry
         if event.kind == "settle.stray":
@@ -221,12 +230,15 @@ class Replay:
         row, written = before.ledger.rows[entry.job], after.ledger.rows[entry.job]
         assert (self._ids[entry.job] in settled.changed) or row == written
 
-    def _end(self, entry: Entry) -> JobEnd:
-        job = Job(
+    def _job(self, entry: Entry) -> Job:
+        return Job(
             self._ids[entry.job], self._places[entry.place], _PARTITION, entry.fence, _PRIORITY, "test.noop",
             _LANE if self._world.bounds.jobs[entry.job].lane else None, "0", entry.attempts, entry.deaths, 0.0, 0.0,
             "", 0.0, 0,
         )  # fmt: skip
+
+    def _end(self, entry: Entry) -> JobEnd:
+        job = self._job(entry)
         fate: Any = fate_of(entry, self._world)
         if fate in ("done", "bury"):
             return JobEnd(job, fate, entry.attempts)
