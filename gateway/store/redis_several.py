@@ -1,9 +1,9 @@
 """A client for a Redis that is several servers, as far as hints, reports and counters need one.
 
 It has redis-py's commands, connections and pools; what is ours is the way from a command to a server.  redis-py's own
-cluster client is not used: it looks for the cluster in its constructor; whoever meets a dead server waits while it looks
-again, server after server; and a pipeline of which one server is lost is sent again command by command, each with a
-timeout of its own.  Its sentinels are asked one after the other, with each new connection.
+cluster client is not used: it looks for the cluster in its constructor; whoever meets a dead server waits while it
+looks again, server after server; and a pipeline of which one server is lost is sent again command by command, each with
+a timeout of its own.  Its sentinels are asked one after the other, with each new connection.
 
 Rules:
 

@@ -11,10 +11,13 @@ import redis
 from redis.crc import key_slot
 
 from gateway.domain.errors import StoreUnavailable
+from gateway.settings.redis_address import redis_address
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.redis_client import RedisClient, redis_client
+from gateway.store.redis_servers import Servers
 from gateway.store.redis_several import PartlyReached
+from gateway.store.redis_topology import Address
 from gateway.store.signals import Signals
 from tests.support.redis_several import PASSWORD, QUOTED, Cluster, Node, Sentinels
 
@@ -89,6 +92,21 @@ def test_whoever_is_not_let_in_is_told_so_and_not_with_what(several: Cluster | S
         signals.ping()
     assert "hunter2" not in f"{error.value} {error.value.__cause__!r}"
     signals.close()
+
+
+@pytest.mark.parametrize("url", ["rediss+cluster://me:pw@h?{}", "rediss+sentinel://me:pw@h/hints?{}"])
+def test_tls_is_spoken_with_what_the_address_says_of_it(url: str) -> None:
+    """The server that tests start speaks none, so this is as far as it goes: redis-py takes every option."""
+    files = "ssl_ca_certs=/ca.pem&ssl_certfile=/me.pem&ssl_keyfile=/me.key"
+    address = redis_address(url.format(f"{files}&ssl_cert_reqs=required&ssl_check_hostname=no"))
+    assert address is not None
+    servers = Servers(address, timeout_s=0.5)
+    connection = servers.client(Address("h", 1)).connection_pool.make_connection()
+    assert isinstance(connection, redis.SSLConnection)
+    assert (connection.ca_certs, connection.certfile, connection.keyfile) == ("/ca.pem", "/me.pem", "/me.key")
+    assert connection.check_hostname is False
+    assert (connection.username, connection.password) == ("me", "pw")
+    servers.close()
 
 
 @pytest.mark.parametrize("scheme", ["redis+cluster://127.0.0.1:1,127.0.0.1:2", "redis+sentinel://127.0.0.1:1/hints"])
