@@ -163,6 +163,26 @@ def test_ends_that_come_at_the_last_moment_are_written_before_it_leaves(crew: Cr
     assert crew.ran() == [1]
 
 
+def test_a_drain_says_what_it_could_not_write(crew: Crew, database: str) -> None:
+    """Law: it ends at its deadline all the same; whoever owns the partition next runs the job again."""
+    gate = Gate()
+    crew.on("g", gate)
+    worker = crew.start()
+    crew.jobs.enqueue("g", 1, lane="l")
+    until("it to run", lambda: gate.inside)
+    blocker = psycopg2.connect(database)
+    with blocker.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM jobs FOR UPDATE")
+    gate.open.set()
+    until("its end to be on its way", lambda: worker._engine._settler._unwritten == 1)
+    with told("jobs.drained") as heard:
+        worker._engine.stop(time.monotonic() + 0.5)
+    blocker.close()
+    [drained] = heard.events
+    assert (drained["finished"], drained["written"], drained["released"]) == (True, False, False)
+    assert crew.owned(worker) == {partition_of("l")}, "what is idle was handed over"
+
+
 def test_a_stop_is_safe_twice_and_if_never_started(crew: Crew) -> None:
     worker = crew.hire()
     worker.stop(time.monotonic() + 1)
@@ -244,13 +264,13 @@ def test_without_a_lease_nothing_runs_and_with_it_everything_does(crew: Crew, da
 
 
 def test_what_is_free_is_heard_of_before_the_next_look(database: str, redis_url: str) -> None:
-    """Law: a worker that leaves tells the others: its partitions need not wait for their next look."""
+    """Law: who comes or goes tells the others: its share need not wait for their next look."""
     crew = Crew(database, redis_url, share_every_s=GUARD_S * 4)
     crew.on("a")
     first = crew.start()
     crew.leave_to(first)
     second = crew.start()
-    crew.leave_to(first, second)
+    until("even shares", lambda: len(crew.owned(first)) == len(crew.owned(second)) == PARTITIONS // 2)
     first.stop(time.monotonic() + GUARD_S)
     crew.leave_to(second)
     crew.close()
