@@ -39,7 +39,7 @@ LARGE_SCENARIOS: Final = {
     "numbers apart, in a lane": Bounds(
         jobs=(_LANED,) * 3, processes=1, numbers_apart=True, states_max=2_000_000
     ),
-    "spill, all late": Bounds(jobs=(_LANED,) * 4, processes=1, lane_max=1),
+    "spill, all late": Bounds(jobs=(_LANED,) * 4, processes=1, lane_max=1, states_max=1_000_000),
     "spill and cut": Bounds(jobs=(_LANED,) * 4, asked_before=1, processes=1, lane_max=2, rows_max=1),
     "moves and lost replies": Bounds(jobs=(_LANED,) * 2, asked_before=1, moves=2, lost_replies=1),
     "sleeper and lost replies": Bounds(
