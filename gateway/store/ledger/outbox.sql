@@ -93,7 +93,9 @@ BEGIN
     RETURN QUERY
     UPDATE outbox AS o SET state = 'sending', attempts = o.attempts + 1, claimed_process = me, claimed_epoch = my_epoch
     WHERE o.id = ANY (ARRAY(
-        SELECT w.id FROM outbox w WHERE w.turn_id = ANY (turns) AND w.kind = 'response' AND w.state = 'pending'
+        -- || '': so that no index over what waits fits, which would be read whole by a plan made while nothing did.
+        SELECT w.id FROM outbox w
+        WHERE w.turn_id = ANY (turns) AND w.kind = 'response' AND w.state || '' = 'pending'
         ORDER BY w.id FOR UPDATE SKIP LOCKED
     ))
     RETURNING o.id, o.turn_id;
@@ -136,7 +138,8 @@ BEGIN
                 CROSS JOIN LATERAL (SELECT resend_unknown, maybe_repeat FROM outbox WHERE id = g.id OFFSET 0) AS b
             ) AS h
         ) AS f
-        WHERE o.id = f.id AND o.state = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
+        -- || '': as above.
+        WHERE o.id = f.id AND o.state || '' = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
         RETURNING o.id, o.state, o.channel, o.account, o.conversation_id, o.turn_id, o.reason, o.detail, o.trace_id,
                   o.due_at
     ), letters AS (
