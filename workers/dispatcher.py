@@ -171,6 +171,9 @@ class Dispatcher:
         except TimeLimit:
             # It came when the run had ended already, between two lines of ours.
             pass
+        except Exception as error:
+            # Ours: a lane that stands still without a word would be the worst of it.
+            end = self._executor.fault(job, error)
         finally:
             self._runs.remove(run)
             if not self._runs:

@@ -68,9 +68,11 @@ class Executor:
 
         :raises Stopped: this process may not go on with it; nothing is to be written.
         """
-        handler = self._handlers.get(job.kind)
-        attempts_max = (handler.attempts_max if handler else 0) or self._settings.attempts_max
-        return self._ending(job, self._perform(handler, job, ends_at), attempts_max)
+        return self._ending(job, self._perform(self._handlers.get(job.kind), job, ends_at))
+
+    def fault(self, job: Job, error: BaseException) -> JobEnd:
+        """Return the end of a run that failed around its handler: a fault of ours, which counts as a failed try."""
+        return self._ending(job, self._crashed(job, error))
 
     def _perform(self, handler: Handler | None, job: Job, ends_at: float) -> JobOutcome:
         if handler is None:
@@ -133,8 +135,9 @@ class Executor:
         )
         return Retry(reason, detail)
 
-    def _ending(self, job: Job, outcome: JobOutcome, attempts_max: int) -> JobEnd:
-        tools = self._tools
+    def _ending(self, job: Job, outcome: JobOutcome) -> JobEnd:
+        tools, handler = self._tools, self._handlers.get(job.kind)
+        attempts_max = (handler.attempts_max if handler else 0) or self._settings.attempts_max
         return ending(
             job,
             outcome,

@@ -145,6 +145,8 @@ class Settler:
         job = end.job
         if isinstance(outcome, Settled):
             if job.job_id in outcome.changed:
+                if end.fate == "bury":
+                    _tell_buried(end)
                 self._ended(end, end.fate)
             else:
                 self._ended(end, "gone" if job.partition in outcome.held else "lost")
@@ -170,3 +172,16 @@ class Settler:
 
 def _fence(end: JobEnd) -> int:
     return end.job.fence
+
+
+def _tell_buried(end: JobEnd) -> None:
+    job = end.job
+    # Not its detail, in which a handler's author may have put a user's words: `switchboard jobs show` has it.
+    telemetry.event(
+        "job.buried",
+        kind=job.kind,
+        reason=end.reason,
+        job_id=job.job_id,
+        trace_id=job.trace_id,
+        attempt=end.attempts,
+    )

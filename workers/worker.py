@@ -108,10 +108,14 @@ class Worker:
         told_to_stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, told_to_stop.set)
-        self._supervisor.start()
+        self.start()
         told_to_stop.wait()
         self.stop(time.monotonic() + self._settings.server.drain_s)
         return 0
+
+    def start(self) -> None:
+        """Start all that it consists of; it works on in greenlets."""
+        self._supervisor.start()
 
     def stop(self, deadline: float) -> None:
         """End by *deadline* (monotonic seconds), in the one order in which every job gets its end.

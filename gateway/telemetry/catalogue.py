@@ -293,6 +293,7 @@ _EVENTS = (
         "a job took too long, or its handler returned no outcome: a failed try",
         ("kind", "reason", "job_id"),
     ),
+    Event("job.buried", "warning", "a job is a dead letter", ("kind", "reason", "job_id")),
     Event("jobs.cut_off", "warning", "jobs were cut off because the worker had to end; they run again", ("jobs",)),
     Event(
         "jobs.drained", "info", "a worker has stopped running jobs", ("finished", "written", "released", "seconds")

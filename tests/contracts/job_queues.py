@@ -144,7 +144,7 @@ class RealQueue(Queue):
         )
         worker = Worker(settings, Metrics(), self.handlers, label=f"contract {len(self.workers)}")
         self.workers.append(worker)
-        worker._supervisor.start()
+        worker.start()
         return worker
 
     def finish(self) -> None:

@@ -67,7 +67,7 @@ class Crew(RealQueue):
 
     def start(self) -> Worker:
         worker = self.hire()
-        worker._supervisor.start()
+        worker.start()
         return worker
 
     def leave_to(self, *workers: Worker, partitions: int = PARTITIONS) -> None:

@@ -107,7 +107,7 @@ def test_what_is_idle_is_handed_over_while_what_runs_is_finished(crew: Crew) -> 
     until("it to run", lambda: gate.inside)
     second = crew.hire()
     stopping = gevent.spawn(first.stop, time.monotonic() + GUARD_S)
-    second._supervisor.start()
+    second.start()
     crew.leave_to(second, partitions=PARTITIONS - 1)
     assert crew.owned(first) == {partition_of("l")}
     crew.jobs.enqueue("a", "elsewhere", lane="m")

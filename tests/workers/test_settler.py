@@ -18,6 +18,7 @@ from gateway.settings.jobs import JobSettings
 from gateway.store.ledger import job_partitions
 from gateway.store.ledger import jobs as rows
 from gateway.store.postgres import Database
+from tests.server.telling import told
 from tests.support.job_actor import JobActor, asked, end
 from tests.support.waiting import GUARD_S, until
 from tests.workers.reading import store
@@ -172,6 +173,15 @@ def test_ends_of_many_are_one_commit_and_none_takes_two(it: Ends) -> None:
     told = it.settle(*[end(job) for job in it.jobs(300)])
     assert [fate for _, fate in told] == ["done"] * 300
     assert it.database.tries <= 3
+
+
+def test_a_dead_letter_is_logged_by_its_reason_and_never_by_its_detail(it: Ends) -> None:
+    [job] = it.jobs(1)
+    with told("job.buried") as heard:
+        it.settle(end(job, "bury", reason="no_such_user", detail="what somebody wrote"))
+    [event] = heard.events
+    assert (event["job_id"], event["reason"]) == (job.job_id, "no_such_user")
+    assert "what somebody wrote" not in repr(event)
 
 
 # Fences

@@ -76,6 +76,18 @@ def test_a_lease_that_runs_out_while_a_suspect_is_named_keeps_it_from_running(
     assert (dispatching.accused, dispatching.started) == ([1], [])
 
 
+def test_a_fault_of_ours_before_a_run_is_a_failed_try(dispatching: Dispatching) -> None:
+    """Law: whatever happens around its handler, a job gets an end: its lane must not stand still without a word."""
+
+    def fail(_: object) -> bool:
+        raise RuntimeError
+
+    dispatching.it._accuse = fail
+    dispatching.give(job(1, deaths=SUSPECTS_FROM))
+    (end,) = dispatching.wait_ends()
+    assert (end.fate, end.reason, end.attempts, dispatching.started) == ("retry", "RuntimeError", 1, [])
+
+
 def test_an_accusation_is_in_the_ledger_while_the_suspect_runs(crew: Crew, database: str) -> None:
     """Law: whoever finds this process dead reads there which job it was."""
     watcher = JobActor(database)
