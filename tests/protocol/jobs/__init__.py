@@ -4,6 +4,8 @@ Read it as the protocol of conversations beside it: rules.py, then model.py, the
 (ledger.py: clients, time and the partition's row; feed.py: looks; work.py: starts and ends; ownership.py:
 time, death, taking and giving back), properties.py, scenarios.py, trace.py; explorer.py puts them together.
 
+replay.py makes runs of the model again with the ledger's own functions: after every step both must say the same.
+
 When jobs.sql, job_partitions.sql or the board change, the model changes first. To see what a rule protects from::
 
     python -m tests.protocol jobs settle_checks_fence

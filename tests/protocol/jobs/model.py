@@ -12,8 +12,9 @@ Fairness: whoever has asked for a job commits; what is due becomes due; a live w
 Ghosts are facts that nobody knows and that only the properties read: ``Row.after``, ``Row.open``,
 ``Row.begun``, ``Row.excused``, ``Row.died``, ``Row.runs`` and ``Entry.run``.
 
-What a worker has read of the ledger, it knows by the real ``workers.marks``; its board is a copy of the rules, because
-no search could afford the real one: ``test_conformance.py`` runs that beside the model.
+What a worker has read of the ledger, it knows by the real ``workers.marks``. Its board is a copy of the rules, because no
+search could afford the real one (``tests/workers/test_board_model.py`` tries that against a ledger in a dict); what
+the ledger does is a copy as well, which ``test_conformance.py`` compares with PostgreSQL.
 
 Deliberately absent: several partitions and priorities (each is alone; a lane has one of both), batches,
 laneless jobs' shares and kinds' bounds (the board's own model test has them), claims that end (one that stays
