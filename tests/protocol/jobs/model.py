@@ -12,7 +12,7 @@ Fairness: whoever has asked for a job commits; what is due becomes due; a live w
 Ghosts are facts that nobody knows and that only the properties read: ``Row.after``, ``Row.open``,
 ``Row.begun``, ``Row.excused``, ``Row.died``, ``Row.runs`` and ``Entry.run``.
 
-What a worker has read of the ledger, it knows by the real ``workers.marks``. Its board is a copy of the rules, because no
+What a worker has read of the ledger, it knows by the real ``workers.marks``. Its board is a copy of the rules, as no
 search could afford the real one (``tests/workers/test_board_model.py`` tries that against a ledger in a dict); what
 the ledger does is a copy as well, which ``test_conformance.py`` compares with PostgreSQL.
 
