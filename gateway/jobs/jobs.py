@@ -173,7 +173,9 @@ class Jobs:
             self._hints.publish(partition, priority, ids)
 
     def tell(self, lane: str, priority: Priority, ids: Sequence[int]) -> None:
-        """Tell the owner of a lane's partition of committed jobs that the ledger's own functions wrote.  Never waits."""
+        """Tell the owner of a lane's partition of jobs that the ledger's own functions wrote and committed.  Never
+        waits.
+        """
         self._hints.publish(partition_of(lane), priority, ids)
 
     def checked(self, asked: Draft) -> Draft:
