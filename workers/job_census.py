@@ -29,7 +29,12 @@ class JobCensus:
     """The loop."""
 
     def __init__(
-        self, database: Database, me: Callable[[], Process], dead_after_s: float, *, every_s: float = _COUNT_EVERY_S
+        self,
+        database: Database,
+        me: Callable[[], Process],
+        dead_after_s: float,
+        *,
+        every_s: float = _COUNT_EVERY_S,
     ) -> None:
         """*me* raises :exc:`StoreUnavailable` as long as this process is not in the ledger."""
         self._database = database
@@ -62,7 +67,9 @@ class JobCensus:
         self._counts = True
         telemetry.event("partitions.counted", unowned=unowned)
         for one in counted:
-            telemetry.event("jobs.counted", kind=one.kind, state=one.state, jobs=one.jobs, oldest_s=one.oldest_s)
+            telemetry.event(
+                "jobs.counted", kind=one.kind, state=one.state, jobs=one.jobs, oldest_s=one.oldest_s
+            )
         shown: set[tuple[str, str]] = {(one.kind, one.state) for one in counted}
         self._show_nothing(self._shown - shown)
         self._shown = shown
