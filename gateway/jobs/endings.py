@@ -1,7 +1,9 @@
 """What the outcome of one run of a job means for the job.  Pure.
 
 Done     gone; kept with its result where its draft asked for that
-Retry    in its place again, after the time it names or full jitter; buried after the kind's last try
+Retry    in its place again, after the time it names or full jitter; buried after the kind's last try.  One in no lane
+         has no place to keep: its long pauses are spent in the ledger, not in a worker's memory, where what waits for
+         nothing but time would in the end leave no room for other jobs
 Snooze   out of its lane until then
 Bury     a dead letter
 
@@ -18,7 +20,7 @@ import msgspec
 
 from gateway.domain.deadline import retry_delay_s
 from gateway.domain.errors import SwitchboardError
-from gateway.domain.job import Bury, Done, Draft, Job, JobEnd, JobOutcome, Retry, Snooze
+from gateway.domain.job import Bury, Done, Draft, Fate, Job, JobEnd, JobOutcome, Retry, Snooze
 from gateway.domain.text import clean, shorten
 from gateway.jobs.drafts import checked
 from gateway.settings.jobs import JobSettings
@@ -30,6 +32,8 @@ _REASON_CHARS_MAX = 200
 _DETAIL_CHARS_MAX = 2_000
 #: Seconds that a try can be put off: a hundred years, which PostgreSQL's calendar still has.
 _AFTER_S_MAX = 100 * 366 * 86_400.0
+#: Seconds of a pause above which a job in no lane is put down.
+_IN_HAND_S_MAX = 10.0
 
 _encode = msgspec.json.Encoder().encode
 
@@ -99,7 +103,9 @@ def _retry(job: Job, outcome: Retry, settings: JobSettings, attempts_max: int, j
         after_s = retry_delay_s(
             max(1, attempts), base_s=settings.backoff_base_s, max_s=settings.backoff_max_s, jitter=jitter
         )
-    return JobEnd(job, "retry", attempts, reason, detail, after_s=_seconds(after_s, 0.0))
+    after_s = _seconds(after_s, 0.0)
+    fate: Fate = "snooze" if job.lane is None and after_s > _IN_HAND_S_MAX else "retry"
+    return JobEnd(job, fate, attempts, reason, detail, after_s=after_s)
 
 
 def _bury(job: Job, reason: str, detail: str) -> JobEnd:

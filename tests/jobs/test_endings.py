@@ -19,18 +19,24 @@ SETTINGS = JobSettings(payload_bytes_max=64, backoff_base_s=1.0, backoff_max_s=8
 NOW = 1_000_000.0
 
 
-def job(*, attempts: int = 0, keep_s: float = 0.0) -> Job:
+def job(*, attempts: int = 0, keep_s: float = 0.0, lane: str | None = None) -> Job:
     return Job(
-        job_id=7, place=7, partition=7, fence=1, priority=1, kind="test.noop", lane=None, payload="{}",
+        job_id=7, place=7, partition=7, fence=1, priority=1, kind="test.noop", lane=lane, payload="{}",
         attempts=attempts, deaths=0, wait_s=0.0, keep_s=keep_s, trace_id="", age_s=0.0, claim=1,
     )  # fmt: skip
 
 
 def ended(
-    outcome: Any, *, attempts: int = 0, keep_s: float = 0.0, attempts_max: int = 3, jitter: float = 0.5
+    outcome: Any,
+    *,
+    attempts: int = 0,
+    keep_s: float = 0.0,
+    attempts_max: int = 3,
+    jitter: float = 0.5,
+    lane: str | None = None,
 ) -> JobEnd:
     return ending(
-        job(attempts=attempts, keep_s=keep_s),
+        job(attempts=attempts, keep_s=keep_s, lane=lane),
         outcome,
         SETTINGS,
         attempts_max=attempts_max,
@@ -102,6 +108,15 @@ def test_a_retry_is_a_try_that_failed() -> None:
 )
 def test_a_retry_that_names_no_time_backs_off_with_full_jitter(attempts: int, jitter: float, after_s: float) -> None:
     assert ended(Retry("x"), attempts=attempts, jitter=jitter, attempts_max=99).after_s == after_s
+
+
+def test_a_long_pause_of_a_job_in_no_lane_is_spent_in_the_ledger() -> None:
+    """Law: events for a receiver that is away for days must not fill a worker's memory; each is a try all the same."""
+    end = ended(Retry("http_500", after_s=3_600.0), attempts=1)
+    assert (end.fate, end.attempts, end.after_s) == ("snooze", 2, 3_600.0)
+    assert ended(Retry("http_500", after_s=3_600.0), attempts=2).fate == "bury"
+    assert ended(Retry("http_500", after_s=5.0)).fate == "retry"
+    assert ended(Retry("http_500", after_s=3_600.0), lane="a").fate == "retry", "it would be overtaken in its lane"
 
 
 def test_the_last_try_is_the_last_and_says_why_it_failed() -> None:
