@@ -213,6 +213,18 @@ def test_what_our_own_side_refuses_was_no_try(worker: Worker, receiver: StandIn)
     assert receiver.calls == []
 
 
+def test_what_our_own_side_refuses_waits_the_longer_the_older_it_is(worker: Worker) -> None:
+    """Law: a day's events for a receiver that is away do not all run every few seconds."""
+    at_work = worker()
+    at_work.rpc.command("webhook:crm", Event.FORCE_OPEN)
+
+    outcome = tell(at_work, at=at_work.now - 36_000)
+
+    assert isinstance(outcome, Retry)
+    assert outcome.after_s is not None
+    assert outcome.after_s >= 3_600
+
+
 def test_what_our_own_side_refuses_for_days_is_given_up(worker: Worker) -> None:
     at_work = worker()
 

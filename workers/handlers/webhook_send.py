@@ -9,8 +9,9 @@ Rules:
 - Every try has the same ``webhook-id`` and body, and a time and signatures of its own.
 - A pause is the schedule's, with up to a tenth more so that a receiver that comes back is not met by all at once; or
   what the receiver asks for, if that is more, within a day.
-- What was refused on our side, because the circuit is open or there is no room, was no try; but no event is told for
-  longer than four days.
+- What was refused on our side, because the circuit is open or there is no room, was no try, and waits the longer the
+  older it is: a receiver that is away for hours must not have all that it misses run every few seconds.  No event is
+  told for longer than four days.
 - A receiver that is gone (410) is told nothing more until an operator says so (``switchboard webhooks enable``).  The
   event that found it is a dead letter; those that come while it is disabled are dropped, and counted.
 
@@ -49,8 +50,9 @@ JITTER = 0.1
 RETRY_AFTER_MAX_S = 86_400.0
 #: Seconds after which an event is told no more, whatever kept it: the schedule's own end, and the jitter.
 AGE_MAX_S = 4 * 86_400.0
-#: Seconds before what was refused on our side is tried, at least.
+#: Seconds before what was refused on our side is tried, at least; and the part of its age that it waits.
 _REFUSED_S = 5.0
+_REFUSED_OF_AGE = 0.1
 #: Bytes of an answer that are read: it says nothing that matters here.
 _ANSWER_BYTES_MAX = 65_536
 #: Calls of one process to one receiver at once.
@@ -72,7 +74,7 @@ def webhook_send(job: Context, payload: WebhookSend) -> JobOutcome:
     try:
         result = tools.rpc.call(_call(job, payload, webhook))
     except TryLater as error:
-        return Retry(error.reason, str(error), after_s=_later_s(job, error.retry_after_s), counted=False)
+        return Retry(error.reason, str(error), after_s=_later_s(job, payload, error.retry_after_s), counted=False)
     except InvalidCall as error:
         return Bury(error.reason, str(error))
     except CallFailed as error:
@@ -104,8 +106,9 @@ def _again(job: Context, payload: WebhookSend, reason: str, detail: str, asked_s
     return Retry(reason, detail, after_s=max(pause_s, min(asked_s, RETRY_AFTER_MAX_S)))
 
 
-def _later_s(job: Context, retry_after_s: float) -> float:
-    return max(_REFUSED_S, retry_after_s) * (1 + job.tools.draw())
+def _later_s(job: Context, payload: WebhookSend, retry_after_s: float) -> float:
+    age_s = job.tools.wall_clock() - payload.at
+    return max(_REFUSED_S, retry_after_s, _REFUSED_OF_AGE * age_s) * (1 + job.tools.draw())
 
 
 def _disable(job: Context, name: str) -> None:
