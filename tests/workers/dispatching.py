@@ -41,6 +41,8 @@ class Dispatching:
         #: Suspects of which it was said that they are about to run; and whether that may be said.
         self.accused: list[int] = []
         self.may_accuse = True
+        #: The lease runs out while that is said.
+        self.accuses_slowly = False
         executor = Executor(self.handlers, tools, JobSettings(**settings), report=lambda *_: None)
         self.it = Dispatcher(
             self.board,
@@ -56,6 +58,7 @@ class Dispatching:
 
     def _accuse(self, suspect: Job) -> bool:
         self.accused.append(suspect.job_id)
+        self.lease = self.lease and not self.accuses_slowly
         return self.may_accuse
 
     def on(self, kind: str, perform: Perform, **bounds: Any) -> None:

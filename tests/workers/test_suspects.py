@@ -64,13 +64,7 @@ def test_a_suspect_that_cannot_be_named_waits(dispatching: Dispatching) -> None:
 def test_a_lease_that_runs_out_while_a_suspect_is_named_keeps_it_from_running(
     dispatching: Dispatching,
 ) -> None:
-    accuse = dispatching.it._accuse
-
-    def accuse_slowly(suspect: object) -> bool:
-        dispatching.lease = False
-        return accuse(suspect)  # type: ignore[arg-type]
-
-    dispatching.it._accuse = accuse_slowly
+    dispatching.accuses_slowly = True
     dispatching.give(job(1, deaths=SUSPECTS_FROM))
     dispatching.turns()
     assert (dispatching.accused, dispatching.started) == ([1], [])
