@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -61,6 +62,7 @@ class Sends:
         self._look_every_s = look_every_s
         self._follow_ups = follow_ups
         self._held: set[int] = set()
+        self._writing: set[Greenlet[[Finish], bool]] = set()
         rows_max, waiting_max = settings.batch_rows_max, settings.batch_waiting_max
         self._takes: Batcher[int, Taking] = Batcher(
             "take", database, self._take, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
@@ -114,7 +116,19 @@ class Sends:
 
     def put(self, finish: Finish) -> Greenlet[[Finish], bool]:
         """Do the same behind the caller's back."""
-        return gevent.spawn(self._write, finish)
+        writing = gevent.spawn(self._write, finish)
+        self._writing.add(writing)
+        writing.rawlink(self._writing.discard)
+        return writing
+
+    def flush(self, deadline: float) -> bool:
+        """Wait until all ends are written; return whether they were by *deadline* (monotonic seconds).
+
+        To be called before this process leaves the ledger, which calls what it has not ended unknown: a reply that was
+        sent would go out again.
+        """
+        gevent.joinall(list(self._writing), timeout=max(0.0, deadline - time.monotonic()))
+        return not self._writing
 
     def _write(self, finish: Finish) -> bool:
         while True:

@@ -121,7 +121,7 @@ class Worker:
         """End by *deadline* (monotonic seconds), in the one order in which every job gets its end.
 
         1. The engine: take no more, finish what runs, write the ends, give the partitions back.  Beside it the lanes,
-           if it runs any: it ends their turns and frees them.
+           if it runs any: it ends their turns and frees them.  Then the ends of sends that were cut off.
         2. Hints of jobs that those ends asked for.
         3. The children: no beat, look or hint runs from here on.
         4. Leave the ledger: what is still held is free at once, and the others are told.
@@ -131,6 +131,7 @@ class Worker:
         """
         lanes = gevent.spawn(self._lanes.stop, deadline)
         self._engine.stop(deadline)
+        self._sends.flush(deadline)
         lanes.join()
         self._job_hints.flush()
         self._supervisor.stop(deadline)

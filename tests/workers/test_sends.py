@@ -137,6 +137,19 @@ def test_an_end_is_written_until_it_is_taken(here: Actor, worker: Worker) -> Non
     until("the row to be let go", lambda: outbox_id not in worker.sends)
 
 
+def test_who_leaves_waits_for_the_ends_that_are_being_written(here: Actor, worker: Worker) -> None:
+    """Law: what has no end when its process leaves is called unknown, and a reply that was sent goes out again."""
+    (outbox_id,) = filled(here, "hello")
+    assert worker.sends.take(outbox_id).found == "taken"
+    worker.away = True
+    worker.sends.put(Finish(outbox_id, "sent"))
+    assert not worker.sends.flush(time.monotonic() + 0.01)
+    worker.away = False
+    assert worker.sends.flush(time.monotonic() + GUARD_S)
+    assert rows(here) == [("sent", 1)]
+    assert worker.sends.flush(time.monotonic())
+
+
 def test_an_end_that_cannot_be_written_is_written_without_its_words(here: Actor, worker: Worker) -> None:
     """Law: a platform's own words may be none that PostgreSQL keeps; that it was sent is written all the same."""
     (outbox_id,) = filled(here, "hello")
