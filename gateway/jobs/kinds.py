@@ -30,10 +30,14 @@ class RetentionFrom(msgspec.Struct, frozen=True, omit_defaults=True):
 class UserErase(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whose traces are to be removed.
 
-    Once they are, the job's own payload names nobody any more: all that it has then is the report.
+    Once they are, the job's own payload names nobody any more: all that it has then is the report, and from where on a
+    message is looked for that had found the name before it went.
     """
 
     channel: str = ""
     account: str = ""
     key: str = ""
     report: dict[str, Any] | None = None
+    user_id: int | None = None
+    #: The last turn that was emptied.
+    behind: int = 0

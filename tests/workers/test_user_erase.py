@@ -11,7 +11,7 @@ from gateway.domain.job import Done, Draft, Retry
 from gateway.jobs.kinds import UserErase
 from gateway.store.ledger import jobs
 from gateway.store.ledger.outbox import Finish
-from tests.support.actor import Actor
+from tests.support.actor import Actor, arrival
 from tests.workers.forgetting import History, history
 
 ADA = UserErase("slack", "bot", "ada")
@@ -198,7 +198,7 @@ def test_a_run_that_was_cut_off_before_its_end_was_written_knows_its_report(past
     asked = ask(past)
     first = erase(past, job_id=asked)
     [row] = past.view.rows("SELECT payload FROM jobs WHERE id = %s", asked)
-    assert set(row["payload"]) == {"report"}
+    assert set(row["payload"]) == {"report", "user_id", "behind"}
     assert erase(past, row["payload"], job_id=asked) == first
 
 
@@ -219,3 +219,24 @@ def test_what_is_said_meanwhile_is_removed_too(past: History) -> None:
     past.say(f"{SECRET} again", user="ada")
     assert not past.gateway.one("SELECT erase_end(%s, %s, 0, '{}')", user, said.turn_id)
     assert past.gateway.one("SELECT key FROM users") == "ada"
+
+
+def test_a_message_that_found_the_name_before_it_went_is_waited_for_and_removed(past: History, database: str) -> None:
+    """Law: no word stays because its turn was at work when the name went."""
+    past.say("hello", user="ada")
+    late = Actor(database)
+    asked = ask(past)
+    with late.transaction():
+        [turn] = late.accept(arrival(SECRET, lane="late", user="ada"))
+        outcome = erase(past, job_id=asked)
+        assert outcome.then == (), "nothing is to be seen of it yet"
+    [row] = past.view.rows("SELECT payload FROM jobs WHERE id = %s", asked)
+    nameless = row["payload"] | {"behind": 0}
+
+    at_work = erase(past, nameless, job_id=asked)
+
+    [rest] = at_work.then
+    assert SECRET in everything(past)
+    late.answer(turn.conversation_id)
+    assert erase(past, rest.payload, job_id=asked) == Done(outcome.result)
+    assert SECRET not in everything(past)

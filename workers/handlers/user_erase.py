@@ -6,7 +6,8 @@ Rules:
 
 - Everything can be run again, and a run that is cut off is: the name goes last, in one commit with the report, which
   takes the place of the name in the job's own payload.
-- What is at work in one of the user's conversations would write again what is removed: it is waited for.
+- What is at work in one of the user's conversations would write again what is removed: it is waited for.  So is the
+  turn of a message that had found the name just before it went, by a job of its own that names nobody.
 - Jobs are known by what they say (``domain/traces.py``), whatever their state and kind.  One that a worker has begun
   runs on, and writes nothing of how it ended.
 - A conversation with others stays theirs: the user's turns in it are emptied, and what the assistant kept for it is
@@ -25,7 +26,7 @@ from msgspec.structs import asdict
 
 from gateway import telemetry
 from gateway.domain.hint import JobDropped
-from gateway.domain.job import Done, JobOutcome, Retry
+from gateway.domain.job import Done, Draft, JobOutcome, Retry
 from gateway.domain.traces import Traces
 from gateway.jobs.kinds import USER_ERASE, UserErase
 from gateway.store.ledger import erase
@@ -59,8 +60,8 @@ class Report(msgspec.Struct):
 def user_erase(job: Context, payload: UserErase) -> JobOutcome:
     """Tell the story."""
     if payload.report is not None:
-        # It was all done, and only its end was not written.
-        return Done(payload.report)
+        # It was all done, and only its end was not written; or something was at work when it was.
+        return _end(job, payload)
     run = job.tools.database.run
     user_id = run(
         partial(erase.find, channel=payload.channel, account=payload.account, key=payload.key)
@@ -74,12 +75,24 @@ def user_erase(job: Context, payload: UserErase) -> JobOutcome:
             return Retry("conversations_busy", f"{busy} of them are at work", after_s=_BUSY_S, counted=False)
         _drop_jobs(job, traces, report)
         _drop_deliveries(job, payload, traces, report)
-        nameless = msgspec.json.encode(UserErase(report=asdict(report)))
-        ended = run(partial(erase.end, user_id=user_id, behind=last, job_id=job.job_id, payload=nameless))
-    # A message that had found the name before it went.
-    _empty_turns(job, traces, report, last)
+        nameless = UserErase(report=asdict(report), user_id=user_id, behind=last)
+        words = msgspec.json.encode(nameless)
+        ended = run(partial(erase.end, user_id=user_id, behind=last, job_id=job.job_id, payload=words))
     telemetry.event("user.erased", channel=payload.channel, account=payload.account, turns=report.turns)
-    return Done(asdict(report))
+    return _end(job, nameless)
+
+
+def _end(job: Context, nameless: UserErase) -> JobOutcome:
+    """Remove a message that had found the name before it went."""
+    traces = Traces("", nameless.user_id)
+    busy, _ = _empty_turns(job, traces, Report(), nameless.behind)
+    if traces.turns:
+        _drop_jobs(job, traces, Report())
+    if not busy:
+        return Done(nameless.report)
+    # Not by trying again: the words of the job that are in memory still have the name.
+    rest = Draft(kind=USER_ERASE, payload=nameless, run_at=job.tools.wall_clock() + _BUSY_S)
+    return Done(nameless.report, then=(rest,))
 
 
 def _empty_turns(job: Context, traces: Traces, report: Report, last: int) -> tuple[int, int]:
@@ -98,7 +111,8 @@ def _empty_turns(job: Context, traces: Traces, report: Report, last: int) -> tup
         busy += emptied.busy
         last = max([last, *emptied.turns])
         behind = emptied.behind
-        job.progress(asdict(report))
+        if emptied.turns:
+            job.progress(asdict(report))
     return busy, last
 
 
