@@ -46,6 +46,8 @@ class MessagePush(msgspec.Struct, frozen=True):
     #: By it is known that the message was written; empty: the job's own id.
     once: str
     reply: Reply
+    #: Of a timer: the turn whose reply has set it.  By it the words are found when its user is erased.
+    turn_id: int | None = None
 
 
 def push_lane(conversation_id: int) -> str:
@@ -126,7 +128,10 @@ def timer_drafts(settlement: Settlement, now: float) -> list[Draft]:
         Draft(
             kind=MESSAGE_PUSH,
             payload=MessagePush(
-                turn.conversation_id, f"timer:{turn.turn_id}:{timer.name}", Reply(timer.parts)
+                turn.conversation_id,
+                f"timer:{turn.turn_id}:{timer.name}",
+                Reply(timer.parts),
+                turn_id=turn.turn_id,
             ),
             lane=push_lane(turn.conversation_id),
             priority=Priority.HIGH,

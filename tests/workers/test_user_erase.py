@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from gateway.domain.job import Done, Draft, Retry
+from gateway.domain.reply import Reply, Text, Timer
 from gateway.jobs.kinds import UserErase
+from gateway.jobs.pushes import timer_drafts
 from gateway.store.ledger import jobs
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor, arrival
@@ -102,6 +104,23 @@ def test_a_conversation_with_others_goes_on_without_what_was_kept_for_it(past: H
     assert (shared["state"], shared["gone_at"]) == (None, None)
     said = past.gateway.say("next", user="bob", lane="shared")
     assert (said.conversation_id, said.seq) == (shared["id"], shared["last_seq"] + 1)
+
+
+def test_a_timer_set_for_the_person_in_a_conversation_with_others_goes(past: History) -> None:
+    """Law: it says what they wanted to be told; those of others stay."""
+    for who, word in (("ada", SECRET), ("bob", "hello")):
+        said = past.gateway.say(word, user=who, lane="shared")
+        assert said.lane is not None
+        assert said.head is not None
+        reply = Reply((Text("ok"),), timers=(Timer(who, 60.0, (Text(word),)),))
+        settling = past.gateway.settling(said.lane, said.head, reply=reply)
+        jobs.enqueue(past.gateway.cursor, timer_drafts(settling.settlement, 4e9))
+        past.gateway.answer(said.conversation_id)
+
+    assert isinstance(erase(past), Done)
+
+    assert SECRET not in everything(past)
+    assert past.gateway.one("SELECT count(*) FROM jobs WHERE kind = 'message.push'") == 1
 
 
 def test_when_all_have_been_erased_the_shared_conversation_is_gone_too(past: History) -> None:
