@@ -31,7 +31,8 @@ _AWAY_S = 1.0
 _EARLY_S = 0.02
 #: Seconds for which a booked place is kept for one that does not come.
 _LATE_S = 60.0
-#: Places and buckets in memory above which those that are over are forgotten.
+#: Places and buckets in memory above which those that are over are forgotten; and again at twice what is left, or each
+#: one more would cost a look at all.
 _KEPT_MAX = 10_000
 
 
@@ -47,9 +48,14 @@ class Limits:
         self._clock = clock
         #: By who booked it: when it may be used (monotonic seconds).
         self._booked: dict[int, float] = {}
+        self._booked_max = _KEPT_MAX
         self._own: dict[str, TokenBucket] = {}
+        self._own_max = _KEPT_MAX
         self._away_until = float("-inf")
         self._alone = False
+
+    def __repr__(self) -> str:
+        return f"<Limits: {len(self._booked)} places booked, {len(self._own)} buckets of its own>"
 
     def wait_s(
         self, owner: str, scopes: Sequence[Scope], *, holder: int, urgency: Urgency = Urgency.FINAL
@@ -123,13 +129,15 @@ class Limits:
         return scope.rate_per_s * share, max(1.0, scope.burst * share)
 
     def _keep(self, owner: str, scope: Scope, bucket: TokenBucket, now: float) -> None:
-        if len(self._own) >= _KEPT_MAX:
+        if len(self._own) >= self._own_max:
             self._own = {key: kept for key, kept in self._own.items() if kept.full_at > now}
+            self._own_max = max(_KEPT_MAX, 2 * len(self._own))
         self._own[bucket_key(owner, scope)] = bucket
 
     def _book(self, holder: int, ready_at: float, now: float) -> None:
-        if len(self._booked) >= _KEPT_MAX:
+        if len(self._booked) >= self._booked_max:
             self._booked = {key: at for key, at in self._booked.items() if at + _LATE_S > now}
+            self._booked_max = max(_KEPT_MAX, 2 * len(self._booked))
         self._booked[holder] = ready_at
 
     def _ask(self, ask: Callable[[], Answer]) -> Answer | None:

@@ -147,3 +147,18 @@ def test_a_redis_that_dies_is_replaced_by_what_is_known_here(
     clock.now += 2.0
     assert limits.wait_s(SHOP, [C2], holder=3) > 0
     shared.close()
+
+
+def test_places_of_those_that_never_came_are_forgotten(alone: Callable[[float], Limits], clock: Clock) -> None:
+    """Law: and finding that none can be forgotten does not cost each further one a look at all of them."""
+    limits = alone(1.0)
+
+    def crowd(first: int, count: int) -> None:
+        for holder in range(first, first + count):
+            limits.wait_s(SHOP, [Scope("posts", f"C{holder // 10}", rate_per_s=1.0, burst=1)], holder=holder)
+
+    crowd(0, 20_000)
+    assert repr(limits) == "<Limits: 18000 places booked, 2000 buckets of its own>"
+    clock.now += 1_000.0
+    crowd(100_000, 10_000)
+    assert repr(limits) == "<Limits: 9000 places booked, 3000 buckets of its own>"
