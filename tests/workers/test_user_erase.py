@@ -108,11 +108,11 @@ def test_a_conversation_with_others_goes_on_without_what_was_kept_for_it(past: H
 
 def test_a_timer_set_for_the_person_in_a_conversation_with_others_goes(past: History) -> None:
     """Law: it says what they wanted to be told; those of others stay."""
-    for who, word in (("ada", SECRET), ("bob", "hello")):
+    for who, word, name in (("ada", SECRET, "tea"), ("bob", "hello", "egg")):
         said = past.gateway.say(word, user=who, lane="shared")
         assert said.lane is not None
         assert said.head is not None
-        reply = Reply((Text("ok"),), timers=(Timer(who, 60.0, (Text(word),)),))
+        reply = Reply((Text("ok"),), timers=(Timer(name, 60.0, (Text(word),)),))
         settling = past.gateway.settling(said.lane, said.head, reply=reply)
         jobs.enqueue(past.gateway.cursor, timer_drafts(settling.settlement, 4e9))
         past.gateway.answer(said.conversation_id)
