@@ -6,12 +6,16 @@ A gateway runs lanes better, because callers may be waiting there, and previews 
 the lanes are given back, each after the turn that it runs.  Who lives is what the ledger says of beats; that a gateway
 is dead is declared as always, and its lanes are found as by any other gateway (``gateway/lanes/takeover.py``).
 
+What the ledger says is this worker's although it runs nothing (the stretch ended between the adopting and the running,
+or a lane had stopped for want of a store) is freed too: gateways would leave it alone as long as this worker lives.
+
 Lanes of one stretch are over before those of the next begin: two that know nothing of each other would run one lane
 twice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import gevent
@@ -20,6 +24,7 @@ from gateway.assistants.client import Assistants
 from gateway.assistants.preview import Preview
 from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
+from gateway.domain.errors import StoreUnavailable
 from gateway.domain.hint import Orphans, Settled
 from gateway.domain.resilience.priority import Priority
 from gateway.domain.turn import Settlement, Turn
@@ -32,6 +37,7 @@ from gateway.replies.responses import Responses
 from gateway.replies.results import Results
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
+from gateway.store.ledger import process
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.ledger import FollowUps, Ledger
 from gateway.store.ledger.outbox import send_lane
@@ -40,6 +46,9 @@ from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 
 __all__ = ["LaneRunner"]
+
+#: Looks between two at what the ledger says is this worker's, once it has run lanes.
+_FREE_EVERY = 5
 
 
 class LaneRunner:
@@ -75,6 +84,7 @@ class LaneRunner:
         )
         self._lanes = self._new_lanes()
         self._stopping = False
+        self._has_run = False
 
     def __repr__(self) -> str:
         return f"<LaneRunner: {self._lanes!r}>"
@@ -86,9 +96,13 @@ class LaneRunner:
         """Run lanes whenever no gateway lives, until killed.  To be supervised."""
         # Restarted after a crash: what runs still is given back like the rest.
         self._give_back()
+        looks = 0
         while True:
             if self._is_wanted():
                 self._run_lanes()
+            elif self._has_run and looks % _FREE_EVERY == 0:
+                self._free_left()
+            looks += 1
             gevent.sleep(self._settings.poll_s)
 
     def drop(self) -> None:
@@ -108,7 +122,14 @@ class LaneRunner:
     def _is_wanted(self) -> bool:
         return self._owner.gateways == 0 and not self._stopping
 
+    def _free_left(self) -> None:
+        # Fail-open: the next look may succeed.
+        with contextlib.suppress(StoreUnavailable):
+            if self._database.run(lambda cursor: process.free(cursor, self._owner.process)):
+                self._signals.publish("gateways", Orphans())
+
     def _run_lanes(self) -> None:
+        self._has_run = True
         lanes = self._lanes = self._new_lanes()
         takeover = Takeover(
             self._database,

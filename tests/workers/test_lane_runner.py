@@ -133,6 +133,28 @@ def test_lanes_are_given_back_when_a_gateway_lives_again(database: str, running:
     assert gateway.adopt() == [slow.conversation_id]
 
 
+def test_what_was_adopted_and_never_run_is_given_back_too(
+    database: str, worker: Handling, running: Running
+) -> None:
+    """Law: a lane that is a living worker's in the ledger alone would wait for as long as that lives."""
+    until("the worker to look for lanes", lambda: running.lanes._has_run)
+    gateway = Actor(database)
+    until("the worker to know of it", lambda: worker.owner.gateways == 1)
+    left = gateway.say("hello", lane="C1")
+    mine = worker.owner.process
+    # As the adopting does it whose answer was lost.
+    gateway.rows(
+        "UPDATE conversations SET owner_process = %s, owner_epoch = %s, fence = fence + 1 RETURNING id",
+        mine.process_id,
+        mine.epoch,
+    )
+
+    until("the lane to be free", lambda: gateway.lane(left.conversation_id).orphaned)
+    assert gateway.adopt() == [left.conversation_id]
+    gevent.sleep(10 * LANES.poll_s)
+    assert gateway.lane(left.conversation_id).owner == gateway.id, "another's is left alone"
+
+
 def test_one_stretch_is_over_before_the_next_begins(
     database: str, worker: Handling, running: Running, service: Assistant
 ) -> None:

@@ -6,7 +6,8 @@ import msgspec
 from psycopg2.extensions import cursor as Cursor
 
 __all__ = [
-    "Buried", "Process", "adopt", "beat", "bury", "declare_dead", "leave", "lives", "owned", "register", "revive",
+    "Buried", "Process", "adopt", "beat", "bury", "declare_dead", "free", "leave", "lives", "owned", "register",
+    "revive",
 ]  # fmt: skip
 
 
@@ -84,6 +85,13 @@ def owned(cursor: Cursor, process: Process) -> dict[int, int]:
     """Return conversation -> fence of all lanes with work that the ledger holds to be this process's."""
     cursor.execute("SELECT * FROM ledger_owned(%s, %s)", (process.process_id, process.epoch))
     return dict(cursor.fetchall())
+
+
+def free(cursor: Cursor, process: Process) -> int:
+    """Free the lanes with work that the ledger holds to be this process's, which runs none; return how many."""
+    cursor.execute("SELECT ledger_free(%s, %s)", (process.process_id, process.epoch))
+    row = cursor.fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _one(cursor: Cursor) -> tuple[int, int]:

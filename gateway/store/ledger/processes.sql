@@ -153,3 +153,22 @@ LANGUAGE sql STABLE AS $$
     WHERE c.owner_process = me AND c.owner_epoch = my_epoch
       AND c.id IN (SELECT conversation_id FROM turns WHERE state = 'accepted')
 $$;
+
+-- Frees lanes with work that the ledger says are this process's, for one that runs none: it adopted them, and the answer
+-- to that was lost, or what ran them stopped.
+CREATE OR REPLACE FUNCTION ledger_free(me bigint, my_epoch bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    n bigint;
+BEGIN
+    UPDATE conversations AS c SET
+        owner_process = NULL, owner_epoch = NULL, fence = c.fence + 1, orphaned = c.last_seq > c.done_seq
+    WHERE c.id = ANY (ARRAY(
+        SELECT w.id FROM conversations w
+        WHERE w.owner_process = me AND w.owner_epoch = my_epoch
+          AND w.id IN (SELECT conversation_id FROM turns WHERE state = 'accepted')
+        ORDER BY w.id FOR UPDATE OF w
+    ));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;
