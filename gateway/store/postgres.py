@@ -28,8 +28,10 @@ from gateway.settings.store import StoreSettings
 __all__ = ["DURABLE", "PLANNER", "Database", "unavailable"]
 
 #: Every query here is a probe by key, so compiling it costs more than running it.  And PostgreSQL keeps a plan that was
-#: made on empty tables, where reading all is cheapest, until the next ANALYZE: by then it reads all of a history.
-PLANNER = "-c jit=off -c enable_seqscan=off"
+#: made on empty tables, where reading all is cheapest, until the next ANALYZE: by then it reads all of a history.  Made
+#: once for each connection: our functions' arrays look so different to it from call to call that it would plan anew each
+#: time, which is half the time of a look for jobs and a third of a settle.
+PLANNER = "-c jit=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
 #: A commit waits for the disk, whatever the database's own default is: what is answered has been committed.  (With
 #: synchronous standbys also for theirs; where the default is ``remote_apply``, this asks for less.)
 DURABLE = "-c synchronous_commit=on"

@@ -162,9 +162,11 @@ END $$;
 -- which no function here leaves: gives them one (a process of an earlier version wrote them, or an operator dropped
 -- it), or ends them where theirs was buried, because they would hold back their conversation for ever.
 -- next_due: where to look from the next time; NULL: from the beginning.
+-- Planned anew at each call, which is rare: of two indexes over what is buried a plan made on an empty table may take the
+-- one that must be read whole.
 CREATE OR REPLACE FUNCTION outbox_mend(behind timestamptz, rows_max integer)
 RETURNS TABLE (next_due timestamptz, carried bigint, given_up bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     looked bigint;
