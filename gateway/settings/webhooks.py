@@ -67,6 +67,9 @@ def note_webhook_secrets(name: str, settings: WebhookSettings, problems: Problem
 def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(url)
+        if "@" in parts.netloc:
+            # A name and a password: no call takes them, so each event would be a dead letter.
+            return False
         # Asked for, because a port out of range is found only then.
         return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:

@@ -30,6 +30,7 @@ def test_a_webhook_is_read(folder: Folder) -> None:
         ("https://crm", "http://crm", r"webhooks\.crm\.url: expected an address with https://"),
         ("https://crm.example", "https://", r"webhooks\.crm\.url: expected an address with https://"),
         ("https://crm.example", "https://crm:99999", r"webhooks\.crm\.url: expected an address with https://"),
+        ("https://crm.example", "https://me:pw@crm", r"webhooks\.crm\.url: expected an address with https://"),
         ('"turn.answered", "job.buried"', "", r"webhooks\.crm\.events: expected at least one of"),
         ("turn.answered", "turn.forgotten", r"webhooks\.crm\.events\[0\]: expected one of"),
         ('"env:CRM_SECRET"', "", r"webhooks\.crm\.signing_secrets: expected at least one"),
