@@ -50,7 +50,8 @@ class Progress:
                 self._write()
 
     def _write(self) -> None:
-        while self._newest:
+        # As many as there are now, and no more: who reports all the time would keep this going without a pause.
+        for _ in range(0, len(self._newest), self._settings.batch_rows_max):
             portion = list(self._newest)[: self._settings.batch_rows_max]
             reports = [self._newest.pop(job_id) for job_id in portion]
             self._write_together(reports)

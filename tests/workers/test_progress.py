@@ -124,3 +124,17 @@ def test_the_loop_goes_on_after_postgresql_was_away(it: Reports) -> None:
     until("the failure", lambda: failed)
     it.it.report(job, 2)
     until("the next", lambda: it.read(job) == 2)
+
+
+def test_who_reports_all_the_time_does_not_keep_it_writing(it: Reports) -> None:
+    """Law: every ``jobs.progress_every_s``, and not as fast as PostgreSQL takes it."""
+    [job] = it.jobs(1)
+    it.writing.kill()
+
+    def report_again() -> None:
+        it.it.report(job, 2)
+
+    it.database.after = report_again
+    it.it.report(job, 1)
+    it.it._write()
+    assert (it.read(job), it.it._newest) == (1, {job.job_id: (job, "2")})
