@@ -54,6 +54,8 @@ _BUSY_S, _GATHER_S = 0.005, 0.02
 _READ_MAX = 200
 #: Seconds between two trims of what has been read: a stream is capped anyway.
 _TRIM_EVERY_S = 1.0
+#: Seconds for which a hint is let act before the next is read.
+_LOOK_S = 0.001
 _START = b"0-0"
 
 
@@ -225,6 +227,10 @@ class JobHintReader:
                 self._read[partition] = self._untrimmed[partition] = entries[-1][0]
                 for _, fields in entries:
                     self._hear(partition, fields)
+        if found:
+            # The next read is written when the look that was told of has its answer: writing takes as long as the look,
+            # and would be before it.
+            gevent.sleep(_LOOK_S)
         return bool(found)
 
     def _lost(self, partitions: Iterable[int], error: redis.RedisError) -> None:
