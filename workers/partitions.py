@@ -37,6 +37,8 @@ __all__ = ["Identity", "Partitions"]
 
 #: Seconds between two looks at whether what is being given up still runs.
 _LEAVING_LOOK_S = 0.05
+#: Seconds that the last word about what is given up may take, however late it is.
+_LAST_WORD_S = 0.5
 
 
 class Identity(Protocol):
@@ -161,7 +163,9 @@ class Partitions:
         """
         self.drain()
         while True:
-            with contextlib.suppress(StoreUnavailable), self._look_lock:
+            # PostgreSQL may be silent for longer than there is time.
+            patience_s = max(_LAST_WORD_S, deadline - time.monotonic())
+            with gevent.Timeout(patience_s, False), contextlib.suppress(StoreUnavailable), self._look_lock:
                 me = self._owner.process
                 self._introduce(me)
                 self._end_leaving(me)

@@ -44,6 +44,9 @@ from workers.sends import Sends
 
 __all__ = ["Worker"]
 
+#: Seconds that leaving the ledger may take, however late it is.
+_LEAVE_S = 0.5
+
 
 class Worker:
     """One worker process."""
@@ -135,8 +138,9 @@ class Worker:
         lanes.join()
         self._job_hints.flush()
         self._supervisor.stop(deadline)
-        # Without PostgreSQL this process will be found dead by its beat.
-        with contextlib.suppress(StoreUnavailable):
+        # Without PostgreSQL, which may be silent for longer than there is time, it will be found dead by its beat.
+        patience_s = max(_LEAVE_S, deadline - time.monotonic())
+        with gevent.Timeout(patience_s, False), contextlib.suppress(StoreUnavailable):
             self.owner.leave()
         self._announce()
         self._engine.close()

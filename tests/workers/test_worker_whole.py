@@ -15,6 +15,7 @@ from gateway.store.migrate import migrate
 from tests.support.stores import Stores, own_stores
 from tests.support.waiting import GUARD_S, until
 from tests.workers.crew import Crew, Gate
+from workers.processes.parent import LEAVING_S
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,22 @@ def test_redis_dies_with_what_it_knew_and_comes_back_empty(own: Stores, crew: Cr
     crew.jobs.enqueue_many([Draft(kind="a", payload=n, lane="l") for n in range(20, 40)])
     crew.finish()
     assert crew.ran() == list(range(40))
+
+
+@pytest.mark.slow
+def test_postgresql_falls_silent_and_the_drain_ends_all_the_same(own: Stores, crew: Crew) -> None:
+    """Law: soon after its deadline, before the parent kills it for being late."""
+    worker = crew.start()
+    crew.leave_to(worker)
+    assert own.postgres_process.pid is not None
+    root = psutil.Process(own.postgres_process.pid)
+    family = [process for process in (root, *root.children(recursive=True)) if process.name() == "postgres"]
+    for process in family:
+        process.suspend()
+    try:
+        deadline = time.monotonic() + 0.5
+        worker.stop(deadline)
+        assert time.monotonic() < deadline + LEAVING_S
+    finally:
+        for process in family:
+            process.resume()
