@@ -127,3 +127,5 @@ def test_postgresql_falls_silent_and_the_drain_ends_all_the_same(own: Stores, cr
     finally:
         for process in family:
             process.resume()
+    # It could not release what it owned, and would try again for as long as it is given.
+    crew.workers.remove(worker)
