@@ -3,7 +3,8 @@
 Everything here happens in the event loop's own turn or in the greenlet of one job, so nothing is locked.  Jobs that
 come together are run by one greenlet for as long as none of them waits: one that only computes costs no switch.
 
-Who takes too long, or runs on when this process may not, is told by an exception thrown into its greenlet.
+Who takes too long, or runs on when this process may not, is told by an exception thrown into its greenlet; and told
+again every ``tell_every_s``, because a handler may take it for a fault of what it was just doing, and go on.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _TURN_S = 0.005
 _TOGETHER = 256
 #: Seconds between two looks at who takes too long: the precision of time limits.
 _WATCH_S = 0.1
+#: Seconds from one time that a run is told to end to the next: it may be writing down how far it came, and that may wait
+#: for PostgreSQL.
+_TELL_EVERY_S = 30.0
 #: Seconds that cut off jobs have to end.
 _ENDING_S = 0.2
 
@@ -39,14 +43,14 @@ _ENDING_S = 0.2
 class _Run:
     """A job that is under way."""
 
-    __slots__ = ("ends_at", "finishes", "greenlet", "told")
+    __slots__ = ("ends_at", "finishes", "greenlet", "told_at")
 
     def __init__(self, running: greenlet, ends_at: float, finishes: bool) -> None:
         self.greenlet = running
         self.ends_at = ends_at
         self.finishes = finishes
-        #: Something was thrown into it already.
-        self.told = False
+        #: When something was last thrown into it.
+        self.told_at = float("-inf")
 
 
 class Dispatcher:
@@ -64,6 +68,7 @@ class Dispatcher:
         taken: Callable[[], None],
         accuse: Callable[[Job], bool],
         clock: Callable[[], float] = time.monotonic,
+        tell_every_s: float = _TELL_EVERY_S,
     ) -> None:
         self._board = board
         self._executor = executor
@@ -76,6 +81,7 @@ class Dispatcher:
         #: Says in the ledger that a suspect is about to be run; False: it may not be.
         self._accuse = accuse
         self._clock = clock
+        self._tell_every_s = tell_every_s
         self._handlers = Handlers(get_hub())
         #: Not by job: one that finishes outside the lease may be run anew, under a later fence, before it has ended.
         self._runs: set[_Run] = set()
@@ -184,8 +190,9 @@ class Dispatcher:
             self._settle(end)
 
     def _throw(self, run: _Run, error: BaseException) -> None:
-        if not run.told:
-            run.told = True
+        now = self._clock()
+        if now >= run.told_at + self._tell_every_s:
+            run.told_at = now
             get_hub().loop.run_callback(self._tell, run, error)
 
     def _tell(self, run: _Run, error: BaseException) -> None:

@@ -28,7 +28,9 @@ Perform = Callable[[Context], Any]
 class Dispatching:
     """The dispatcher, the kinds that it knows, and what became of the runs."""
 
-    def __init__(self, tools: Tools, *, in_flight_max: int = 100, **settings: Any) -> None:
+    def __init__(
+        self, tools: Tools, *, in_flight_max: int = 100, tell_every_s: float = 30.0, **settings: Any
+    ) -> None:
         self.handlers: dict[str, Handler] = {}
         self.board = Board(16)
         self.fences = {0: 1}
@@ -53,6 +55,7 @@ class Dispatching:
             in_flight_max=in_flight_max,
             taken=self._taken,
             accuse=self._accuse,
+            tell_every_s=tell_every_s,
         )
         self._watching: gevent.Greenlet[[], None] | None = None
 

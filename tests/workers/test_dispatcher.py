@@ -251,6 +251,27 @@ def test_what_takes_too_long_is_told_even_if_it_catches_all_exceptions(build: Bu
     assert (end.fate, end.reason, end.attempts, caught) == ("retry", "time_limit", 1, [])
 
 
+def test_who_takes_the_limit_for_a_fault_of_a_call_and_tries_again_is_told_again(build: Build) -> None:
+    """Law: else its lane would stand still for as long as this process lives."""
+    it = build(tell_every_s=0.0)
+    told = 0
+
+    def stubborn(_: Context) -> Done:
+        nonlocal told
+        while told < 3:
+            try:
+                gevent.sleep(GUARD_S)
+            except:  # noqa: E722  # as it is found
+                told += 1
+        return Done()
+
+    it.on("k", stubborn, time_limit_s=0.01)
+    it.give_many(1)
+    it.watch()
+    [end] = it.wait_ends()
+    assert (end.fate, told) == ("done", 3)
+
+
 def test_without_a_limit_of_its_own_a_kind_has_the_settings(build: Build) -> None:
     it, gate = build(time_limit_s=0.1), Gate()
     it.on("waits", gate)
