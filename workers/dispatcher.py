@@ -33,8 +33,8 @@ _TURN_S = 0.005
 _TOGETHER = 256
 #: Seconds between two looks at who takes too long: the precision of time limits.
 _WATCH_S = 0.1
-#: Seconds from one time that a run is told to end to the next: it may be writing down how far it came, and that may wait
-#: for PostgreSQL.
+#: Seconds from one time that a run is told to end to the next: it may be writing down how far it came, and wait for
+#: PostgreSQL.
 _TELL_EVERY_S = 30.0
 #: Seconds that cut off jobs have to end.
 _ENDING_S = 0.2

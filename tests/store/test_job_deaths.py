@@ -53,3 +53,16 @@ def test_what_was_given_back_before_counts_no_death(here: JobActor, there: JobAc
     here.die(buried_by=there)
     there.take()
     assert {job.partition: job.deaths for job in there.scan()} == {given: 0, kept: 1}
+
+
+def test_what_an_earlier_life_claimed_after_its_death_goes_with_the_next_one(
+    here: JobActor, there: JobActor
+) -> None:
+    """Law: nobody else would ever take it away."""
+    here.take()
+    here.ask(asked(1))
+    here.die(buried_by=there)
+    here.scan()
+    here.revive()
+    here.die(buried_by=there)
+    assert here.claims() == 0

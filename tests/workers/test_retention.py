@@ -12,6 +12,7 @@ import pytest
 from gateway.domain.job import Done, Draft
 from gateway.jobs.kinds import RetentionFrom
 from tests.support.actor import Actor, arrival
+from tests.support.job_actor import JobActor, asked
 from tests.workers.forgetting import History, history
 
 OLD, YOUNG = 31.0, 29.0
@@ -237,6 +238,21 @@ def test_processes_that_are_no_more_go_and_the_living_stay(past: History, databa
     assert past.run("sweep.processes") == Done(1)
     assert past.count("processes", f"id = {dead.id}") == 0
     assert past.gateway.beat() is not None
+
+
+def test_what_a_dead_process_claimed_by_a_statement_that_outlived_it_goes_with_it(
+    past: History, database: str
+) -> None:
+    dead, living = JobActor(database), JobActor(database)
+    dead.take()
+    dead.ask(asked(1))
+    dead.die(buried_by=living)
+    dead.scan()
+    living.take()
+    assert len(living.scan()) == 1
+    past.age(8, "processes", where=f"id = {dead.id}")
+    past.run("sweep.processes")
+    assert past.view.rows("SELECT process FROM job_claims") == [{"process": living.id}]
 
 
 def test_dedupe_keys_go_when_the_platform_has_given_up(past: History) -> None:

@@ -24,18 +24,19 @@ BEGIN
 END $$;
 
 -- Processes that ended, or were declared dead, and were started so long ago.  One that sleeps and comes back after that
--- finds no row, and registers anew.
+-- finds no row, and registers anew.  With them what they claimed by a statement that outlived them.
 CREATE OR REPLACE FUNCTION forget_processes(older_than interval, rows_max integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    n bigint;
+    old bigint[];
 BEGIN
-    DELETE FROM processes p WHERE p.id = ANY (ARRAY(
+    old := ARRAY(
         SELECT d.id FROM processes d WHERE d.beat IS NULL AND d.started_at < clock_timestamp() - older_than
         ORDER BY d.id LIMIT rows_max FOR UPDATE SKIP LOCKED
-    ));
-    GET DIAGNOSTICS n = ROW_COUNT;
-    RETURN n;
+    );
+    DELETE FROM job_claims c WHERE c.process = ANY (old);
+    DELETE FROM processes p WHERE p.id = ANY (old);
+    RETURN cardinality(old);
 END $$;
 
 -- Turns that have ended, and with each the replies that it sent.

@@ -90,8 +90,9 @@ BEGIN
             SELECT h.id FROM held h WHERE h.accused AND h.deaths >= 2
         ));
     END IF;
+    -- Those of earlier lives as well: a statement that was on its way when it was declared dead claims in that one's name.
     DELETE FROM job_claims c USING unnest(dead_ids, dead_epochs) AS d(id, epoch)
-    WHERE c.process = d.id AND c.epoch = d.epoch;
+    WHERE c.process = d.id AND c.epoch <= d.epoch;
 END $$;
 
 -- Ends in order from here on: the others share its partitions out already.
