@@ -36,6 +36,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     payload: Any
     #: None: in no lane.
     lane: str | None = None
+    #: One for all jobs of a lane: each class is read by itself, so of two that differ the later one may run first.
     priority: Priority = Priority.NORMAL
     #: Unix seconds before which it does not join its lane; None: now.
     run_at: float | None = None
