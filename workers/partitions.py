@@ -165,7 +165,8 @@ class Partitions:
         while True:
             # PostgreSQL may be silent for longer than there is time.
             patience_s = max(_LAST_WORD_S, deadline - time.monotonic())
-            with gevent.Timeout(patience_s, False), contextlib.suppress(StoreUnavailable), self._look_lock:
+            ends = contextlib.suppress(StoreUnavailable, gevent.Timeout)
+            with ends, gevent.Timeout(patience_s), self._look_lock:
                 me = self._owner.process
                 self._introduce(me)
                 self._end_leaving(me)

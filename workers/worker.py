@@ -140,7 +140,7 @@ class Worker:
         self._supervisor.stop(deadline)
         # Without PostgreSQL, which may be silent for longer than there is time, it will be found dead by its beat.
         patience_s = max(_LEAVE_S, deadline - time.monotonic())
-        with gevent.Timeout(patience_s, False), contextlib.suppress(StoreUnavailable):
+        with contextlib.suppress(StoreUnavailable, gevent.Timeout), gevent.Timeout(patience_s):
             self.owner.leave()
         self._announce()
         self._engine.close()
