@@ -260,9 +260,11 @@ def insert_claimed_job(them: Family, pid: int) -> None:
 
 
 def insert_claim(them: Family, pid: int) -> None:
+    process = them.living()[pid]["id"]
+    # Only what it still owns can have been running there.
+    them.ledger.rows("SELECT * FROM job_partitions_take(%s, 1, 32)", process)
     them.ledger.rows(
-        "INSERT INTO job_claims (process, epoch, jobs) SELECT %s, 1, array_agg(id) FROM jobs",
-        them.living()[pid]["id"],
+        "INSERT INTO job_claims (process, epoch, jobs) SELECT %s, 1, array_agg(id) FROM jobs", process
     )
 
 
