@@ -5,6 +5,9 @@ come together are run by one greenlet for as long as none of them waits: one tha
 
 Who takes too long, or runs on when this process may not, is told by an exception thrown into its greenlet; and told
 again every ``tell_every_s``, because a handler may take it for a fault of what it was just doing, and go on.
+
+Who computes without waiting cannot be told: while it does, nothing else in this process happens, not even the beat that
+says that it lives.  So who has held the event loop for long is named afterwards.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ _WATCH_S = 0.1
 #: Seconds from one time that a run is told to end to the next: it may be writing down how far it came, and wait for
 #: PostgreSQL.
 _TELL_EVERY_S = 30.0
+#: Seconds without a wait from which on a job is named for holding the event loop.
+_BLOCKED_S = 0.5
 #: Seconds that cut off jobs have to end.
 _ENDING_S = 0.2
 
@@ -151,7 +156,11 @@ class Dispatcher:
             return
         self._taken()
         begun: deque[Callable[[], None]] = deque(partial(self._run, job) for job in jobs)
-        self._handlers.run(begun, self._clock() + _TURN_S)
+        begins_at = self._clock()
+        self._handlers.run(begun, begins_at + _TURN_S)
+        if (held_s := self._clock() - begins_at) > _BLOCKED_S:
+            # None is begun behind the first one that takes longer than the turn: the last one has taken it.
+            _tell_blocked(jobs[-len(begun) - 1], held_s)
         # Each becomes the first of its class: from the last one on, so that they keep their order.
         for left in reversed(begun):
             self._board.unstart(left.args[0])  # type: ignore[attr-defined]  # a partial, of our own making
@@ -198,3 +207,7 @@ class Dispatcher:
     def _tell(self, run: _Run, error: BaseException) -> None:
         if run in self._runs:
             run.greenlet.throw(error)
+
+
+def _tell_blocked(job: Job, held_s: float) -> None:
+    telemetry.event("job.blocked", kind=job.kind, job_id=job.job_id, trace_id=job.trace_id, seconds=held_s)

@@ -79,7 +79,8 @@ class Executor:
             known = ", ".join(sorted(self._handlers))
             return Bury("unknown_kind", f"expected one of {known}; got {job.kind!r} (see worker.handlers)")
         if job.deaths >= self._settings.deaths_max:
-            return Bury("deaths", f"{job.deaths} worker processes died while they had it (jobs.deaths_max)")
+            detail = f"{job.deaths} worker processes died or stood still while they had it (jobs.deaths_max)"
+            return Bury("deaths", detail)
         try:
             payload = handler.decode(job.payload)
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -293,6 +293,12 @@ _EVENTS = (
         "a job took too long, or its handler returned no outcome: a failed try",
         ("kind", "reason", "job_id"),
     ),
+    Event(
+        "job.blocked",
+        "warning",
+        "a job computed for long without waiting, and nothing else of its worker could run, its beat neither",
+        ("kind", "job_id", "seconds"),
+    ),
     Event("job.buried", "warning", "a job is a dead letter", ("kind", "reason", "job_id")),
     Event("jobs.cut_off", "warning", "jobs were cut off because the worker had to end; they run again", ("jobs",)),
     Event(

@@ -174,6 +174,7 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     Counted("switchboard_jobs_settled", "Ends of jobs", "jobs.settled", ("kind", "outcome"), "jobs"),
     Counted("switchboard_jobs_crashed", "Handlers that raised", "job.crashed", ("kind",)),
     Counted("switchboard_jobs_failed", "Runs without an outcome", "job.failed", ("kind", "reason")),
+    Counted("switchboard_jobs_blocked", "Jobs that held their worker's event loop for long", "job.blocked", ("kind",)),
     Counted("switchboard_jobs_cut_off", "Runs ended with their worker", "jobs.cut_off", (), "jobs"),
     Shown("switchboard_partitions_unowned", "Partitions of jobs without owner", "partitions.counted", "unowned"),
     Counted("switchboard_outbox_claimed", "Due replies taken by workers", "outbox.claimed", (), "rows"),

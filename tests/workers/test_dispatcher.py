@@ -347,6 +347,25 @@ def test_a_stop_waits_for_what_runs_and_starts_nothing(build: Build) -> None:
     assert it.it.stop(time.monotonic()) is True, "safe twice"
 
 
+def test_who_holds_the_event_loop_is_named(build: Build) -> None:
+    """Nothing of the process ran meanwhile, not even its beat: afterwards somebody must say whose work that was."""
+    it = build(in_flight_max=5)
+
+    def computes(_: Context) -> Done:
+        until_s = time.monotonic() + 0.6
+        while time.monotonic() < until_s:
+            pass
+        return Done()
+
+    it.on("computes", computes)
+    it.on("waits", Gate())
+    with told("job.blocked") as heard:
+        it.give(job(1), job(2, kind="waits"), job(3, kind="computes"), job(4), job(5))
+        it.wait_ends(4)
+    assert [(event["kind"], event["job_id"]) for event in heard.events] == [("computes", 3)]
+    assert 0.6 <= heard.events[0]["seconds"] < GUARD_S
+
+
 def test_a_stop_comes_before_what_was_about_to_start(build: Build) -> None:
     """Law: what would begin in the same turn of the loop would be cut off at once."""
     it = build()
