@@ -19,12 +19,14 @@ from gateway.domain.job import Draft
 from gateway.domain.resilience.priority import Priority
 from gateway.domain.text import clean
 
-__all__ = ["KEEP_S_MAX", "WORD_CHARS_MAX", "checked", "draft", "due_at"]
+__all__ = ["DELAY_S_MAX", "KEEP_S_MAX", "WORD_CHARS_MAX", "checked", "draft", "due_at"]
 
 #: Characters of a lane, a unique key or a trace id: keys of an index.
 WORD_CHARS_MAX = 256
 #: Seconds for which a result is kept at most: 90 days.  What must last longer belongs in a table of its own.
 KEEP_S_MAX = 90 * 86_400.0
+#: Seconds by which a job can be put off: what lies further ahead is a mistake in the unit.
+DELAY_S_MAX = 100 * 366 * 86_400.0
 #: 9999-12-31 as Unix seconds.
 _RUN_AT_MAX = 253_402_214_400.0
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
@@ -50,19 +52,22 @@ def draft(
     """
     if not _is_kind(kind):
         raise BadRequest(
-            f"expected a kind of lower-case letters, digits and _ . -, at most 64, got {kind!r}",
+            f"expected a kind of lower-case letters, digits and _ . -, at most 64, got {_shown(kind)}",
             reason="bad_kind",
         )
     if lane is not None and not _is_word(lane):
         raise _no_word("lane", lane)
     if unique is not None and not _is_word(unique):
         raise _no_word("unique", unique)
-    if trace_id and not _is_word(trace_id):
+    if trace_id != "" and not _is_word(trace_id):
         raise _no_word("trace_id", trace_id)
     if priority.__class__ is not Priority:
         priority = _priority(priority)
-    if not 0 <= keep_s <= KEEP_S_MAX:
-        raise BadRequest(f"expected keep_s from 0 to {KEEP_S_MAX:g}, got {keep_s!r}", reason="bad_keep_s")
+    if not _is_within(keep_s, 0, KEEP_S_MAX):
+        raise BadRequest(
+            f"expected keep_s as a number of seconds from 0 to {KEEP_S_MAX:.0f} (90 days), got {_shown(keep_s)}",
+            reason="bad_keep_s",
+        )
     return Draft(
         kind=kind,
         payload=_payload(kind, payload, payload_bytes_max),
@@ -95,29 +100,43 @@ def due_at(
 ) -> datetime | float | None:
     """Return when a job that is asked for with either of both is due.
 
-    :raises BadRequest: it is asked for with both.
+    :raises BadRequest: it is asked for with both, or after what is no time.
     """
     if delay_s is None:
         return run_at
     if run_at is not None:
         raise BadRequest("expected run_at or delay_s, got both", reason="bad_run_at")
+    if not _is_within(delay_s, 0, DELAY_S_MAX):
+        raise BadRequest(
+            f"expected delay_s as a number of seconds from 0 to {DELAY_S_MAX:.0f} (100 years), got {_shown(delay_s)}",
+            reason="bad_delay_s",
+        )
     return now() + delay_s
 
 
+def _is_kind(kind: object) -> bool:
+    return isinstance(kind, str) and _is_kind_word(kind)
+
+
 @lru_cache(maxsize=1_024)
-def _is_kind(kind: str) -> bool:
+def _is_kind_word(kind: str) -> bool:
     return _KIND.fullmatch(kind) is not None
 
 
-def _is_word(text: str) -> bool:
-    return 0 < len(text) <= WORD_CHARS_MAX and clean(text) is text
+def _is_within(value: object, least: float, most: float) -> bool:
+    # A number too large for a float can be compared, and not be asked whether it is finite.
+    return isinstance(value, (int, float)) and least <= value <= most
 
 
-def _no_word(name: str, text: str) -> BadRequest:
+def _is_word(text: object) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= WORD_CHARS_MAX and clean(text) is text
+
+
+def _no_word(name: str, text: object) -> BadRequest:
     # Not the text itself: a lane or a key may name a person.
+    got = f"{len(text)} characters" if isinstance(text, str) else f"a value of type {type(text).__name__}"
     return BadRequest(
-        f"expected a {name} of 1 to {WORD_CHARS_MAX} characters without NUL and lone surrogates, "
-        f"got {len(text)} characters",
+        f"expected {name} as a text of 1 to {WORD_CHARS_MAX} characters without NUL and lone surrogates, got {got}",
         reason=f"bad_{name}",
     )
 
@@ -136,14 +155,25 @@ def _priority(priority: int) -> Priority:
 def _seconds(run_at: datetime | float) -> float:
     if isinstance(run_at, datetime):
         if run_at.tzinfo is None:
-            raise BadRequest("expected run_at with a time zone, got a time without", reason="bad_run_at")
+            raise BadRequest(
+                "expected run_at with a time zone, got a time without: add one, such as tzinfo=UTC", reason="bad_run_at"
+            )
         run_at = run_at.timestamp()
-    if not (math.isfinite(run_at) and run_at <= _RUN_AT_MAX):
+    if run_at == -math.inf or not _is_within(run_at, -math.inf, _RUN_AT_MAX):
         raise BadRequest(
-            f"expected run_at in Unix seconds before the year 10000, got {run_at!r}", reason="bad_run_at"
+            "expected run_at as a datetime with a time zone, or as Unix seconds before the year 10000, "
+            f"got {_shown(run_at)}",
+            reason="bad_run_at",
         )
     # What is long past is due: PostgreSQL's calendar need not know when it was.
-    return max(0.0, float(run_at))
+    return float(max(0.0, run_at))
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:80]
+    except ValueError:
+        return "a number of too many digits"
 
 
 def _payload(kind: str, payload: Any, bytes_max: int) -> msgspec.Raw:
@@ -154,6 +184,13 @@ def _payload(kind: str, payload: Any, bytes_max: int) -> msgspec.Raw:
             f"expected a payload that can be written as JSON, got for kind {kind!r}: {type(error).__name__}",
             reason="bad_payload",
         ) from None
+    # A float that is no number is written as null: the handler would meet a None that nobody has put there.
+    if b"null" in encoded and _has_no_number(payload):
+        raise BadRequest(
+            f"expected a payload of finite numbers, got NaN or an infinity for kind {kind!r}: JSON has none, write "
+            "null or a text where one is meant",
+            reason="bad_payload",
+        )
     if len(encoded) > bytes_max:
         raise TooLarge(
             f"expected a payload of at most {bytes_max} bytes (jobs.payload_bytes_max), got {len(encoded)} "
@@ -161,3 +198,19 @@ def _payload(kind: str, payload: Any, bytes_max: int) -> msgspec.Raw:
             reason="payload_too_large",
         )
     return msgspec.Raw(encoded)
+
+
+def _has_no_number(payload: Any) -> bool:
+    """Return whether there is a NaN or an infinity in what has been encoded, and so does not contain itself."""
+    # Raw JSON within it is the one thing that is written and has no builtin form; it has no such number either.
+    waiting = [msgspec.to_builtins(payload, str_keys=False, enc_hook=lambda _: None)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                return True
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple)):
+            waiting += value
+    return False

@@ -122,12 +122,68 @@ def test_a_time_without_a_zone_is_refused_and_one_with_is_taken() -> None:
 
 
 def test_a_time_before_all_times_is_long_past() -> None:
-    assert asked(run_at=-1e300).run_at == 0
+    assert asked(run_at=-1e300).run_at == asked(run_at=-(10**400)).run_at == 0
 
 
 @pytest.mark.parametrize("keep_s", [-1, math.nan, math.inf, 91 * 86_400])
 def test_a_result_is_kept_for_a_bounded_time(keep_s: float) -> None:
     assert refused(keep_s=keep_s).reason == "bad_keep_s"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": 7},
+        {"kind": ["a"]},
+        {"lane": 7},
+        {"unique": b"key"},
+        {"trace_id": None},
+        {"run_at": "tomorrow"},
+        {"run_at": 10**400},
+        {"run_at": 10**5_000},
+        {"run_at": -math.inf},
+        {"keep_s": "60"},
+        {"keep_s": None},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_what_is_of_another_type_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    """Law: a BadRequest that names the field, and no error of our own code."""
+    (name,) = wrong
+    error = refused(**wrong)
+    assert error.reason == f"bad_{name}"
+    assert f"expected {'a kind' if name == 'kind' else name}" in str(error)
+    assert len(str(error)) < 300
+
+
+def test_the_bound_of_keep_s_is_told_in_seconds() -> None:
+    assert "from 0 to 7776000 (90 days), got 7776001" in str(refused(keep_s=7_776_001))
+
+
+class Measured(msgspec.Struct):
+    value: float | None
+    raw: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("shape", [lambda n: n, lambda n: {"a": [1, (n,)]}, lambda n: [Measured(n)]])
+def test_a_number_that_json_has_not_is_refused(number: float, shape: Any) -> None:
+    """Trap: msgspec writes null for it."""
+    error = refused(payload=shape(number))
+    assert error.reason == "bad_payload"
+    assert "NaN or an infinity" in str(error)
+
+
+@pytest.mark.parametrize("payload", [None, {"a": [None, 1.5]}, Measured(None), "null", msgspec.Raw(b"null")], ids=repr)
+def test_a_null_that_was_meant_is_written(payload: Any) -> None:
+    assert b"null" in bytes(asked(payload=payload).payload)
+
+
+@pytest.mark.parametrize("delay_s", ["5", -1, -0.001, math.nan, math.inf, 1e11, object()])
+def test_a_delay_that_is_none_is_refused(delay_s: Any) -> None:
+    with pytest.raises(BadRequest, match="expected delay_s as a number of seconds from 0") as error:
+        due_at(None, delay_s, lambda: 100.0)
+    assert error.value.reason == "bad_delay_s"
 
 
 def test_a_priority_is_one_of_three_by_name_or_number() -> None:
