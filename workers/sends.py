@@ -4,6 +4,7 @@ Rules:
 
 - A row is in one pair of hands: while its end is not written, nobody here takes it again.
 - An end is written until PostgreSQL takes it, also when the job that brought it is cut off meanwhile.
+- A row whose taking was cut off, because its job was, is given back once it is known whether it was taken.
 - A row that the ledger says this process is sending, and that it knows nothing of, has certainly not been sent: the
   answer to its taking was lost.  The job that carries it takes it again if it still runs here; else it is given back,
   because its conversation would wait for it as long as this process lives.
@@ -12,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -33,6 +35,7 @@ from gateway.store.ledger.outbox import Finish, Taking
 from gateway.store.ledger.process import Process
 from gateway.store.postgres import Database
 from gateway.supervision import Supervisor
+from gateway.waiting import Awaited
 
 __all__ = ["Sends"]
 
@@ -62,7 +65,7 @@ class Sends:
         self._look_every_s = look_every_s
         self._follow_ups = follow_ups
         self._held: set[int] = set()
-        self._writing: set[Greenlet[[Finish], bool]] = set()
+        self._writing: set[Greenlet[..., bool]] = set()
         rows_max, waiting_max = settings.batch_rows_max, settings.batch_waiting_max
         self._takes: Batcher[int, Taking] = Batcher(
             "take", database, self._take, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
@@ -101,25 +104,28 @@ class Sends:
         if outbox_id in self._held:
             return Taking("elsewhere")
         self._held.add(outbox_id)
-        taken = False
+        taking: Awaited[Taking] = Awaited()
         try:
-            taking = self._takes.submit(outbox_id)
-            taken = taking.found == "taken"
-            return taking
-        finally:
-            if not taken:
-                self._held.discard(outbox_id)
+            self._takes.tell(outbox_id, lambda _, outcome: taking.put(outcome))
+            found = taking.get()
+        except Exception:
+            self._held.discard(outbox_id)
+            raise
+        except BaseException:
+            # Nobody will send what is perhaps being taken at this moment: once that is known, it goes back.
+            self._keep(gevent.spawn(self._give_back_taken, outbox_id, taking))
+            raise
+        if found.found != "taken":
+            self._held.discard(outbox_id)
+        return found
 
     def end(self, finish: Finish) -> bool:
         """Write what became of a row; return whether it was still this process's.  Waits for as long as that takes."""
         return bool(self.put(finish).get())
 
-    def put(self, finish: Finish) -> Greenlet[[Finish], bool]:
+    def put(self, finish: Finish) -> Greenlet[..., bool]:
         """Do the same behind the caller's back."""
-        writing = gevent.spawn(self._write, finish)
-        self._writing.add(writing)
-        writing.rawlink(self._writing.discard)
-        return writing
+        return self._keep(gevent.spawn(self._write, finish))
 
     def flush(self, deadline: float) -> bool:
         """Wait until all ends are written; return whether they were by *deadline* (monotonic seconds).
@@ -129,6 +135,20 @@ class Sends:
         """
         gevent.joinall(list(self._writing), timeout=max(0.0, deadline - time.monotonic()))
         return not self._writing
+
+    def _keep(self, writing: Greenlet[..., bool]) -> Greenlet[..., bool]:
+        """Have ``flush`` wait for it."""
+        self._writing.add(writing)
+        writing.rawlink(self._writing.discard)
+        return writing
+
+    def _give_back_taken(self, outbox_id: int, taking: Awaited[Taking]) -> bool:
+        # An error does not say that it was not taken.
+        with contextlib.suppress(Exception):
+            if taking.get().found != "taken":
+                self._held.discard(outbox_id)
+                return False
+        return self._write(Finish(outbox_id, "wait", reason="claim_lost"))
 
     def _write(self, finish: Finish) -> bool:
         while True:

@@ -123,6 +123,39 @@ def test_a_taking_whose_answer_was_lost_is_made_again(here: Actor, worker: Worke
     assert taking.row.attempts == 1
 
 
+@pytest.mark.parametrize("cut", [gevent.GreenletExit, gevent.Timeout])
+def test_a_row_whose_taking_is_cut_off_is_given_back_before_its_worker_leaves(
+    here: Actor, worker: Worker, cut: type[BaseException]
+) -> None:
+    """Law: it was certainly not sent; left behind it would be called unknown, and perhaps be sent never."""
+    (outbox_id,) = filled(here, "hello")
+    with here.transaction():
+        here.rows("SELECT 1 FROM outbox WHERE id = %s FOR UPDATE", outbox_id)
+        taking = gevent.spawn(worker.sends.take, outbox_id)
+        until("the taking to be under way", lambda: here.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        taking.kill(cut)
+        assert worker.sends.take(outbox_id).found == "elsewhere", "it may have been taken"
+        assert not worker.sends.flush(time.monotonic() + 0.01)
+    assert worker.sends.flush(time.monotonic() + GUARD_S)
+    assert rows(here) == [("pending", 0)]
+    worker.actor.leave()
+    assert rows(here) == [("pending", 0)]
+    assert outbox_id not in worker.sends
+
+
+def test_what_was_not_taken_when_its_taking_was_cut_off_is_let_go(here: Actor, worker: Worker) -> None:
+    (outbox_id,) = filled(here, "hello")
+    here.take(outbox_id)
+    with here.transaction():
+        here.rows("SELECT 1 FROM outbox WHERE id = %s FOR UPDATE", outbox_id)
+        taking = gevent.spawn(worker.sends.take, outbox_id)
+        until("the taking to be under way", lambda: here.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        taking.kill()
+    assert worker.sends.flush(time.monotonic() + GUARD_S)
+    assert outbox_id not in worker.sends
+    assert rows(here) == [("sending", 1)]
+
+
 def test_an_end_is_written_until_it_is_taken(here: Actor, worker: Worker) -> None:
     """Law: a store that blinks must not make a sent row look unsent; nor may the end of the job that waits for it."""
     (outbox_id,) = filled(here, "hello")
