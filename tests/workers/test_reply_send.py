@@ -341,6 +341,23 @@ def test_too_many_pauses_what_the_send_was_counted_under(after_s: float | None, 
     assert bench.limits.wait_s("scripted/shop", [other], holder=-2) == 0
 
 
+def test_what_is_cut_off_behind_its_send_has_its_own_end() -> None:
+    """Law: the platform has said that it was not sent; that the others have not been told yet changes nothing."""
+
+    class Cut(Limits):
+        def pause(self, *_: object, **__: object) -> None:
+            raise gevent.GreenletExit
+
+    bench = Bench(says(RetryLater("ratelimited", after_s=30.0, limited=True)), scopes=(CALLS,))
+    bench.limits = Cut(
+        RateLimits(StoreSettings(redis_url=Secret("unix:///nonexistent/redis"))), share=lambda: 1.0
+    )
+    with pytest.raises(gevent.GreenletExit):
+        bench.run()
+    [finish] = bench.hands.put_ends
+    assert (finish.fate, finish.reason) == ("retry", "ratelimited")
+
+
 def test_a_circuit_that_is_open_pauses_nothing() -> None:
     """Law: it was not the platform that said "too many"."""
     bench = Bench(says(RetryLater("breaker_open", after_s=30.0)), scopes=(CALLS,))

@@ -90,7 +90,11 @@ def _send(job: Context, row: OutboxRow) -> JobOutcome:
             finish = way
         else:
             cut = _finish(row, "unknown", "cut_off", "the worker had to stop before the platform answered")
-            finish = _tried(job, row, way)
+            outcome = _call(job, row, way.channel, way.account)
+            # Its end is known, whatever cuts off what is left to do.
+            cut = finish = _judged(job, row, outcome)
+            if isinstance(outcome, RetryLater) and outcome.limited:
+                tools.limits.pause(way.owner, way.scopes, outcome.after_s or finish.after_s)
     except BaseException:
         tools.sends.put(cut)
         raise
@@ -143,14 +147,6 @@ def _way(job: Context, row: OutboxRow) -> _Way | Finish:
     return way
 
 
-def _tried(job: Context, row: OutboxRow, way: _Way) -> Finish:
-    outcome = _call(job, row, way.channel, way.account)
-    finish = _judged(job, row, outcome)
-    if isinstance(outcome, RetryLater) and outcome.limited:
-        job.tools.limits.pause(way.owner, way.scopes, outcome.after_s or finish.after_s)
-    return finish
-
-
 def _judged(job: Context, row: OutboxRow, outcome: Outcome) -> Finish:
     return judge(row, outcome, job.tools.settings.outbox, jitter=job.tools.draw())
 
@@ -199,7 +195,9 @@ def judge(row: OutboxRow, outcome: Outcome, settings: OutboxSettings, *, jitter:
         case Unknown():
             return _finish(row, "unknown", outcome.reason, outcome.detail)
     if row.attempts >= settings.attempts_max:
-        tries = f"{row.attempts} tries (outbox.attempts_max), the last one: {outcome.reason}. {outcome.detail}"
+        tries = (
+            f"{row.attempts} tries (outbox.attempts_max), the last one: {outcome.reason}. {outcome.detail}"
+        )
         return _finish(row, "not_sent", "attempts_exhausted", tries.strip())
     backoff_s = retry_delay_s(
         row.attempts, base_s=settings.backoff_base_s, max_s=settings.backoff_max_s, jitter=jitter
