@@ -23,7 +23,10 @@ from workers.worker import Worker
 
 
 def main() -> int:
-    """Run one worker until SIGTERM or SIGINT; return its exit status."""
+    """Run one worker until SIGTERM or SIGINT; return its exit status.
+
+    ``os.EX_CONFIG`` means that starting it again does not help.
+    """
     # Taken away before the settings are read: it is none of them, and of this process alone.
     label = with_pid(os.environ.pop(LABEL_VARIABLE, "") or draw_label(), os.getpid())
     try:
@@ -31,7 +34,7 @@ def main() -> int:
         handlers = load_handlers(settings.worker.handlers)
     except (SettingsError, SwitchboardError) as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return os.EX_CONFIG
     telemetry.attach(logs.configure(settings.logging))
     metrics = Metrics(settings.accounts.values())
     telemetry.attach(metrics)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -93,20 +94,41 @@ def job_handler(
 def load_handlers(modules: Iterable[str] = ()) -> Mapping[str, Handler]:
     """Import the handlers that ship, one file per kind, and those in *modules*; return all of them by kind.
 
-    :raises SwitchboardError: a module cannot be imported.
+    :raises SwitchboardError: one of *modules* cannot be imported, whatever it raises.
     """
     import workers.handlers as shipped
 
-    ours = [f"{shipped.__name__}.{found.name}" for found in pkgutil.iter_modules(shipped.__path__)]
-    for name in [*ours, *modules]:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise SwitchboardError(
-                f"worker.handlers: expected a module that can be imported, got {name!r}: {error}",
-                reason="bad_handlers",
-            ) from error
+    for found in pkgutil.iter_modules(shipped.__path__):
+        importlib.import_module(f"{shipped.__name__}.{found.name}")
+    for name in modules:
+        _import(name)
     return handlers()
+
+
+def _import(name: str) -> None:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise _unfit(f"expected the name of a module, such as my_jobs or shop.jobs, got {name!r}")
+    try:
+        importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        # A program that was not meant to be imported ends itself, and would end the worker without a word.
+        raise _unfit(
+            f"expected a module that can be imported, got {name!r}: {type(error).__name__}: {_told(error)}"
+        ) from error
+
+
+def _unfit(problem: str) -> SwitchboardError:
+    return SwitchboardError(f"worker.handlers: {problem}", reason="bad_handlers")
+
+
+def _told(error: BaseException) -> str:
+    """Return what *error* says, and the line of a file that it came from."""
+    if isinstance(error, SyntaxError):
+        return f"{error.msg} ({error.filename}:{error.lineno})"
+    # What stands between us and the module's own lines is the import itself.
+    ours = ("<frozen importlib", __file__, importlib.__file__)
+    places = [place for place in traceback.extract_tb(error.__traceback__) if not place.filename.startswith(ours)]
+    return f"{error} ({places[-1].filename}:{places[-1].lineno})" if places else str(error)
 
 
 def handlers() -> Mapping[str, Handler]:

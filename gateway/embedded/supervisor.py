@@ -1,11 +1,14 @@
 """All child processes: started in order, restarted when they crash, stopped in the reverse order.
 
 Stores outlive their users, a drain is waited for, and a child that crashes again and again stops
-everything instead of hiding the reason.  One thread, no gevent: see ``embedded/__init__.py``.
+everything instead of hiding the reason.  So does one that ends with ``os.EX_CONFIG``: it has said what
+is wrong with its settings, and they are as wrong for the next one.  One thread, no gevent: see
+``embedded/__init__.py``.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -89,6 +92,7 @@ class Supervisor:
                 self._output.forget(process)
 
     def _restart(self, process: Process) -> None:
+        self._refuse_misfit(process)
         name, now = process.program.name, time.monotonic()
         crashes = self._crashes.setdefault(name, deque(maxlen=RESTARTS_MAX + 1))
         crashes.append(now)
@@ -112,6 +116,16 @@ class Supervisor:
         self._output.pause(seconds)
         if self._stop_request.made:
             raise _Stopped
+        for process in chain.from_iterable(self._groups):
+            self._refuse_misfit(process)
+
+    def _refuse_misfit(self, process: Process) -> None:
+        if process.poll() == os.EX_CONFIG:
+            self._output.forget(process)
+            raise StartFailed(
+                f"{process.program.name} cannot run with these settings, as it says above; stopping everything",
+                reason="settings",
+            )
 
     def _pause_until(self, instant: float) -> None:
         while not self._stop_request.made and (left_s := instant - time.monotonic()) > 0:

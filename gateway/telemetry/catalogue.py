@@ -257,9 +257,11 @@ _EVENTS = (
     Event(
         "worker.ended",
         "warning",
-        "a worker process ended: reason is stopped (in order), crashed, or killed (it did not stop in time)",
+        "a worker process ended: reason is crashed, killed (it did not stop in time), or misfit (it cannot start with "
+        "its handlers or settings)",
         ("pid", "status", "reason"),
     ),
+    Event("worker.stopped", "info", "a worker process ended in order", ("pid", "status")),
     Event(
         "worker.declared_dead",
         "warning",

@@ -6,6 +6,7 @@ its own, so they start in the order given.  Kinds of toy, by the first part of t
 - ``obedient``  ends on SIGTERM and writes its name to HOME/stopped
 - ``stubborn``  ignores SIGTERM
 - ``crashing``  ends with status 1 as soon as it runs
+- ``misfit``    ends with ``os.EX_CONFIG`` as soon as it runs, and has said why
 - ``fragile``   does so once, then is obedient
 - ``slow``      is never ready
 """
@@ -26,13 +27,16 @@ from gateway.embedded.stop_request import StopRequest
 from gateway.embedded.supervisor import Supervisor
 
 TOY = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 home, name = pathlib.Path(sys.argv[1]), sys.argv[2]
 kind = name.partition("-")[0]
 once = home / (name + ".crashed")
 if kind == "crashing" or kind == "fragile" and not once.exists():
     once.touch()
     sys.exit(1)
+if kind == "misfit":
+    print(name, "knows what is wrong", flush=True)
+    sys.exit(os.EX_CONFIG)
 def stop(*_):
     with (home / "stopped").open("a") as file:
         file.write(name + "\\n")
@@ -65,7 +69,7 @@ def toy(home: Home, name: str) -> Program:
         name=name,
         argv=(sys.executable, "-I", "-S", "-c", TOY, str(home.root), name),
         # A toy that crashes is "ready" at once: what is tested is the time after the start.
-        ready=lambda _pid: (home.root / f"{name}.ready").exists() or name.startswith(("crashing", "fragile")),
+        ready=lambda _pid: (home.root / f"{name}.ready").exists() or name.startswith(("crashing", "fragile", "misfit")),
         stop_max_s=0.5 if name.startswith("stubborn") else 5.0,
     )
 

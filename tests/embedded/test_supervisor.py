@@ -66,6 +66,20 @@ def test_a_crash_loop_stops_everything(tmp_path: Path) -> None:
     assert (tmp_path / "stopped").read_text().split() == ["obedient-store"]
 
 
+@pytest.mark.parametrize("others", [["obedient-gateway"], []])
+def test_a_child_that_cannot_run_with_its_settings_stops_everything(tmp_path: Path, others: list[str]) -> None:
+    """During the start or after it: it has said what is wrong, and would say it for ever."""
+    with starter(tmp_path, "obedient-store", "misfit-worker", *others) as it:
+        assert it.wait_end() == 1
+
+    told = [line.partition("| ")[2] for line in it.lines]
+    assert told.count("misfit-worker knows what is wrong") == 1
+    assert told.index("misfit-worker knows what is wrong") < len(told) - 1
+    assert told[-1] == "misfit-worker cannot run with these settings, as it says above; stopping everything"
+    assert not any("restarting" in line for line in told)
+    assert "obedient-store" in (tmp_path / "stopped").read_text()
+
+
 def test_a_program_that_ends_before_it_is_ready_ends_the_start(tmp_path: Path) -> None:
     """During the start nothing is tried twice: its last words are shown, and what had started is stopped."""
     (tmp_path / "data" / "postgres").mkdir(mode=0o700, parents=True)

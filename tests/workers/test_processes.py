@@ -113,8 +113,26 @@ def test_children_that_keep_ending_end_their_parent_and_the_others_in_order(fami
         assert "worker.gave_up" in told
         assert "restarts=4" in told
         assert told.count("reason=crashed") == 4
-        assert "reason=stopped" in told
+        assert "worker.stopped" in told
         assert not them.living()
+
+
+def test_children_that_cannot_start_with_their_settings_are_not_started_again(families: Families) -> None:
+    """What is wrong has been said; said again every second it only hides everything else."""
+    with families("misfit", 2) as them:
+        assert them.it.wait_end() == os.EX_CONFIG
+        told = "\n".join(them.it.lines)
+        assert told.count("worker.started") == told.count("reason=misfit") == 2
+
+
+def test_a_child_that_cannot_start_leaves_the_others_at_work(families: Families) -> None:
+    """Those read their settings when they were sound: a mistake in a change is no outage."""
+    with families("uneven", 2, worker__metrics_port=9100) as them:
+        them.it.wait_for("reason=misfit")
+        them.wait_living(1)
+        them.it.signal(signal.SIGTERM)
+        assert them.it.wait_end() == 0
+        assert "worker.stopped" in "\n".join(them.it.lines)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -136,7 +154,7 @@ def test_one_that_was_told_before_it_could_hear_ended_in_order(families: Familie
         them.it.wait_for("worker.started")
         them.it.signal(signal.SIGTERM)
         assert them.it.wait_end() == 0
-        assert "reason=stopped" in "\n".join(them.it.lines)
+        assert "worker.stopped" in "\n".join(them.it.lines)
 
 
 def test_a_second_word_kills(families: Families) -> None:
@@ -246,7 +264,7 @@ def test_what_cannot_be_is_told_once_and_starts_nobody(
     stores = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
     argv = [sys.executable, "-m", "gateway.cli", "worker", *arguments]
     with running(argv, env={"SWITCHBOARD_HOME": str(tmp_path), **stores, **env}) as it:
-        assert it.wait_end() == 1
+        assert it.wait_end() == os.EX_CONFIG
     assert sum(told in line for line in it.lines) == 1, it.lines
     assert not any("worker.started" in line for line in it.lines)
 

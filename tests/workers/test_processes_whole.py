@@ -65,8 +65,19 @@ def test_workers_show_their_metrics_are_replaced_and_leave(
         assert them.it.wait_end() == 0
         assert not them.living()
         told = "\n".join(them.it.lines)
-        assert told.count("reason=stopped") == 4
+        assert told.count("worker.stopped") == 4
         assert "worker.declared_dead" not in told, "all had left by themselves"
+
+
+def test_handlers_that_cannot_be_imported_end_it_with_one_message(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    """It names the setting, the module and the line: whoever wrote the handler needs no trace of ours."""
+    with family(database, redis_url, tmp_path, settings={"worker.handlers": "./my_jobs"}) as them:
+        assert them.it.wait_end() == os.EX_CONFIG
+        [told] = [line for line in them.it.lines if "my_jobs" in line]
+        assert told.startswith("worker.handlers: expected the name of a module")
+        assert not any("Traceback" in line for line in them.it.lines)
 
 
 def test_what_a_killed_worker_owned_is_run_elsewhere_at_once(

@@ -8,6 +8,8 @@ Kinds:
 - ``stubborn``  ignores SIGTERM
 - ``crashing``  ends with status 1 as soon as it runs
 - ``mixed``     the first one is crashing, the others are obedient
+- ``misfit``    ends with ``os.EX_CONFIG`` as soon as it runs
+- ``uneven``    the first one is a misfit, the others are obedient
 - ``shy``       obedient, but registers only while FOLDER/go is there
 - ``heir``      no toy: owns its share of all partitions, by heir.py
 """
@@ -32,6 +34,8 @@ label = os.environ["SWITCHBOARD_WORKER_LABEL"].replace("{pid}", str(os.getpid())
 port = os.environ.get("SWITCHBOARD_WORKER__METRICS_PORT", "0")
 if kind == "crashing" or kind == "mixed" and port.endswith("0"):
     sys.exit(1)
+if kind == "misfit" or kind == "uneven" and port.endswith("0"):
+    sys.exit(os.EX_CONFIG)
 def log(word):
     with (folder / "log").open("a") as file:
         file.write(f"{word} {os.getpid()} {port}\\n")

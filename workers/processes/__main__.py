@@ -24,7 +24,7 @@ def main() -> int:
     except SettingsError as error:
         # Told once, and not by each child for itself.
         sys.stderr.write(f"{error}\n")
-        return 1
+        return os.EX_CONFIG
     telemetry.attach(logs.configure(settings.logging))
     return Parent(settings, environment, reread=read_settings).run()
 

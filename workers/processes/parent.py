@@ -2,6 +2,8 @@
 
 A child that ends without having been told to is started again after a moment, in its own place: it has the same metrics
 port.  Above ``RESTARTS_MAX`` within ``WITHIN_S`` starting again does not help, and the parent ends with ``GAVE_UP``.
+Nor does it for a child whose handlers or settings are wrong, which ends with ``os.EX_CONFIG``: with the last such child
+the parent ends too, with that status.  While others work with what they read before, it is tried again now and then.
 
 The order of the end, and its reasons: children are told first, all at once, because each drains for as long as the
 others do; who has not ended after ``server.drain_s`` and a little, or when we are told a second time, is killed; and
@@ -10,6 +12,7 @@ last, who did not leave the ledger by itself is declared dead, so that its parti
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
@@ -32,6 +35,8 @@ RESTARTS_MAX = 20
 WITHIN_S = 60.0
 #: Seconds from a child's end to the start of the next one.
 RESTART_PAUSE_S = 0.2
+#: The same for one that found its handlers or settings wrong, while others work: somebody has to change them first.
+MISFIT_PAUSE_S = 5.0
 #: Seconds beyond ``server.drain_s`` in which a child leaves in order: the drain decides, and not this.
 LEAVING_S = 2.0
 #: Seconds in which the last deaths are written.
@@ -108,16 +113,31 @@ class Parent:
             if status is None:
                 continue
             del self._children[index]
-            reason = "killed" if child.killed else "stopped" if child.in_order(status) else "crashed"
-            telemetry.event("worker.ended", pid=child.pid, status=status, reason=reason)
+            reason = _reason(child, status)
+            if reason == "stopped":
+                telemetry.event("worker.stopped", pid=child.pid, status=status)
+            else:
+                telemetry.event("worker.ended", pid=child.pid, status=status, reason=reason)
             # Also one that ended in order: without PostgreSQL it could not leave.
             self._obituaries.declare(child.label, crashed=reason == "crashed")
             if self._stopping:
                 self._status = self._status or (0 if reason == "stopped" else UNTIDY)
             elif child.kill_at is not None:
                 self._due[index] = time.monotonic()
+            elif reason == "misfit":
+                self._misfit(index)
             else:
                 self._start_again(index)
+
+    def _misfit(self, index: int) -> None:
+        # Nobody else is made to read what this one could not start with.
+        self._outdated.clear()
+        self._replacing = None
+        if self._children:
+            self._due[index] = time.monotonic() + MISFIT_PAUSE_S
+        else:
+            self._status = os.EX_CONFIG
+            self._stop()
 
     def _start_again(self, index: int) -> None:
         now = time.monotonic()
@@ -189,3 +209,11 @@ class Parent:
         stopping = [child for child in self._children.values() if not child.killed]
         ends = [child.kill_at for child in stopping if child.kill_at is not None]
         return max(0.0, min([*self._due.values(), *ends], default=now + _IDLE_S) - now)
+
+
+def _reason(child: Child, status: int) -> str:
+    if child.killed:
+        return "killed"
+    if child.in_order(status):
+        return "stopped"
+    return "misfit" if status == os.EX_CONFIG else "crashed"
