@@ -52,6 +52,8 @@ BEGIN
         FROM unnest(ids, kinds, lanes, priorities, payloads, run_ats, uniques, keeps_s, traces, stands)
              AS j(id, kind, lane, priority, payload, run_at, unique_key, keep_s, trace_id, stands)
         WHERE j.stands IS NULL
+        -- All in one order, or two that ask for the same keys would each wait for the other's.
+        ORDER BY j.unique_key, j.id
         ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'scheduled') DO NOTHING;
         SELECT array_agg(coalesce(j.stands, (SELECT o.id FROM jobs o WHERE o.id = j.id), (
                    SELECT o.id FROM jobs o WHERE o.unique_key = j.unique_key AND o.state IN ('ready', 'scheduled')
@@ -225,15 +227,19 @@ BEGIN
 END $$;
 
 -- Writes what running jobs say of their progress: of each its partition, the fence under which it was read, its id.
--- Lost with PostgreSQL, the next report is newer.
+-- Lost with PostgreSQL, the next report is newer.  A job that somebody is writing is left out, not waited for: it is being
+-- settled, and who settles takes rows in another order.
 CREATE OR REPLACE FUNCTION jobs_progress(me bigint, parts smallint[], fences bigint[], ids bigint[], reports text[])
 RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    free bigint[];
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
+    free := ARRAY(SELECT j.id FROM jobs j WHERE j.id = ANY (ids) AND j.state || '' = 'ready' FOR UPDATE SKIP LOCKED);
     UPDATE jobs AS j SET progress = s.report::json
     FROM unnest(parts, fences, ids, reports) AS s(part, fence, id, report)
     CROSS JOIN LATERAL (SELECT * FROM job_partitions WHERE partition = s.part OFFSET 0) AS p
-    WHERE j.id = s.id AND j.state || '' = 'ready' AND p.fence = s.fence AND p.owner_process = me;
+    WHERE j.id = s.id AND s.id = ANY (free) AND p.fence = s.fence AND p.owner_process = me;
 END $$;
 
 -- Lets what is due join its lane: at its end, in the order in which it was due.  Anybody may call it at any time.
