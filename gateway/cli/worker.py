@@ -11,7 +11,10 @@ import sys
 
 import click
 
+from gateway.embedded.home import Home
+from gateway.embedded.programs import Plan
 from gateway.settings.environment import variable
+from gateway.settings.load import SettingsError, home_folder, load_store
 
 __all__ = ["worker"]
 
@@ -27,11 +30,34 @@ def worker(*, processes: int | None) -> None:
 
     One that dies is started again, and what it had goes to the others at once.  SIGTERM ends all in order (a second
     one: by force); SIGHUP replaces them one at a time, with settings read anew.
+
+    Without DATABASE_URL and REDIS_URL it joins the `switchboard up` that runs in SWITCHBOARD_HOME.
     """
     if processes is not None:
         # As a setting, so that its range is told with all other problems of the settings.
         os.environ[_PROCESSES] = str(processes)
+    _find_embedded()
     # Nothing of ours may wait in a buffer of a program that is about to be replaced.
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "workers.processes"])  # noqa: S606  # argv is ours
+
+
+def _find_embedded() -> None:
+    """Fill in where the programs of ``switchboard up`` are, for what no setting says."""
+    home = Home(home_folder())
+    # Gone with the `up` that made it.  In production there is none, and an address that is missing is told.
+    if not home.sockets.is_dir():
+        return
+    try:
+        store = load_store()
+    except SettingsError:
+        # The workers' parent tells that, with all other problems of the settings.
+        return
+    there = Plan(home, {}).environment
+    if not store.redis_url:
+        os.environ["REDIS_URL"] = there["REDIS_URL"]
+    if not store.database_url:
+        os.environ["DATABASE_URL"] = there["DATABASE_URL"]
+        # Of a ledger of its own the assistant is its own too.
+        os.environ.setdefault("BARTENDER_URL", there["BARTENDER_URL"])

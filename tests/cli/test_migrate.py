@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from gateway import store
 from gateway.cli import COMMANDS, main
+from gateway.embedded.home import Home
+from gateway.embedded.programs import Plan
+
+_ADDRESSES = ("DATABASE_URL", "REDIS_URL", "BARTENDER_URL")
+_TELLING = """
+import json, os
+told = {name: text for name, text in os.environ.items() if name.endswith(("_URL", "WORKER__PROCESSES"))}
+print(json.dumps({"pid": os.getpid(), **told}))
+"""
 
 
 def test_migrate_says_what_it_applied_and_then_that_there_is_nothing(empty_database: str) -> None:
@@ -47,26 +58,46 @@ def test_an_address_that_is_none_is_told_without_being_shown(command: list[str])
     assert "hunter2" not in result.output
 
 
-@pytest.mark.parametrize(("arguments", "processes"), [([], "None"), (["--processes", "3"], "3")])
+@pytest.mark.parametrize(("arguments", "processes"), [([], ""), (["--processes", "3"], "3")])
 def test_worker_becomes_the_workers_parent(tmp_path: Path, arguments: list[str], processes: str) -> None:
     """It is replaced, not started beside: a supervisor signals the process that it started."""
-    package = tmp_path / "workers" / "processes"
-    package.mkdir(parents=True)
-    for folder in (package, package.parent):
-        (folder / "__init__.py").touch()
-    (package / "__main__.py").write_text(
-        "import os; print(os.getpid(), os.environ.get('SWITCHBOARD_WORKER__PROCESSES'))"
-    )
+    pid, told = become_worker(tmp_path, arguments)
+    expected = {"SWITCHBOARD_WORKER__PROCESSES": processes} if processes else {}
+    assert told == {"pid": pid, **expected}
+
+
+def test_worker_joins_the_switchboard_up_of_its_home(tmp_path: Path) -> None:
+    """As the other commands do; what is configured stands."""
+    home = Home(tmp_path / "home")
+    home.sockets.mkdir(parents=True)
+    there = Plan(home, {}).environment
+    given = {"SWITCHBOARD_HOME": str(home.root)}
+    _, told = become_worker(tmp_path, [], **given)
+    assert {name: told.get(name) for name in _ADDRESSES} == {name: there[name] for name in _ADDRESSES}
+
+    _, told = become_worker(tmp_path, [], **given, DATABASE_URL="postgresql://db.example/x")
+    assert told["DATABASE_URL"] == "postgresql://db.example/x"
+    assert told["REDIS_URL"] == there["REDIS_URL"]
+    assert "BARTENDER_URL" not in told, "the sample assistant belongs to the embedded ledger"
+
+
+def become_worker(folder: Path, arguments: list[str], **given: str) -> tuple[int, dict[str, Any]]:
+    """Run the command with a program that tells its environment where the workers' parent would be."""
+    package = folder / "workers" / "processes"
+    package.mkdir(parents=True, exist_ok=True)
+    for each in (package, package.parent):
+        (each / "__init__.py").touch()
+    (package / "__main__.py").write_text(_TELLING)
     started = subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", "worker", *arguments],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
+        cwd=folder,
+        env={"PYTHONPATH": f"{folder}:{Path(__file__).parents[2]}", **given},
         stdout=subprocess.PIPE,
         text=True,
     )
     out, _ = started.communicate(timeout=30)
-
-    assert (started.returncode, out) == (0, f"{started.pid} {processes}\n")
+    assert started.returncode == 0
+    return started.pid, json.loads(out)
 
 
 def test_every_command_loads_and_says_what_it_does() -> None:
