@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
     "conversations": ("gateway.cli.conversations", "Look at conversations: list, show."),
     "breakers": ("gateway.cli.breakers", "See and override circuit breakers: list, force, clear."),
-    "jobs": ("gateway.cli.jobs", "See and steer workers' jobs: list, show, retry, drop, pause, resume."),
+    "jobs": ("gateway.cli.jobs", "Workers' jobs: enqueue, list, show, retry, drop, pause, resume."),
     "webhooks": ("gateway.cli.webhooks", "See where events are told: list, enable, disable."),
     "users": ("gateway.cli.users", "Do what a person may ask: erase."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),

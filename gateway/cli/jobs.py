@@ -11,6 +11,7 @@ from typing import TypeVar, get_args
 import click
 
 from gateway.cli.job_texts import echo_json, list_text, view_text
+from gateway.cli.jobs_enqueue import enqueue
 from gateway.cli.ledger import ledger, store_settings
 from gateway.domain.errors import SwitchboardError
 from gateway.jobs.admin import ROWS_MAX, Asked, Tellers, check_kind, check_pause, look, near, whole
@@ -30,7 +31,10 @@ T = TypeVar("T")
 
 @click.group()
 def jobs() -> None:
-    """See and steer workers' jobs."""
+    """Ask for workers' jobs, see and steer them."""
+
+
+jobs.add_command(enqueue)
 
 
 @jobs.command("list")

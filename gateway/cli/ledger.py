@@ -22,7 +22,7 @@ from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.postgres import DURABLE
 
-__all__ = ["database_url", "ledger", "store_settings"]
+__all__ = ["database_url", "ledger", "store_settings", "stores"]
 
 CONNECT_TIMEOUT_S = 5
 #: A command is asked by a person who waits; what takes longer is a mistake that must not load the ledger for
@@ -56,6 +56,14 @@ def store_settings() -> StoreSettings:
     home = Home(home_folder())
     server = EmbeddedRedis(data=home.data / "redis", sockets=home.sockets, log=home.log / "redis.log")
     return msgspec.structs.replace(configured, redis_url=Secret(server.url))
+
+
+def stores() -> StoreSettings:
+    """Return the settings of the stores with both addresses filled in: for who asks for jobs.
+
+    :raises click.ClickException: the settings are wrong.
+    """
+    return msgspec.structs.replace(store_settings(), database_url=Secret(database_url()))
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """From one TOML file and the environment to one frozen value, or to all that is wrong with them.
 
-``load`` is for processes that do the work; ``load_store``, ``load_assistants`` and ``load_webhooks`` for commands that
-touch the stores alone, because a release phase that migrates, or an operator's shell, has no platform's secrets and
-needs none.
+``load`` is for processes that do the work; ``load_store``, ``load_jobs``, ``load_assistants`` and ``load_webhooks`` for
+commands and programs that touch the stores alone, because a release phase that migrates, or an operator's shell, has no
+platform's secrets and needs none.
 
 The default arguments here are the only places where a process reads its environment.
 """
@@ -24,6 +24,7 @@ from gateway.settings.assistants import AssistantSettings
 from gateway.settings.build import Builder
 from gateway.settings.conflicts import note_assistant_conflicts, note_rpc_conflicts
 from gateway.settings.environment import overlay
+from gateway.settings.jobs import JobSettings
 from gateway.settings.problems import Problems, SettingsError, did_you_mean
 from gateway.settings.redis_address import redis_address
 from gateway.settings.retention import RetentionSettings, note_retention_problems
@@ -34,7 +35,7 @@ from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
 from gateway.settings.webhooks import WebhookSettings, note_webhook_problems, note_webhook_secrets
 
-__all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_store", "load_webhooks"]
+__all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_jobs", "load_store", "load_webhooks"]
 
 #: The working default of a checkout.
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
@@ -84,17 +85,27 @@ def load_store(path: Path | None = None, environ: Mapping[str, str] = os.environ
     :raises SettingsError: with every problem of that section.
     """
     problems = Problems()
-    table = _read(path, environ, problems)
-    store = Builder(environ, home_folder(environ), problems).struct(
-        StoreSettings, table.get("store", {}), ("store",)
-    )
-    if store and store.database_url:
-        _check_database_url(store.database_url, problems)
-    if store and store.redis_url:
-        _check_redis_url(store.redis_url, problems)
+    store = _store(_read(path, environ, problems), environ, problems)
     problems.raise_if_any()
     assert store is not None
     return store
+
+
+def load_jobs(
+    path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[StoreSettings, JobSettings]:
+    """Return only the sections ``[store]`` and ``[jobs]``, for who asks for jobs; both addresses may be empty.
+
+    :raises SettingsError: with every problem of the two.
+    """
+    problems = Problems()
+    table = _read(path, environ, problems)
+    store = _store(table, environ, problems)
+    jobs = Builder(environ, home_folder(environ), problems).struct(JobSettings, table.get("jobs", {}), ("jobs",))
+    problems.raise_if_any()
+    assert store is not None
+    assert jobs is not None
+    return store, jobs
 
 
 def load_assistants(
@@ -144,6 +155,17 @@ def _read(path: Path | None, environ: Mapping[str, str], problems: Problems) -> 
     problems.raise_if_any()
     overlay(table, environ, problems)
     return table
+
+
+def _store(table: dict[str, Any], environ: Mapping[str, str], problems: Problems) -> StoreSettings | None:
+    store = Builder(environ, home_folder(environ), problems).struct(
+        StoreSettings, table.get("store", {}), ("store",)
+    )
+    if store and store.database_url:
+        _check_database_url(store.database_url, problems)
+    if store and store.redis_url:
+        _check_redis_url(store.redis_url, problems)
+    return store
 
 
 def _assistants(

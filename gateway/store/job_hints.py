@@ -28,6 +28,7 @@ import gevent
 import redis
 from gevent import Greenlet
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
 from gateway import telemetry
 from gateway.domain.resilience.priority import Priority
@@ -70,6 +71,7 @@ class JobHints:
         self._waiting: dict[tuple[int, int], list[int]] = {}
         self._ids = 0
         self._some = Event()
+        self._sending = BoundedSemaphore(1)
         self._reachable = True
 
     def __repr__(self) -> str:
@@ -91,7 +93,14 @@ class JobHints:
                 gevent.sleep(_PAUSE_S)
 
     def flush(self) -> bool:
-        """Send what waits now; False if Redis did not take it, and what waited is dropped."""
+        """Send what waits now; False if Redis did not take it, and what waited is dropped.
+
+        What the publisher is sending has been sent, too, when this returns: it may be killed then.
+        """
+        with self._sending:
+            return self._flush()
+
+    def _flush(self) -> bool:
         while self._waiting:
             together, self._waiting, self._ids = self._waiting, {}, 0
             try:

@@ -1,0 +1,131 @@
+"""``switchboard jobs enqueue``: asks for a job from a shell, a crontab, or a deployment.
+
+The same promises as in code: the job is committed when the command ends well.  It is not known here which kinds have a
+handler; a job of a kind that no worker knows is a dead letter, which ``--wait`` shows.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import datetime
+
+import click
+import msgspec
+
+from gateway.cli.job_texts import echo_json
+from gateway.cli.ledger import stores
+from gateway.domain.errors import SwitchboardError
+from gateway.domain.job import Enqueued
+from gateway.domain.resilience.priority import Priority
+from gateway.jobs.drafts import DELAY_S_MAX, KEEP_S_MAX
+from gateway.jobs.opened import open_jobs
+from gateway.settings.load import SettingsError, load_jobs
+from gateway.store.ledger.job_status import JobStatus
+
+__all__ = ["enqueue"]
+
+_PRIORITIES = {one.name.lower(): one for one in Priority}
+
+
+class _Time(click.ParamType[float]):
+    """A time with a zone, or Unix seconds."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        try:
+            unix_s = float(text)
+        except ValueError:
+            unix_s = self._unix_s(text, param, ctx)
+        if not math.isfinite(unix_s):
+            self.fail(f"expected a time, got {text!r}", param, ctx)
+        return unix_s
+
+    def _unix_s(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            when = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"expected a time such as 2030-01-31T13:30:00Z, or Unix seconds, got {text[:80]!r}", param, ctx
+            )
+        if when.tzinfo is None:
+            self.fail(f"expected a time zone, such as {text}Z or {text}+01:00, got {text!r}", param, ctx)
+        return when.timestamp()
+
+
+@click.command()
+@click.argument("kind")
+@click.argument("payload", metavar="PAYLOAD_JSON")
+@click.option("--lane", help="Jobs of one lane run one at a time, in order.  [default: in none]")
+@click.option("--at", "run_at", type=_Time(), help="Not before this time: with a zone, or Unix seconds.")
+@click.option("--in", "delay_s", type=click.FloatRange(0, DELAY_S_MAX), help="Not before so many seconds have passed.")
+@click.option("--unique", help="While an unfinished job bears this key, no other is written.")
+@click.option("--priority", type=click.Choice(list(_PRIORITIES)), default="normal", show_default=True, help="Class.")
+@click.option("--keep", "keep_s", type=click.FloatRange(0, KEEP_S_MAX), default=0.0, help="Seconds to keep its result.")
+@click.option("--wait", "wait_s", type=click.FloatRange(0), help="Wait so many seconds for its end, and show it.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def enqueue(
+    *, kind: str, payload: str, priority: str, wait_s: float | None, as_json: bool, **how: object
+) -> None:
+    """Ask for a job of KIND with PAYLOAD_JSON.
+
+    A payload of - is read from the standard input.  With --wait the command ends with status 1 unless the job has ended
+    well by then; its result is shown where --keep keeps it.
+    """
+    raw = _payload(payload)
+    status: JobStatus | None = None
+    try:
+        with open_jobs(stores(), load_jobs()[1], application="switchboard command") as jobs:
+            enqueued = jobs.enqueue(kind, raw, priority=_PRIORITIES[priority], **how)  # type: ignore[arg-type]  # click has checked them
+            if wait_s is not None:
+                status = jobs.wait(enqueued.job_id, wait_s)
+    except (SwitchboardError, SettingsError) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        known = {} if wait_s is None else {"status": status}
+        echo_json({"job_id": enqueued.job_id, "fresh": enqueued.fresh, **known})
+    else:
+        _tell(kind, enqueued)
+    if wait_s is not None:
+        _end(enqueued.job_id, status, wait_s, shown=as_json)
+
+
+def _payload(text: str) -> msgspec.Raw:
+    """Return the payload as it was written, once it is certain that it is JSON."""
+    given = sys.stdin.buffer.read() if text == "-" else text.encode(errors="surrogateescape")
+    try:
+        msgspec.json.decode(given)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise click.BadParameter(
+            f"expected JSON, such as '{{\"name\": \"Ada\"}}' (in quotes, for the shell), or - for the standard "
+            f"input: {error}",
+            param_hint="PAYLOAD_JSON",
+        ) from None
+    return msgspec.Raw(given.strip())
+
+
+def _tell(kind: str, enqueued: Enqueued) -> None:
+    if enqueued.fresh:
+        click.echo(f"Job {enqueued.job_id} of kind {kind} is asked for.")
+    else:
+        click.echo(f"Job {enqueued.job_id} bears this key and has not ended: no other was written.")
+
+
+def _end(job_id: int, status: JobStatus | None, wait_s: float, *, shown: bool) -> None:
+    """Tell how the job stands, and end so that a script sees it."""
+    if status is None:
+        words = f"Job {job_id} is done; nothing of it was to be kept."
+    elif status.state == "done":
+        words = f"Job {job_id} is done: {msgspec.json.encode(status.result).decode()}"
+    elif status.state == "buried":
+        why = f"{status.reason}: {status.detail}" if status.detail else status.reason
+        words = f"Job {job_id} is given up: {why}"
+    else:
+        words = f"Job {job_id} has not ended within {wait_s:g} s; it is {status.state}, and goes on."
+    ended_well = status is None or status.state == "done"
+    if not shown:
+        click.echo(words, err=not ended_well)
+    if not ended_well:
+        raise SystemExit(1)
