@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -14,12 +15,21 @@ from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Program
 from gateway.embedded.redis import EmbeddedRedis
 from gateway.embedded.secret_files import BARTENDER_SECRET
+from gateway.settings.load import DEFAULT_FILE
 from gateway.settings.settings import Settings
 
 __all__ = ["Plan"]
 
 GUNICORN_CONFIG = Path(__file__).parents[2] / "config" / "gunicorn.conf.py"
 _PROBE_TIMEOUT_S = 2.0
+#: Seconds that a person at a terminal gives what runs, where ``server.drain_s`` does not say otherwise.  Less than its
+#: default, so that everything has stopped within ten seconds.
+_DRAIN_S = 3
+#: Seconds beyond the drain in which each leaves in order.
+_GATEWAY_LEAVING_S = 2.0
+_WORKER_LEAVING_S = 0.5
+_BARTENDER_STOP_MAX_S = 1.0
+_STORES_STOP_MAX_S = 0.5
 
 
 class Plan:
@@ -44,9 +54,9 @@ class Plan:
             "BARTENDER_URL": f"http+unix://{quote(str(self._bartender_socket), safe='')}/turn",
             # The children's stderr is our pipe, so they cannot see that a person is reading.
             "SWITCHBOARD_LOGGING__FORMAT": "text" if sys.stdout.isatty() else "json",
-            # Less than the default, so that everything has stopped within ten seconds.
-            "SWITCHBOARD_SERVER__DRAIN_S": "3",
         }
+        if not _file_says_drain_s(environment):
+            ours["SWITCHBOARD_SERVER__DRAIN_S"] = str(_DRAIN_S)
         given = {name: value for name, value in environment.items() if value}
         self._ours = ours.keys() - given.keys()
         #: What every program is given.
@@ -65,10 +75,15 @@ class Plan:
             stores.append(self._postgres.prepare())
         if "REDIS_URL" in self._ours:
             stores.append(self._redis.prepare())
-        own = [self._worker(), self._gateway(settings)]
+        own = [self._worker(settings), self._gateway(settings)]
         if "BARTENDER_URL" in self._ours:
             own.insert(0, self._bartender())
         return [group for group in (stores, [self._migration()], own) if group]
+
+    def stop_max_s(self, settings: Settings) -> float:
+        """Return the seconds in which everything has stopped: the gateway and the worker drain one after the other."""
+        leaving_s = _GATEWAY_LEAVING_S + _WORKER_LEAVING_S + _BARTENDER_STOP_MAX_S + _STORES_STOP_MAX_S
+        return 2 * settings.server.drain_s + leaving_s
 
     def _migration(self) -> Program:
         argv = (sys.executable, "-m", "gateway.cli", "migrate")
@@ -79,13 +94,13 @@ class Plan:
         # The secret itself, because the path of a home may hold spaces, which separate secrets there.
         secret = (self._home.secrets / BARTENDER_SECRET).read_text()
         env = {"BARTENDER_SIGNING_SECRET": secret, **self.environment}
-        return Program(name="bartender", argv=argv, env=env, stop_max_s=1.0)
+        return Program(name="bartender", argv=argv, env=env, stop_max_s=_BARTENDER_STOP_MAX_S)
 
-    def _worker(self) -> Program:
+    def _worker(self, settings: Settings) -> Program:
         # The parent: its children die with it, as it does with us.
         argv = (sys.executable, "-m", "workers.processes")
-        # More than the drain, by what a child needs to leave in order.
-        return Program(name="worker", argv=argv, env=self.environment, stop_max_s=3.5)
+        stop_max_s = settings.server.drain_s + _WORKER_LEAVING_S
+        return Program(name="worker", argv=argv, env=self.environment, stop_max_s=stop_max_s)
 
     def _gateway(self, settings: Settings) -> Program:
         server = settings.server
@@ -101,10 +116,20 @@ class Plan:
             argv=(sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG), "gateway.wsgi:app"),
             env={**self.environment, **read_there},
             ready=lambda _pid: _is_ready(server.host, server.port),
-            stop_max_s=5.0,
+            stop_max_s=server.drain_s + _GATEWAY_LEAVING_S,
             # Its workers end at once; on SIGTERM they would drain towards stores that are gone too.
             death_signal=signal.SIGQUIT,
         )
+
+
+def _file_says_drain_s(environment: Mapping[str, str]) -> bool:
+    path = Path(environment.get("SWITCHBOARD_CONFIG") or DEFAULT_FILE)
+    try:
+        server = tomllib.loads(path.read_text()).get("server")
+    except (OSError, ValueError):
+        # Told when the settings are read.
+        return False
+    return isinstance(server, dict) and "drain_s" in server
 
 
 def _is_ready(host: str, port: int) -> bool:

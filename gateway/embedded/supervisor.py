@@ -19,10 +19,9 @@ from gateway.embedded.output import Output
 from gateway.embedded.process import Process, Program
 from gateway.embedded.stop_request import StopRequest
 
-__all__ = ["STOP_MAX_S", "Supervisor"]
+__all__ = ["Supervisor"]
 
 READY_MAX_S = 60.0
-STOP_MAX_S = 10.0
 #: More crashes of one child than this within the window, and everything stops.
 RESTARTS_MAX = 5
 RESTART_WINDOW_S = 60.0

@@ -16,7 +16,7 @@ from gateway.embedded.output import Output
 from gateway.embedded.programs import Plan
 from gateway.embedded.secret_files import ensure_secrets
 from gateway.embedded.stop_request import StopRequest
-from gateway.embedded.supervisor import STOP_MAX_S, Supervisor
+from gateway.embedded.supervisor import Supervisor
 from gateway.settings.load import SettingsError, home_folder, load
 from gateway.settings.server import ServerSettings
 
@@ -59,7 +59,7 @@ def _run(home: Home, environment: Mapping[str, str], output: Output, stop_reques
                 output.say("switchboard", line)
             supervisor.watch()
     finally:
-        supervisor.stop(time.monotonic() + STOP_MAX_S)
+        supervisor.stop(time.monotonic() + plan.stop_max_s(settings))
     return 0
 
 
@@ -84,5 +84,5 @@ def _things_to_try(server: ServerSettings) -> list[str]:
         f"  {base}/readyz            what it needs, and whether that answers",
         f"  {base}/metrics           what it counts",
         f"  {command} conversations list",
-        "Ctrl-C stops everything.",
+        f"Ctrl-C stops everything; what runs then has {server.drain_s:g} s to end (server.drain_s).",
     ]

@@ -13,7 +13,7 @@ import pytest
 from gateway.embedded.home import Home
 from gateway.embedded.programs import Plan
 from gateway.embedded.secret_files import ensure_secrets
-from gateway.settings.load import load
+from gateway.settings.load import DEFAULT_FILE, load
 from tests.embedded.running import running
 
 UP = [sys.executable, "-m", "gateway.cli", "up"]
@@ -97,6 +97,27 @@ def test_what_the_environment_names_is_not_started(home: Home, name: str, url: s
     users = [program for program in programs if program.env]
     assert users
     assert all(program.env[name] == url for program in users if program.env)
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "drain_s"),
+    [("", {}, 3.0), ("drain_s = 5.0", {}, 5.0), ("drain_s = 5.0", {"SWITCHBOARD_SERVER__DRAIN_S": "60"}, 60.0)],
+)
+def test_what_runs_has_the_time_that_the_settings_give_it(
+    home: Home, tmp_path: Path, line: str, given: dict[str, str], drain_s: float
+) -> None:
+    """Law: nobody is killed before its drain is over, and the stores are there until the last one's is."""
+    config = tmp_path / "some.toml"
+    config.write_text(DEFAULT_FILE.read_text().replace("[server]\n", f"[server]\n{line}\n"))
+    plan = Plan(home, {"SWITCHBOARD_CONFIG": str(config), **given})
+    settings = load(None, plan.environment)
+    assert settings.server.drain_s == drain_s
+    programs = {one.name: one for group in plan.groups(settings) for one in group}
+    assert programs["worker"].stop_max_s > drain_s
+    assert programs["gateway"].stop_max_s > drain_s
+    worst_s = sum(programs[name].stop_max_s for name in ("gateway", "worker", "bartender"))
+    assert worst_s < plan.stop_max_s(settings)
+    assert plan.stop_max_s(settings) <= 2 * drain_s + 4
 
 
 def test_an_empty_variable_counts_as_not_set(home: Home) -> None:
