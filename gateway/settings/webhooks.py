@@ -6,6 +6,7 @@ again, is in ``gateway/jobs/webhooks.py``.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ __all__ = ["EVENT_TYPES", "EventType", "WebhookSettings", "note_webhook_problems
 
 EventType = Literal["turn.answered", "turn.failed", "message.sent", "job.buried"]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +47,13 @@ def note_webhook_problems(name: str, settings: WebhookSettings, problems: Proble
     where = f"webhooks.{name}"
     schemes = ("https", "http") if settings.private_addresses_allowed else ("https",)
     if not _is_address(settings.url, schemes):
-        # Not shown: such addresses often hold a token.
-        problems.add(f"{where}.url", f"expected an address with {' or '.join(schemes)}:// and a host (not shown)")
+        plain = "" if settings.private_addresses_allowed else f"; http:// only with {where}.private_addresses_allowed"
+        problems.add(
+            f"{where}.url",
+            # Not shown: such addresses often hold a token.
+            f"expected an address with {' or '.join(schemes)}:// and a host, in visible ASCII (percent-encode the "
+            f"rest), without a name and password (not shown){plain}",
+        )
     if not settings.events:
         problems.add(f"{where}.events", f"expected at least one of {', '.join(EVENT_TYPES)}")
 
@@ -65,6 +73,9 @@ def note_webhook_secrets(name: str, settings: WebhookSettings, problems: Problem
 
 
 def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
+    # What no call can send would make each event a dead letter.
+    if not _VISIBLE.fullmatch(url):
+        return False
     try:
         parts = urlsplit(url)
         if "@" in parts.netloc:

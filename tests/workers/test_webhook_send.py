@@ -196,6 +196,8 @@ def test_a_private_address_is_not_called(worker: Worker, receiver: StandIn) -> N
 
     assert isinstance(outcome, Retry)
     assert outcome.reason == "address_not_allowed"
+    assert "webhooks.crm.private_addresses_allowed" in outcome.detail
+    assert "payload" not in outcome.detail, "it is of the settings"
     assert receiver.calls == []
 
 

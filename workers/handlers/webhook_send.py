@@ -55,6 +55,11 @@ _REFUSED_S = 5.0
 _REFUSED_OF_AGE = 0.1
 #: Bytes of an answer that are read: it says nothing that matters here.
 _ANSWER_BYTES_MAX = 65_536
+#: Told where the client names the setting of its own that guards addresses out of payloads.
+_NOT_ALLOWED = (
+    "expected a public address behind webhooks.{0}.url, got a private or special one"
+    " (webhooks.{0}.private_addresses_allowed)"
+)
 #: Calls of one process to one receiver at once.
 _CONNECTIONS_MAX = 16
 
@@ -78,7 +83,8 @@ def webhook_send(job: Context, payload: WebhookSend) -> JobOutcome:
     except InvalidCall as error:
         return Bury(error.reason, str(error))
     except CallFailed as error:
-        return _again(job, payload, error.reason, str(error))
+        detail = _NOT_ALLOWED.format(name) if error.reason == "address_not_allowed" else str(error)
+        return _again(job, payload, error.reason, detail)
     return _outcome(job, payload, result)
 
 
