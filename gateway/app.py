@@ -57,6 +57,7 @@ from gateway.web import probes
 from gateway.web.api.breakers import breaker_pages
 from gateway.web.api.jobs import job_pages
 from gateway.web.api.messages import message_pages
+from gateway.web.api.problem import problems_below
 from gateway.web.api.users import user_pages
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
@@ -262,11 +263,17 @@ class Gateway:
         for blueprint in (
             chat_pages(settings, self._live, self._transcripts),
             breaker_pages(self._circuits, configured_endpoints(settings.assistants), tokens),
-            job_pages(JobAdmin(self._database, tellers), tokens),
+            job_pages(
+                JobAdmin(self._database, tellers),
+                self.jobs,
+                tokens,
+                payload_bytes_max=settings.jobs.payload_bytes_max,
+            ),
             message_pages(self.pushes, tokens),
             user_pages(Erasure(self._database, self._job_hints), tokens),
         ):
             pages.register_blueprint(blueprint)
+        problems_below(pages, "/api/v1/")
         return pages
 
     def _operating_routes(self, metrics: Metrics) -> list[Route]:

@@ -13,6 +13,8 @@ from werkzeug.test import Client, TestResponse
 
 from gateway.domain.job import Draft, Enqueued
 from gateway.jobs.admin import JobAdmin, Tellers
+from gateway.jobs.jobs import Jobs
+from gateway.settings.jobs import JobSettings
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.job_hints import JobHints
@@ -20,6 +22,7 @@ from gateway.store.ledger import jobs
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 from gateway.web.api.jobs import job_pages
+from gateway.web.api.problem import problems_below
 
 TOKEN = "a token of this test run"
 PATH = "/api/v1/jobs"
@@ -38,14 +41,26 @@ class Site:
         self.tellers = Tellers(self.signals, self.hints)
         app = flask.Flask("api")
         secrets = tuple(Secret(token) for token in tokens)
-        app.register_blueprint(job_pages(JobAdmin(self.database, self.tellers), secrets))
+        jobs = Jobs(self.database, JobSettings(), self.hints)
+        admin = JobAdmin(self.database, self.tellers)
+        app.register_blueprint(job_pages(admin, jobs, secrets, payload_bytes_max=1_000))
+        problems_below(app, "/api/v1/")
+        app.add_url_rule("/page", "page", lambda: "", methods=["GET"])
         self.client = Client(app)
 
     def ask(
-        self, method: str, path: str, value: object = None, *, data: bytes = b"", authorization: str = f"Bearer {TOKEN}"
+        self,
+        method: str,
+        path: str,
+        value: object = None,
+        *,
+        data: bytes = b"",
+        authorization: str = f"Bearer {TOKEN}",
+        **more: str,
     ) -> TestResponse:
         body = msgspec.json.encode(value) if value is not None else data
         headers = {"Authorization": authorization} if authorization else {}
+        headers |= {name.replace("_", "-"): text for name, text in more.items()}
         caller = {"REMOTE_ADDR": "192.0.2.7"}
         return self.client.open(path, method=method, data=body, headers=headers, environ_overrides=caller)
 
@@ -302,3 +317,128 @@ def test_without_redis_everything_is_done(database: str) -> None:
         (buried.job_id, "ready", True)
     ]
     site.close()
+
+
+# Asking for one
+
+
+def test_a_job_is_asked_for(site: Site) -> None:
+    response = site.ask("POST", PATH, data=b'{"kind": "greet", "payload": {"n": 123456789012345678901234567890}}')
+
+    assert (response.status_code, response.headers["Location"]) == (202, f"{PATH}/1")
+    assert msgspec.json.decode(response.data) == {"job_id": 1, "fresh": True}
+    shown = site.ask("GET", response.headers["Location"]).data
+    assert b'"payload":{"n": 123456789012345678901234567890}' in shown
+    assert site.hints.flush()
+
+
+def test_all_that_a_job_can_be_asked_for_with(site: Site) -> None:
+    how = {"lane": "l", "unique": "k", "priority": "high", "keep_s": 60, "run_at": "2999-01-01T00:00:00Z"}
+    assert site.ask("POST", PATH, {"kind": "greet", "payload": None, **how}).status_code == 202
+
+    job = site.shown("/1")
+    assert (job["lane"], job["unique"], job["priority"], job["state"]) == ("l", "k", "high", "scheduled")
+    assert job["due_at"] == 32_472_144_000
+    [keep_s] = site.database.run(lambda cursor: cursor.execute("SELECT keep_s FROM jobs") or cursor.fetchone())
+    assert keep_s == 60
+
+
+def test_a_job_is_not_asked_for_without_a_token(site: Site) -> None:
+    for authorization in ("", "Bearer wrong", TOKEN):
+        answer = site.ask("POST", PATH, {"kind": "greet", "payload": 1}, authorization=authorization)
+        assert answer.status_code == 401
+    assert site.shown()["jobs"] == []
+
+
+@pytest.mark.parametrize("migrated", [True, False])
+def test_a_job_that_cannot_be_written_now_is_to_be_asked_for_again(empty_database: str, *, migrated: bool) -> None:
+    site = Site("postgresql://127.0.0.1:1/none" if migrated else empty_database, "redis://127.0.0.1:1")
+    answer = site.ask("POST", PATH, {"kind": "greet", "payload": 1})
+    assert answer.status_code == problem_of(answer)["status"] == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    site.close()
+
+
+def test_an_idempotency_key_is_a_unique_key(site: Site) -> None:
+    value = {"kind": "greet", "payload": 1}
+    answers = [site.ask("POST", PATH, value, Idempotency_Key="k") for _ in range(2)]
+
+    assert [msgspec.json.decode(one.data) for one in answers] == [
+        {"job_id": 1, "fresh": True},
+        {"job_id": 1, "fresh": False},
+    ]
+    assert site.shown("/1")["unique"] == "k"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "told"),
+    [
+        ({"kind": "A B"}, "bad_kind", "expected a kind of lower-case letters"),
+        ({"kind": 7}, "bad_body", "$.kind"),
+        ({"knd": "a"}, "bad_body", "unknown field `knd`"),
+        ({"lane": ""}, "bad_lane", "expected lane as a text of 1 to 256"),
+        ({"unique": "x" * 257}, "bad_unique", "expected unique as a text"),
+        ({"priority": "urgent"}, "bad_priority", "one of high, normal, low, got 'urgent'"),
+        ({"keep_s": -1}, "bad_keep_s", "expected keep_s"),
+        ({"delay_s": -1}, "bad_delay_s", "expected delay_s"),
+        ({"delay_s": 1, "run_at": 1}, "bad_run_at", "got both"),
+        ({"run_at": "2030-01-01T00:00:00"}, "bad_run_at", "expected run_at with a time zone"),
+        ({"run_at": "tomorrow"}, "bad_body", "$.run_at"),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused(site: Site, change: dict[str, Any], reason: str, told: str) -> None:
+    answer = site.ask("POST", PATH, {"kind": "greet", "payload": 1, **change})
+    assert refusal(answer) == (400, reason)
+    assert told in problem_of(answer)["detail"]
+    assert site.shown()["jobs"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"kind": "a"}',
+        b'{"payload": 1}',
+        b'{"kind": "a", "payload": NaN}',
+        b'{"kind": "a", "payload": "\xff"}',
+        b'{"kind": "a", "payload": ' + b"[" * 4_000 + b"]" * 4_000 + b"}",
+    ],
+)
+def test_a_body_that_is_none_is_refused(site: Site, body: bytes) -> None:
+    answer = site.ask("POST", PATH, data=body)
+    assert answer.status_code in {400, 413}
+    assert "expected" in problem_of(answer)["detail"]
+    assert site.shown()["jobs"] == []
+
+
+def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
+    answer = site.ask("POST", PATH, {"kind": "a", "payload": "x" * 10_000})
+    assert refusal(answer) == (413, "http_413")
+
+
+# Refusals of what is nowhere
+
+
+def test_a_state_that_is_none_is_told_with_those_that_are(site: Site) -> None:
+    detail = problem_of(site.ask("GET", f"{PATH}?state=foo"))["detail"]
+    assert detail == "expected state to be one of ready, scheduled, done, buried, got 'foo'"
+
+
+@pytest.mark.parametrize("path", [f"{PATH}/abc", "/api/v1/nothing", "/api/v1/"])
+def test_what_is_nowhere_is_a_problem_too(site: Site, path: str) -> None:
+    answer = site.ask("GET", path)
+    assert refusal(answer) == (404, "http_404")
+    assert problem_of(answer)["detail"] == "nothing is at this address"
+
+
+def test_another_method_is_a_problem_that_says_which_ones_are_taken(site: Site) -> None:
+    answer = site.ask("PATCH", PATH)
+    assert refusal(answer) == (405, "http_405")
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert problem_of(answer)["detail"] == "expected one of GET, HEAD, OPTIONS, POST, got PATCH"
+
+
+def test_pages_beside_the_api_are_refused_as_before(site: Site) -> None:
+    assert site.ask("GET", "/nothing").content_type.startswith("text/html")
+    assert site.ask("POST", "/page").content_type.startswith("text/html")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import flask
 import msgspec
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from gateway import telemetry
 from gateway.domain.errors import SwitchboardError, TryLater
 from gateway.domain.http import status_line
 
-__all__ = ["problem", "refuse_with_problems"]
+__all__ = ["problem", "problems_below", "refuse_with_problems"]
 
 
 def problem(status: int, *, reason: str, detail: str, headers: dict[str, str] | None = None) -> flask.Response:
@@ -31,6 +31,15 @@ def refuse_with_problems(pages: flask.Blueprint) -> None:
     pages.register_error_handler(Exception, _crash)
 
 
+def problems_below(app: flask.Flask, path: str) -> None:
+    """Have requests below *path* that are no blueprint's refused so: what is nowhere, or takes other methods."""
+
+    def refuse(error: HTTPException) -> flask.Response | HTTPException:
+        return _flasks(error) if flask.request.path.startswith(path) else error
+
+    app.register_error_handler(HTTPException, refuse)
+
+
 def _ours(error: SwitchboardError) -> flask.Response:
     headers = {"Retry-After": str(max(1, round(error.retry_after_s)))} if isinstance(error, TryLater) else None
     return problem(error.status, reason=error.reason, detail=str(error), headers=headers)
@@ -38,7 +47,15 @@ def _ours(error: SwitchboardError) -> flask.Response:
 
 def _flasks(error: HTTPException) -> flask.Response:
     status = error.code or 500
-    return problem(status, reason=f"http_{status}", detail=error.description or "")
+    methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+    if isinstance(error, NotFound):
+        return problem(status, reason=f"http_{status}", detail="nothing is at this address")
+    if methods is None:
+        return problem(status, reason=f"http_{status}", detail=error.description or "")
+    # RFC 9110, section 15.5.6: it must say what may be asked here.
+    allowed = ", ".join(sorted(methods))
+    detail = f"expected one of {allowed}, got {flask.request.method[:40]}"
+    return problem(status, reason=f"http_{status}", detail=detail, headers={"Allow": allowed})
 
 
 def _crash(error: Exception) -> flask.Response:
