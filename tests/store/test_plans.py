@@ -147,16 +147,19 @@ def assert_probed(read: dict[str, tuple[str, int]]) -> None:
     assert not too_much, f"rows read in one call: {too_much}"
 
 
-@pytest.mark.parametrize("statistics", ["none", "one turn a conversation"])
+@pytest.mark.parametrize("statistics", ["none", "one turn a conversation", "known to be empty"])
 def test_plans_cached_on_empty_tables_do_not_read_the_history(
     actors: Callable[..., Actor], statistics: str
 ) -> None:
     """Law: a process that was started on a new database serves as well when the database has grown."""
+    if statistics == "known to be empty":
+        # Autovacuum has been there: no row is assumed where none is.
+        actors().cursor.execute("VACUUM")
     ledger = Ledger(actors)
     for _ in range(8):
         ledger.round()  # PostgreSQL keeps a plan after five runs.
     fill(actors())
-    if statistics != "none":
+    if statistics == "one turn a conversation":
         actors().cursor.execute("ANALYZE")
     for _ in range(3):
         assert_probed(ledger.round())

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gevent
 import pytest
 
 from gateway.domain.job import Done, Draft, Retry
 from gateway.domain.reply import Reply, Text, Timer
 from gateway.jobs.kinds import UserErase
 from gateway.jobs.pushes import timer_drafts
+from gateway.store.ledger import erase as store
 from gateway.store.ledger import jobs
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor, arrival
+from tests.support.waiting import GUARD_S
 from tests.workers.forgetting import History, history
 
 ADA = UserErase("slack", "bot", "ada")
@@ -64,7 +67,8 @@ def fill(past: History) -> None:
         ask(past, {"text": word, "to": who}, "test.key")
     past.view.rows("UPDATE users SET memory = jsonb_build_object('name', name)")
     past.view.rows(
-        "UPDATE conversations SET state = jsonb_build_object('said', %s::text) WHERE key <> 'dm hello'", SECRET
+        "UPDATE conversations SET state = jsonb_build_object('said', %s::text) WHERE key <> 'dm hello'",
+        SECRET,
     )
 
 
@@ -201,6 +205,22 @@ def test_a_reply_that_is_being_sent_is_waited_for(past: History, database: str) 
     assert SECRET not in everything(past)
 
 
+def test_a_reply_that_is_just_being_taken_to_be_sent_is_waited_for(past: History, database: str) -> None:
+    """Law: a row that is being sent does not go before its end is written."""
+    said = past.gateway.say(SECRET, user="ada")
+    past.gateway.answer(said.conversation_id, pushes=[SECRET])
+    user = past.gateway.one("SELECT id FROM users")
+    sender, eraser = Actor(database, "worker"), Actor(database, "worker")
+    with sender.transaction():
+        [row] = sender.claim()
+        emptying = gevent.spawn(store.empty_turns, eraser.cursor, user, 0, 10)
+        sender.holds_up(eraser, emptying)
+    emptied = emptying.get(timeout=GUARD_S)
+    assert (emptied.busy, emptied.turns, emptied.boxes) == (1, [], 0)
+    assert sender.finish(Finish(row.outbox_id, "sent")) == [True]
+    assert store.empty_turns(eraser.cursor, user, 0, 10).boxes == 1
+
+
 def test_a_reply_that_waits_is_not_sent(past: History, database: str) -> None:
     said = past.gateway.say(SECRET, user="ada")
     past.gateway.answer(said.conversation_id, pushes=[SECRET])
@@ -240,7 +260,9 @@ def test_what_is_said_meanwhile_is_removed_too(past: History) -> None:
     assert past.gateway.one("SELECT key FROM users") == "ada"
 
 
-def test_a_message_that_found_the_name_before_it_went_is_waited_for_and_removed(past: History, database: str) -> None:
+def test_a_message_that_found_the_name_before_it_went_is_waited_for_and_removed(
+    past: History, database: str
+) -> None:
     """Law: no word stays because its turn was at work when the name went."""
     past.say("hello", user="ada")
     late = Actor(database)

@@ -40,6 +40,18 @@ BEGIN
     PERFORM 1 FROM (
         SELECT 1 FROM conversations c WHERE c.id = ANY (seen.lanes) ORDER BY c.id FOR UPDATE
     ) AS locked;
+    -- With all that is to go, and all that may be taken to be sent: from here on nobody takes any of it.
+    PERFORM 1 FROM (
+        SELECT 1 FROM outbox o WHERE o.id = ANY (ARRAY(
+            SELECT b.id FROM unnest(seen.lanes) AS l(id) CROSS JOIN LATERAL (
+                SELECT w.id FROM outbox w WHERE w.conversation_id = l.id AND w.state IN ('pending', 'sending') OFFSET 0
+            ) AS b
+            UNION ALL
+            SELECT b.id FROM unnest(seen.turns) AS t(id) CROSS JOIN LATERAL (
+                SELECT w.id FROM outbox w WHERE w.turn_id = t.id OFFSET 0
+            ) AS b
+        )) ORDER BY o.id FOR UPDATE
+    ) AS locked;
     idle := ARRAY(
         SELECT c.id FROM unnest(seen.lanes) AS l(id)
         CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = l.id OFFSET 0) AS c
@@ -99,6 +111,9 @@ LANGUAGE plpgsql AS $$
 DECLARE
     n bigint;
 BEGIN
+    PERFORM 1 FROM (
+        SELECT 1 FROM jobs j WHERE j.id = ANY (ids) ORDER BY j.id FOR UPDATE
+    ) AS locked;
     DELETE FROM jobs j WHERE j.id = ANY (ids);
     GET DIAGNOSTICS n = ROW_COUNT;
     DELETE FROM dead_letters d WHERE d.job_id = ANY (ids);

@@ -55,8 +55,9 @@ $$;
 -- else's hands, though their claims still name it; and behind a first one that waits for its next try nothing was running.
 -- One that has seen two deaths (SUSPECTS_FROM in gateway/domain/job.py) is a suspect and counts only those of processes
 -- that were about to run it (jobs_accuse), one at a time: the others had but read it.
+-- Without bitmaps jobs are locked in the order of their ids, as in jobs_settle.
 CREATE OR REPLACE FUNCTION jobs_orphan(dead_ids bigint[], dead_epochs bigint[], crashed boolean) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_bitmapscan = off AS $$
 DECLARE
     freed  smallint[];
     fences bigint[];

@@ -154,6 +154,8 @@ END $$;
 --                to settle.  So a call that is made again, or executed late, ends no stay but its own
 --   tries        attempts so far, as a total: run again after a lost COMMIT it is the same
 --   ended        claims of which nothing is in this process's hands any more
+-- Rows are locked in the order of their ids, as by all who lock several jobs; where nothing but deletions are asked for,
+-- by the index that these go by, which a bitmap does not keep the order of.
 -- Answers one row: held, the partitions that are this process's; changed, the jobs that were written.  One of a held
 -- partition that was not changed is gone: dropped by hand, or written before, by the same call whose answer was lost.
 CREATE OR REPLACE FUNCTION jobs_settle(
@@ -161,7 +163,7 @@ CREATE OR REPLACE FUNCTION jobs_settle(
     ids bigint[], places bigint[], fates text[], results text[], reasons text[], details text[], after_s float8[],
     tries integer[], ended bigint[]
 ) RETURNS TABLE (held smallint[], changed bigint[])
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
     ours  smallint[];
@@ -177,6 +179,11 @@ BEGIN
         CROSS JOIN LATERAL (SELECT * FROM job_partitions WHERE partition = s.part OFFSET 0) AS p
         WHERE p.fence = s.fence AND p.owner_process = me
     );
+    IF cardinality(ids) > 0 THEN
+        PERFORM 1 FROM (
+            SELECT 1 FROM jobs j WHERE j.id = ANY (done || ids) ORDER BY j.id FOR UPDATE
+        ) AS locked;
+    END IF;
     IF cardinality(done) > 0 THEN
         WITH deleted AS (
             -- || '': so that no index over what is ready fits, which would be read whole while the planner believes that
@@ -197,7 +204,10 @@ BEGIN
                 expires_at = CASE s.fate WHEN 'done' THEN clock_timestamp() + make_interval(secs => j.keep_s) END
             FROM unnest(ids, places, fates, results, reasons, details, after_s, tries)
                  AS s(id, place, fate, result, reason, detail, after_s, tries)
-            WHERE j.id = s.id AND j.place = s.place AND j.partition = ANY (ours) AND j.state || '' = 'ready'
+            -- By where the row is, which stays so while it is locked: a plan that was made on a table known to be empty
+            -- would read all of a queue to find it by its id.
+            CROSS JOIN LATERAL (SELECT w.ctid AS at FROM jobs w WHERE w.id = s.id OFFSET 0) AS w
+            WHERE j.ctid = w.at AND j.place = s.place AND j.partition = ANY (ours) AND j.state || '' = 'ready'
             RETURNING j.id, j.state, j.reason, j.detail
         ), letters AS (
             INSERT INTO dead_letters (kind, channel, account, job_id, reason, detail)
@@ -239,7 +249,8 @@ BEGIN
     UPDATE jobs AS j SET progress = s.report::json
     FROM unnest(parts, fences, ids, reports) AS s(part, fence, id, report)
     CROSS JOIN LATERAL (SELECT * FROM job_partitions WHERE partition = s.part OFFSET 0) AS p
-    WHERE j.id = s.id AND s.id = ANY (free) AND p.fence = s.fence AND p.owner_process = me;
+    CROSS JOIN LATERAL (SELECT w.ctid AS at FROM jobs w WHERE w.id = s.id OFFSET 0) AS w
+    WHERE j.ctid = w.at AND s.id = ANY (free) AND p.fence = s.fence AND p.owner_process = me;
 END $$;
 
 -- Lets what is due join its lane: at its end, in the order in which it was due.  Anybody may call it at any time.
@@ -267,7 +278,9 @@ BEGIN
         PERFORM pg_current_xact_id();
         places := ARRAY(SELECT nextval('job_places') FROM generate_subscripts(due, 1));
         UPDATE jobs AS j SET state = 'ready', place = d.place
-        FROM unnest(due, places) AS d(id, place) WHERE j.id = d.id;
+        FROM unnest(due, places) AS d(id, place)
+        CROSS JOIN LATERAL (SELECT w.ctid AS at FROM jobs w WHERE w.id = d.id OFFSET 0) AS w
+        WHERE j.ctid = w.at;
     END IF;
     RETURN QUERY
     SELECT cardinality(due)::bigint, extract(epoch FROM min(j.due_at) - clock_timestamp())::float8

@@ -93,9 +93,13 @@ BEGIN
     RETURN QUERY
     UPDATE outbox AS o SET state = 'sending', attempts = o.attempts + 1, claimed_process = me, claimed_epoch = my_epoch
     WHERE o.id = ANY (ARRAY(
-        -- || '': so that no index over what waits fits, which would be read whole by a plan made while nothing did.
+        -- || '': so that no index over what waits fits, which would be read whole by a plan made while nothing did; and
+        -- found before they are put in order, for which another index would be read whole.
         SELECT w.id FROM outbox w
-        WHERE w.turn_id = ANY (turns) AND w.kind = 'response' AND w.state || '' = 'pending'
+        WHERE w.id = ANY (ARRAY(
+            SELECT b.id FROM unnest(turns) AS t(id)
+            CROSS JOIN LATERAL (SELECT o.id FROM outbox o WHERE o.turn_id = t.id OFFSET 0) AS b
+        )) AND w.kind = 'response' AND w.state || '' = 'pending'
         ORDER BY w.id FOR UPDATE SKIP LOCKED
     ))
     RETURNING o.id, o.turn_id;
@@ -132,14 +136,17 @@ BEGIN
             finished_at = CASE WHEN NOT f.back THEN clock_timestamp() END
         FROM (
             SELECT h.*, h.again OR h.fate IN ('retry', 'wait', 'push') AS back FROM (
-                SELECT g.*, g.fate = 'unknown' AND b.resend_unknown AND NOT b.maybe_repeat AS again
+                SELECT g.*, b.at, g.fate = 'unknown' AND b.resend_unknown AND NOT b.maybe_repeat AS again
                 FROM unnest(ids, fates, reasons, details, platform_ids, after_s)
                      AS g(id, fate, reason, detail, platform_id, after_s)
-                CROSS JOIN LATERAL (SELECT resend_unknown, maybe_repeat FROM outbox WHERE id = g.id OFFSET 0) AS b
+                CROSS JOIN LATERAL (
+                    SELECT w.ctid AS at, w.resend_unknown, w.maybe_repeat FROM outbox w WHERE w.id = g.id OFFSET 0
+                ) AS b
             ) AS h
         ) AS f
-        -- || '': as above.
-        WHERE o.id = f.id AND o.state || '' = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
+        -- By where the row is, which stays so while it is locked: a plan that was made on a table known to be empty would
+        -- read all of a history to find it by its id.  || '': as above.
+        WHERE o.ctid = f.at AND o.state || '' = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
         RETURNING o.id, o.state, o.channel, o.account, o.conversation_id, o.turn_id, o.reason, o.detail, o.trace_id,
                   o.due_at
     ), letters AS (

@@ -38,14 +38,20 @@ DECLARE
     lost   bigint := 0;
 BEGIN
     theirs := ARRAY(
+        -- Arrays, by which rows are probed for whatever the planner believes of the tables.
         SELECT c.id FROM conversations c
-        JOIN unnest(dead_ids, dead_epochs) AS d(id, epoch) ON c.owner_process = d.id AND c.owner_epoch = d.epoch
-        WHERE c.id IN (SELECT conversation_id FROM turns WHERE state = 'accepted')
-        ORDER BY c.id FOR UPDATE OF c
+        WHERE c.id = ANY (ARRAY(SELECT DISTINCT t.conversation_id FROM turns t WHERE t.state = 'accepted'))
+          AND (c.owner_process, c.owner_epoch) IN (SELECT * FROM unnest(dead_ids, dead_epochs))
+        ORDER BY c.id FOR UPDATE
     );
     IF crashed THEN
-        UPDATE turns AS t SET deaths = t.deaths + 1
-        FROM conversations AS c WHERE c.id = ANY (theirs) AND t.conversation_id = c.id AND t.seq = c.done_seq + 1;
+        UPDATE turns AS t SET deaths = t.deaths + 1 WHERE t.id = ANY (ARRAY(
+            SELECT h.id FROM unnest(theirs) AS l(id)
+            CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = l.id OFFSET 0) AS c
+            CROSS JOIN LATERAL (
+                SELECT w.id FROM turns w WHERE w.conversation_id = c.id AND w.seq = c.done_seq + 1 OFFSET 0
+            ) AS h
+        ));
     END IF;
     UPDATE conversations AS c SET
         owner_process = NULL, owner_epoch = NULL, fence = c.fence + 1, orphaned = c.last_seq > c.done_seq
