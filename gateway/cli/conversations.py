@@ -87,6 +87,8 @@ def _exchange(exchange: Exchange) -> str:
     took = "" if exchange.took_s is None else f" in {exchange.took_s:.2f} s"
     why = f" ({exchange.reason})" if exchange.reason else ""
     head = f"#{exchange.seq}  {_time(exchange.accepted_at)}  turn {exchange.turn_id}  {exchange.state}"
+    if exchange.erased:
+        return f"{head}{why}{took}\n  (erased)"
     lines = [
         head + why + took,
         _block(exchange.user or "user", message_text(exchange.message)),

@@ -8,7 +8,9 @@ import click
 
 from gateway.cli.job_texts import echo_json
 from gateway.cli.ledger import ledger, store_settings
-from gateway.domain.errors import SwitchboardError
+from gateway.conversations import queries
+from gateway.conversations.queries import Speaker
+from gateway.domain.errors import NotFound, SwitchboardError
 from gateway.domain.job import Draft, Enqueued
 from gateway.jobs.erasure import ask, hint
 from gateway.settings.jobs import JobSettings
@@ -19,6 +21,7 @@ __all__ = ["users"]
 
 #: Seconds between two looks at the job.
 _LOOK_EVERY_S = 0.25
+_ID = click.IntRange(1, 2**63 - 1)
 
 
 @click.group()
@@ -27,28 +30,44 @@ def users() -> None:
 
 
 @users.command()
-@click.argument("channel")
-@click.argument("account")
-@click.argument("key")
+@click.argument("channel", required=False)
+@click.argument("account", required=False)
+@click.argument("key", required=False)
+@click.option("--conversation", "conversation_id", type=_ID, help="Whoever has spoken in it, instead of a KEY.")
 @click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
 @click.option("--even-if-unknown", is_flag=True, help="Look for what names the user even if they never spoke.")
 @click.option("--wait", "wait_s", default=0.0, help="Seconds to wait for the report.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def erase(
-    *, channel: str, account: str, key: str, yes: bool, even_if_unknown: bool, wait_s: float, as_json: bool
+    *,
+    channel: str | None,
+    account: str | None,
+    key: str | None,
+    conversation_id: int | None,
+    yes: bool,
+    even_if_unknown: bool,
+    wait_s: float,
+    as_json: bool,
 ) -> None:
     """Remove all that a user has left behind: for good.
 
-    KEY is the platform's own name for the user (Slack: T0123:U0123).  A worker does it; what is said meanwhile is
-    removed too, and conversations with others stay without the user's part.
+    KEY is the platform's own name for the user (Slack: T0123:U0123).  On web chat it is a part of their cookie, which
+    no command shows: there --conversation names them, by an id of `switchboard conversations list`.  A worker does it;
+    what is said meanwhile is removed too, and conversations with others stay without the user's part.
     """
+    given = [word for word in (channel, account, key) if word is not None]
+    if conversation_id is not None and not given:
+        whom = _speaker(conversation_id)
+        called = f"the user of conversation {conversation_id}" + _name(whom)
+    elif conversation_id is None and len(given) == 3:
+        whom = Speaker(channel=given[0], account=given[1], key=given[2], name="")
+        called = whom.key
+    else:
+        raise click.UsageError("expected CHANNEL ACCOUNT KEY, or --conversation ID")
     if not yes:
-        click.confirm(f"Remove all that {key} has left behind on {channel}/{account}?", abort=True, err=True)
-    try:
-        with ledger(writes=True) as cursor:
-            asked, draft = ask(cursor, channel, account, key, even_if_unknown=even_if_unknown)
-    except SwitchboardError as error:
-        raise click.ClickException(str(error)) from None
+        where = f"{whom.channel}/{whom.account}"
+        click.confirm(f"Remove all that {called} has left behind on {where}?", abort=True, err=True)
+    asked, draft = _ask(whom, even_if_unknown=even_if_unknown)
     _tell(asked, draft)
     status = _ended(asked.job_id, wait_s)
     if as_json:
@@ -57,6 +76,48 @@ def erase(
         click.echo(_text(asked.job_id, status))
     if status is not None and status.state == "buried":
         raise SystemExit(1)
+
+
+def _speaker(conversation_id: int) -> Speaker:
+    """Return the one who has spoken in a conversation."""
+    with ledger() as cursor:
+        if queries.conversation(cursor, conversation_id) is None:
+            raise click.ClickException(f"there is no conversation {conversation_id}")
+        found = queries.speakers(cursor, conversation_id)
+    if not found:
+        raise click.ClickException(f"nobody is named in conversation {conversation_id}: its user has been erased")
+    if len(found) > 1:
+        # Which of them is meant must not be guessed: what is removed is gone.
+        raise click.ClickException(
+            f"several users have spoken in conversation {conversation_id}: name one by CHANNEL ACCOUNT KEY"
+        )
+    return found[0]
+
+
+def _ask(whom: Speaker, *, even_if_unknown: bool) -> tuple[Enqueued, Draft]:
+    try:
+        with ledger(writes=True) as cursor:
+            return ask(cursor, whom.channel, whom.account, whom.key, even_if_unknown=even_if_unknown)
+    except NotFound as error:
+        with ledger() as cursor:
+            known = queries.accounts(cursor)
+        if (whom.channel, whom.account) in known:
+            raise click.ClickException(str(error)) from None
+        names = ", ".join(f"{channel}/{account}" for channel, account in known) or "none yet"
+        there = f"{_plain(whom.channel)}/{_plain(whom.account)}"
+        raise click.ClickException(f"nobody has ever spoken on {there}, expected one of {names}") from None
+    except SwitchboardError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _name(whom: Speaker) -> str:
+    # Some channels have no other name than the key.
+    return f", {_plain(whom.name)}," if whom.name not in ("", whom.key) else ""
+
+
+def _plain(text: str) -> str:
+    # A name is a user's own words, and a terminal obeys control characters.
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def _tell(asked: Enqueued, draft: Draft) -> None:

@@ -15,7 +15,17 @@ from psycopg2 import extensions
 from gateway.domain.message import Message
 from gateway.domain.reply import Reply
 
-__all__ = ["Conversation", "Exchange", "conversation", "conversations", "key_hash", "transcript"]
+__all__ = [
+    "Conversation",
+    "Exchange",
+    "Speaker",
+    "accounts",
+    "conversation",
+    "conversations",
+    "key_hash",
+    "speakers",
+    "transcript",
+]
 
 #: *idle*: nothing to do.  *running*: a process works on its turns.  *waiting*: it has turns, and nobody owns
 #: it yet.
@@ -51,6 +61,20 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: float
     #: Seconds from the commit of the message to that of the answer.
     took_s: float | None
+    #: Whether its words were removed, because its user had asked for that.
+    erased: bool
+
+
+class Speaker(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who has spoken, by the name that only the platform and the ledger know."""
+
+    channel: str
+    account: str
+    key: str
+    name: str
+
+    def __repr__(self) -> str:
+        return f"<Speaker on {self.channel}/{self.account}>"
 
 
 def conversations(
@@ -80,6 +104,18 @@ def transcript(cursor: extensions.cursor, conversation_id: int, *, turns_max: in
     return [_exchange(row) for row in reversed(cursor.fetchall())]
 
 
+def speakers(cursor: extensions.cursor, conversation_id: int, *, rows_max: int = 2) -> list[Speaker]:
+    """Return up to *rows_max* of those who have spoken in a conversation and were not erased."""
+    cursor.execute(_SPEAKERS, (conversation_id, rows_max))
+    return [Speaker(channel=row[0], account=row[1], key=row[2], name=row[3] or "") for row in cursor.fetchall()]
+
+
+def accounts(cursor: extensions.cursor) -> list[tuple[str, str]]:
+    """Return the accounts on which anybody has spoken, as pairs of channel and account."""
+    cursor.execute("SELECT DISTINCT channel, account FROM conversations ORDER BY channel, account")
+    return [(channel, account) for channel, account in cursor.fetchall()]
+
+
 def key_hash(key: str) -> str:
     """Return the short hash by which lists name a conversation's key."""
     return hashlib.sha256(key.encode()).hexdigest()[:10]
@@ -97,9 +133,15 @@ _CONVERSATION = """
 _TRANSCRIPT = """
     SELECT t.seq, t.id, t.state, u.name, t.message::text, t.reply::text, coalesce(t.reason, ''),
     t.degraded::text,
-           extract(epoch FROM t.accepted_at)::float8, extract(epoch FROM t.settled_at - t.accepted_at)::float8
+           extract(epoch FROM t.accepted_at)::float8, extract(epoch FROM t.settled_at - t.accepted_at)::float8,
+           u.gone_at IS NOT NULL AND t.message = '{"kind": "text", "text": ""}'
     FROM turns t LEFT JOIN users u ON u.id = t.user_id
     WHERE t.conversation_id = %s ORDER BY t.seq DESC LIMIT %s"""
+
+
+_SPEAKERS = """
+    SELECT DISTINCT u.channel, u.account, u.key, u.name FROM turns t JOIN users u ON u.id = t.user_id
+    WHERE t.conversation_id = %s AND u.gone_at IS NULL LIMIT %s"""
 
 
 def _conversation(row: tuple[Any, ...]) -> Conversation:
@@ -117,7 +159,7 @@ def _conversation(row: tuple[Any, ...]) -> Conversation:
 
 
 def _exchange(row: tuple[Any, ...]) -> Exchange:
-    seq, turn_id, state, user, message, reply, reason, degraded, accepted_at, took_s = row
+    seq, turn_id, state, user, message, reply, reason, degraded, accepted_at, took_s, erased = row
     return Exchange(
         seq=seq,
         turn_id=turn_id,
@@ -129,4 +171,5 @@ def _exchange(row: tuple[Any, ...]) -> Exchange:
         degraded=msgspec.json.decode(degraded, type=tuple[str, ...]) if degraded else (),
         accepted_at=accepted_at,
         took_s=took_s,
+        erased=erased,
     )

@@ -87,6 +87,42 @@ def test_whom_nobody_knows_is_refused_unless_that_is_meant(shell: Shell) -> None
     assert shell.erase("slack", "bot", "T1:U2", "--yes", "--even-if-unknown").exit_code == 0
 
 
+def test_a_user_is_named_by_a_conversation_and_their_key_is_not_shown(shell: Shell, database: str) -> None:
+    """On web chat the key is a part of a cookie: an operator has no other way to it, and needs none."""
+    [conversation] = Actor(database).rows("SELECT id FROM conversations")
+    refused = shell.erase("--conversation", str(conversation[0]), answer="n\n")
+    asked = f"Remove all that the user of conversation {conversation[0]}"
+    assert (asked in refused.stderr, "T1:U1" in refused.output) == (True, False)
+    Actor(database).rows("UPDATE users SET name = E'Ada\\x1b' RETURNING id")
+    asked += ", Ada\ufffd, has left behind on slack/bot?"
+    assert asked in shell.erase("--conversation", str(conversation[0]), answer="n\n").stderr
+    done = shell.erase("--conversation", str(conversation[0]), "--yes")
+    assert (done.exit_code, "T1:U1" in done.output) == (0, False)
+    assert [one["payload"]["key"] for one in shell.jobs()] == ["T1:U1"]
+
+
+def test_nobody_is_guessed(shell: Shell, database: str) -> None:
+    """What is removed is gone: of several the right one must be named, and of two ways one."""
+    gateway = Actor(database)
+    [conversation] = gateway.rows("SELECT id FROM conversations")
+    gateway.rows("UPDATE users SET gone_at = now() RETURNING id")
+    erased = shell.erase("--conversation", str(conversation[0]), "--yes")
+    assert "its user has been erased" in erased.stderr
+    gateway.rows("UPDATE users SET gone_at = NULL RETURNING id")
+    gateway.say(user="T1:U2")
+    several = shell.erase("--conversation", str(conversation[0]), "--yes")
+    assert "several users have spoken in conversation" in several.stderr
+    assert "there is no conversation 4711" in shell.erase("--conversation", "4711", "--yes").stderr
+    for both in ([*ADA, "--conversation", "1"], ["slack", "bot"], []):
+        assert "expected CHANNEL ACCOUNT KEY, or --conversation ID" in shell.erase(*both, "--yes").stderr
+    assert shell.jobs() == []
+
+
+def test_an_account_that_nobody_has_spoken_on_is_told_with_those_there_are(shell: Shell) -> None:
+    refused = shell.erase("slack", "bto", "T1:U1", "--yes")
+    assert refused.stderr == "Error: nobody has ever spoken on slack/bto, expected one of slack/bot\n"
+
+
 def test_it_waits_for_the_report(shell: Shell, meanwhile: Callable[..., None]) -> None:
     meanwhile(shell.end_job, """state = 'done', result = '{"users": 1, "turns": 3, "dead_letters": 2, "jobs": 0}'""")
     done = shell.erase(*ADA, "--yes", "--wait", "60")
@@ -117,3 +153,5 @@ def test_what_is_asked_for_is_what_the_handler_reads(shell: Shell, database: str
         outcome: Any = worker.run(handler, job(handler, asked["payload"], job_id=asked["id"]))
     assert (outcome.result["users"], outcome.result["turns"]) == (1, 1)
     assert shell.view.rows("SELECT key FROM users WHERE gone_at IS NULL") == []
+    shown = CliRunner().invoke(main, ["conversations", "show", "1"], env=shell.env)
+    assert shown.output.splitlines()[-1] == "  (erased)", "and no blank words of nobody's"
