@@ -129,7 +129,8 @@ def test_the_schedule_has_ten_tries_and_ends_in_a_dead_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["302 Found", "400 Bad Request", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"]
+    "line",
+    ["302 Found", "400 Bad Request", "404 Not Found", "429 Too Many Requests", "503 Service Unavailable"],
 )
 def test_whatever_is_not_2xx_is_told_again(worker: Worker, receiver: StandIn, line: str) -> None:
     receiver.usually(status(line, b"", "Location: /elsewhere"))
@@ -227,12 +228,32 @@ def test_what_our_own_side_refuses_waits_the_longer_the_older_it_is(worker: Work
     assert outcome.after_s >= 3_600
 
 
+EXPIRED = Bury("expired", "it could not be told within 4 days")
+
+
 def test_what_our_own_side_refuses_for_days_is_given_up(worker: Worker) -> None:
     at_work = worker()
+    at_work.rpc.command("webhook:crm", Event.FORCE_OPEN)
 
-    outcome = tell(at_work, at=at_work.now - 5 * 86_400)
+    assert tell(at_work, at=at_work.now - 5 * 86_400) == EXPIRED
 
-    assert outcome == Bury("expired", "it could not be told within 4 days")
+
+def test_what_failed_for_days_is_given_up(worker: Worker, receiver: StandIn) -> None:
+    at_work = worker()
+
+    assert tell(at_work, at=at_work.now - 5 * 86_400, attempts=1) == EXPIRED
+    assert receiver.calls == []
+
+
+def test_an_old_event_that_is_retried_by_hand_is_told(worker: Worker, receiver: StandIn) -> None:
+    """Law: what a receiver missed for long can be told when it is back, as `switchboard webhooks enable` says; and the
+    schedule does not begin anew."""
+    at_work = worker()
+    receiver.will("turn_id", status("500 Internal Server Error"))
+
+    assert isinstance(tell(at_work, at=at_work.now - 5 * 86_400), Retry)
+    assert tell(at_work, at=at_work.now - 5 * 86_400, attempts=1) == EXPIRED
+    assert tell(at_work, at=at_work.now - 5 * 86_400) == Done()
 
 
 def test_a_webhook_that_left_the_settings_is_a_dead_letter(worker: Worker) -> None:

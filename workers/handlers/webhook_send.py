@@ -11,7 +11,7 @@ Rules:
   what the receiver asks for, if that is more, within a day.
 - What was refused on our side, because the circuit is open or there is no room, was no try, and waits the longer the
   older it is: a receiver that is away for hours must not have all that it misses run every few seconds.  No event is
-  told for longer than four days.
+  told for longer than four days; one that an operator has retried after them is tried once.
 - A receiver that is gone (410) is told nothing more until an operator says so (``switchboard webhooks enable``).  The
   event that found it is a dead letter; those that come while it is disabled are dropped, and counted.
 
@@ -50,6 +50,7 @@ JITTER = 0.1
 RETRY_AFTER_MAX_S = 86_400.0
 #: Seconds after which an event is told no more, whatever kept it: the schedule's own end, and the jitter.
 AGE_MAX_S = 4 * 86_400.0
+_EXPIRED = Bury("expired", f"it could not be told within {AGE_MAX_S / 86_400:g} days")
 #: Seconds before what was refused on our side is tried, at least; and the part of its age that it waits.
 _REFUSED_S = 5.0
 _REFUSED_OF_AGE = 0.1
@@ -74,11 +75,15 @@ def webhook_send(job: Context, payload: WebhookSend) -> JobOutcome:
     if tools.database.run(lambda cursor: rows.disabled(cursor, name)):
         telemetry.event("webhook.told", webhook=name, outcome="disabled")
         return Done()
-    if tools.wall_clock() - payload.at > AGE_MAX_S:
-        return Bury("expired", f"it could not be told within {AGE_MAX_S / 86_400:g} days")
+    expired = tools.wall_clock() - payload.at > AGE_MAX_S
+    # One that has no failed try to its name has been put back by hand, or was never let through to its receiver.
+    if expired and job.attempt > 1:
+        return _EXPIRED
     try:
         result = tools.rpc.call(_call(job, payload, webhook))
     except TryLater as error:
+        if expired:
+            return _EXPIRED
         return Retry(error.reason, str(error), after_s=_later_s(job, payload, error.retry_after_s), counted=False)
     except InvalidCall as error:
         return Bury(error.reason, str(error))
