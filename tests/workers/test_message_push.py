@@ -12,6 +12,7 @@ from gateway.domain.job import Bury, Done, Job, Retry, partition_of
 from gateway.domain.reply import Reply, Text
 from gateway.jobs.pushes import MESSAGE_PUSH, MessagePush
 from gateway.settings.accounts import Account, SlackAccount, WebchatAccount
+from gateway.store.ledger import push as rows
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.arrange import Arrival
 from tests.support.actor import Actor, arrival
@@ -154,6 +155,24 @@ def test_web_chat_is_sent_nothing_because_its_page_shows_the_turn(worker: Handli
     assert isinstance(worker.run(HANDLER, push(accepted.conversation_id)), Done)
     assert outbox(gateway) == []
     assert turns(gateway, accepted.conversation_id)[1][3] == "Your tea is ready."
+
+
+def test_many_messages_in_a_row_do_not_make_the_next_one_slower(worker: Handling, gateway: Actor) -> None:
+    """Law: each is found its place by the one before it, whoever spoke last, and names no message of the page's own."""
+    question = arrival(channel="webchat")
+    inbound = msgspec.structs.replace(question.inbound, surface="message", address={"id": "m1", "chat": "c"})
+    (accepted,) = gateway.accept(Arrival("webchat", "bot", inbound, question.trace_id))
+    gateway.answer(accepted.conversation_id)
+    for job_id in range(7, 27):
+        worker.run(HANDLER, push(accepted.conversation_id, job_id=job_id))
+
+    read = "SELECT coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'turns'"
+    with gateway.transaction():
+        before = gateway.one(read)
+        place = rows.place(gateway.cursor, accepted.conversation_id)
+        assert gateway.one(read) - before <= 1
+    assert place is not None
+    assert place.address == {"chat": "c"}
 
 
 def test_a_message_to_nobody_is_a_dead_letter(worker: Handling) -> None:

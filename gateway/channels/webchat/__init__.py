@@ -43,8 +43,9 @@ class WebchatChannel:
         return render(reply, surface, address)
 
     def unasked(self, surface: Surface, address: Address) -> tuple[Surface, Address] | None:
-        # No message of the page's own is answered.
-        return MESSAGE, {}
+        # No message of the page's own is answered.  The rest is kept: by it the next such message finds its way in the
+        # last turn, however many of them follow one another.
+        return MESSAGE, {name: value for name, value in address.items() if name != "id"}
 
     def accepted(self, receipts: Sequence[Receipt]) -> Response:
         if not receipts:

@@ -2,7 +2,8 @@
 -- and settled at once, so that it stands in the transcript where it was said and web chat shows it like any other.
 
 -- Where such a message goes: the user, surface and address of the conversation's last turn that has an address: one whose
--- user was erased has none, and what was pushed to a page needs none.  No row: nobody has spoken, as far as is known.
+-- user was erased has none.  What was pushed has one, or each push would look further back than the one before it.  No
+-- row: nobody has spoken, as far as is known.
 CREATE OR REPLACE FUNCTION ledger_push_place(lane bigint) RETURNS TABLE (
     channel text, account text, key text, user_id bigint, surface text, address jsonb
 ) LANGUAGE sql STABLE AS $$
