@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -104,6 +104,14 @@ class Board:
     def ready_of(self, priority: int) -> int:
         """Return how many lanes of a class have a job that could be started now."""
         return self._starts.ready_of(priority)
+
+    def running_places(self, kinds: Collection[str]) -> list[int]:
+        """Return the places of jobs of *kinds* that run."""
+        return [
+            lane.running.place
+            for lane in self._lanes.values()
+            if lane.running is not None and lane.running.kind in kinds
+        ]
 
     def running_of(self, partition: int) -> int:
         """Return how many jobs of the partition run."""

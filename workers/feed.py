@@ -8,7 +8,8 @@ A pair is a partition and a priority: what is read behind one floor.  It is hung
 - every ``jobs.poll_s``: what no hint told of;
 - as long as a look at it was cut at its limit.
 
-Each look begins at the floor and leaves out what was read (``Marks`` says why).
+Each look begins at the floor and leaves out what was read (``Marks`` says why).  While a kind is paused it leaves out
+jobs of it and what stands behind them in their lanes, too, so that they fill no memory; what is resumed is read anew.
 
 What was read is added only while its partition is ours under the fence of the read.  Which of it may run, and when, is
 the board's.  One statement is under way at a time: the next one finds more to do at once.
@@ -48,6 +49,9 @@ _FEW = 32
 #: ``jobs.jobs_buffered_max`` in all, and by one more for each class above the least important one, so that what fills
 #: memory without ever starting hides nothing more important than itself.
 _HELD_FACTOR = 10
+#: Seconds between two looks at everything anew while a kind is paused: what stood in a lane behind a job of it was left
+#: out, and that job may have been dropped.
+_ANEW_EVERY_S = 30.0
 
 
 class Feed:
@@ -79,6 +83,9 @@ class Feed:
         #: Jobs read by one statement, if there is room for so many.
         self._portion = min(settings.batch_rows_max, max(1, settings.jobs_buffered_max // 2))
         self._paused: frozenset[str] = frozenset()
+        #: Places of paused kinds that ran when these were paused: what comes behind them in their lanes may be read.
+        self._finishing: list[int] = []
+        self._anew_at = 0.0
         #: When all are to be looked at, and when the next job is due to join its lane.
         self._full_look_at = 0.0
         self._promote_at = 0.0
@@ -120,11 +127,11 @@ class Feed:
     def pause(self, kinds: frozenset[str]) -> None:
         """Start none of *kinds*, and all others; what is resumed is read anew."""
         self._paused = kinds
+        self._anew_at = self._clock() + _ANEW_EVERY_S
         if self._board.pause(kinds):
-            for pair, marks in self._marks.items():
-                marks.reset()
-                self._hungry[pair] = None
+            self._begin_anew()
             self._something.set()
+        self._finishing = self._board.running_places(kinds)
         self._wake()
 
     def eaten(self) -> None:
@@ -151,11 +158,20 @@ class Feed:
             self._full_look_at = now + self._settings.poll_s
             self._promote_at = min(self._promote_at, now)
             self._hungry.update(dict.fromkeys(self._marks))
+            if self._paused and now >= self._anew_at:
+                self._anew_at = now + _ANEW_EVERY_S
+                self._begin_anew()
         if now >= self._promote_at:
             self._promote()
         if pulls := self._pulls():
             self._look(pulls)
         self._refill()
+
+    def _begin_anew(self) -> None:
+        """Look at everything again, because looks left something out."""
+        for pair, marks in self._marks.items():
+            marks.reset()
+            self._hungry[pair] = None
 
     def _promote(self) -> None:
         """Let due jobs join their lanes."""
@@ -204,6 +220,7 @@ class Feed:
         fences = dict(self._fences)
         known = [place for pair in pulls for place in self._marks[pair].known]
         skip_lanes = self._board.spilled_lanes(_SKIPPED_MAX)
+        self._finishing = [place for place in self._finishing if self._board.knows(place)]
         with self._board.reading():
             try:
                 scan = self._database.run(
@@ -215,6 +232,7 @@ class Feed:
                         known=known,
                         skip_lanes=skip_lanes,
                         skip_kinds=list(self._paused),
+                        finishing=self._finishing,
                     )
                 )
             except BaseException:
@@ -265,14 +283,22 @@ class Feed:
             finally:
                 now = self._clock()
                 for lane in lanes:
-                    of_lane = found.get(lane, [])
+                    read = found.get(lane, [])
+                    of_lane = self._before_paused(read)
                     floor = floors.get((of_lane[0].partition, of_lane[0].priority), 0) if of_lane else 0
-                    board.refilled(
-                        lane, of_lane, exhausted=not failed and len(of_lane) < lane_rows, now=now, floor=floor
-                    )
+                    ends = len(read) < lane_rows or len(of_lane) < len(read)
+                    board.refilled(lane, of_lane, exhausted=not failed and ends, now=now, floor=floor)
         self._wake()
         if board.hungry:
             self._something.set()
+
+    def _before_paused(self, of_lane: list[Job]) -> list[Job]:
+        """Return those in front of the first one of a paused kind, as looks do; in memory it is as all others."""
+        if self._paused:
+            for number, job in enumerate(of_lane):
+                if job.kind in self._paused and not self._board.knows(job.place):
+                    return of_lane[:number]
+        return of_lane
 
 
 def _by_pair(scan: Scan) -> dict[Pair, list[Job]]:

@@ -64,6 +64,7 @@ class Queue:
         newest = int(gateway.one("SELECT max(id) FROM jobs"))
         worker.take()
         yield "scan", worker, lambda: worker.scan(rows_max=ROWS_MAX)
+        yield "scan beside a paused kind", worker, lambda: worker.scan(behind=newest - 12, skip_kinds=["paused"])
         yield "scan what is new", worker, lambda: worker.scan(behind=newest - 12, rows_max=ROWS_MAX)
         lane = {lanes[0]: 0, "long": newest // 2, "lane 99": 0}
         yield (

@@ -166,12 +166,14 @@ def test_priorities_are_read_apart(here: JobActor) -> None:
     assert [job.job_id for job in here.scan(priorities=[2])] == [low.job_id]
 
 
-def test_lanes_and_laneless_kinds_can_be_left_out(here: JobActor) -> None:
+def test_lanes_and_kinds_can_be_left_out(here: JobActor) -> None:
     here.ask(asked(1, lane="long"), asked(2, lane="short"), asked(3, kind="paused"), asked(4, kind="other"))
-    here.ask(asked(5, kind="paused", lane="short"))
+    _, kept_back, *_ = here.ask(asked(5), asked(6, kind="paused", lane="short"), asked(7, lane="short"))
     here.take()
     found = here.scan(skip_lanes=["long"], skip_kinds=["paused"])
-    assert sorted(payloads(found)) == ['{"n":2}', '{"n":4}', '{"n":5}'], "a paused kind holds its place in a lane"
+    assert sorted(payloads(found)) == ['{"n":2}', '{"n":4}', '{"n":5}'], "a paused kind keeps its lane back"
+    found = here.scan(skip_lanes=["long"], skip_kinds=["paused"], finishing=[kept_back.job_id])
+    assert sorted(payloads(found)) == ['{"n":2}', '{"n":4}', '{"n":5}', '{"n":7}']
 
 
 def test_a_look_says_between_which_transactions_it_was(here: JobActor, there: JobActor) -> None:

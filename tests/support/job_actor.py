@@ -49,6 +49,7 @@ class JobActor(Actor):
         known: Sequence[int] = (),
         skip_lanes: Sequence[str] = (),
         skip_kinds: Sequence[str] = (),
+        finishing: Sequence[int] = (),
     ) -> Scan:
         """Read all that this process owns."""
         pulls = [
@@ -64,6 +65,7 @@ class JobActor(Actor):
             known=known,
             skip_lanes=skip_lanes,
             skip_kinds=skip_kinds,
+            finishing=finishing,
         )
 
     def scan(self, **how: Any) -> list[Job]:

@@ -95,11 +95,15 @@ def scan(
     known: Iterable[int] = (),
     skip_lanes: Sequence[str] = (),
     skip_kinds: Sequence[str] = (),
+    finishing: Sequence[int] = (),
 ) -> Scan:
-    """Read ready jobs of partitions that this process owns, but for those at *known* places; *fences* are theirs."""
+    """Read ready jobs of partitions that this process owns, but for those at *known* places; *fences* are theirs.
+
+    What is of *skip_kinds*, or behind such a one in its lane, is left out, unless that one's place is in *finishing*.
+    """
     cursor.execute(
         "SELECT * FROM jobs_scan(%s, %s, %s::smallint[], %s::smallint[], %s::bigint[], %s::integer[], %s::bigint[],"
-        " %s::text[], %s::text[])",
+        " %s::text[], %s::text[], %s::bigint[])",
         (
             process.process_id,
             process.epoch,
@@ -111,6 +115,7 @@ def scan(
             f"{{{','.join(map(str, known))}}}",
             list(skip_lanes),
             list(skip_kinds),
+            list(finishing),
         ),
     )
     rows = cursor.fetchall()
