@@ -12,6 +12,7 @@ run again after any crash, so what it does must bear that.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 import re
 import traceback
@@ -69,19 +70,13 @@ def job_handler(
 ) -> Callable[[Callable[[Context, P], JobOutcome]], Callable[[Context, P], JobOutcome]]:
     """Register the decorated function for jobs of *kind*; their payload is checked to be a *payload*.
 
-    :raises SwitchboardError: *kind* is no word, or has a handler already.
+    :raises SwitchboardError: *kind* is no word or has a handler already, or a bound is none; it names the function.
     """
-    if not _KIND.fullmatch(kind):
-        raise SwitchboardError(
-            f"expected a kind of lower-case letters, digits and _ . -, at most 64, got {kind!r}",
-            reason="bad_kind",
-        )
-
     def register(perform: Callable[[Context, P], JobOutcome]) -> Callable[[Context, P], JobOutcome]:
+        _check(_where(perform), kind, attempts_max, time_limit_s, in_flight_max)
         before = _handlers.get(kind)
         if before is not None and before.perform is not perform:
-            where = f"{before.perform.__module__}.{before.perform.__qualname__}"
-            raise SwitchboardError(f"jobs of kind {kind!r} are {where}'s already", reason="kind_taken")
+            raise SwitchboardError(f"jobs of kind {kind!r} are {_where(before.perform)}'s already", reason="kind_taken")
         decode = msgspec.json.Decoder(payload).decode
         _handlers[kind] = Handler(
             kind, decode, perform, attempts_max, time_limit_s, on_lease_lost, in_flight_max
@@ -89,6 +84,42 @@ def job_handler(
         return perform
 
     return register
+
+
+def _check(where: str, kind: object, attempts_max: object, time_limit_s: object, in_flight_max: object) -> None:
+    if not (isinstance(kind, str) and _KIND.fullmatch(kind)):
+        raise SwitchboardError(
+            f"{where}: expected a kind of lower-case letters, digits and _ . -, at most 64, got {kind!r}",
+            reason="bad_kind",
+        )
+    whole = "a whole number from 0 (which means {}) on"
+    for name, value, fits, expected in (
+        ("attempts_max", attempts_max, _is_count(attempts_max), whole.format("jobs.attempts_max")),
+        (
+            "time_limit_s",
+            time_limit_s,
+            isinstance(time_limit_s, (int, float)) and 0 <= time_limit_s < math.inf,
+            "seconds from 0 (which means jobs.time_limit_s) on",
+        ),
+        (
+            "in_flight_max",
+            in_flight_max,
+            callable(in_flight_max) or _is_count(in_flight_max),
+            whole.format("as many as there is room for"),
+        ),
+    ):
+        if not fits:
+            raise SwitchboardError(
+                f"{where}: expected {name} of kind {kind!r} to be {expected}, got {value!r}", reason="bad_handler"
+            )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
+
+
+def _where(perform: Callable[..., object]) -> str:
+    return f"{perform.__module__}.{getattr(perform, '__qualname__', type(perform).__name__)}"
 
 
 def load_handlers(modules: Iterable[str] = ()) -> Mapping[str, Handler]:

@@ -30,6 +30,8 @@ __all__ = ["ending"]
 #: Characters of a reason and of a detail that are kept; a handler may put anything into them.
 _REASON_CHARS_MAX = 200
 _DETAIL_CHARS_MAX = 2_000
+#: In the place of a reason that a handler did not give.
+_NO_REASON = "no reason given"
 #: Seconds that a try can be put off: a hundred years, which PostgreSQL's calendar still has.
 _AFTER_S_MAX = 100 * 366 * 86_400.0
 #: Seconds of a pause above which a job in no lane is put down.
@@ -94,9 +96,10 @@ def _follow_up(draft: object, bytes_max: int) -> Draft:
 
 def _retry(job: Job, outcome: Retry, settings: JobSettings, attempts_max: int, jitter: float) -> JobEnd:
     attempts = job.attempts + outcome.counted
-    reason, detail = _reason(outcome.reason), _detail(outcome.detail)
+    reason, detail = _reason(outcome.reason) or _NO_REASON, _detail(outcome.detail)
     if outcome.counted and attempts >= attempts_max:
-        last = f"{attempts} tries (jobs.attempts_max, or the kind's own), the last one: {reason}. {detail}".strip()
+        why = f"{reason}. {detail}".strip() if detail else reason
+        last = f"{attempts} tries (jobs.attempts_max, or the kind's own), the last one: {why}"
         return JobEnd(job, "bury", attempts, "attempts_exhausted", last)
     after_s = outcome.after_s
     if after_s is None:
@@ -109,7 +112,7 @@ def _retry(job: Job, outcome: Retry, settings: JobSettings, attempts_max: int, j
 
 
 def _bury(job: Job, reason: str, detail: str) -> JobEnd:
-    return JobEnd(job, "bury", job.attempts, _reason(reason), _detail(detail))
+    return JobEnd(job, "bury", job.attempts, _reason(reason) or _NO_REASON, _detail(detail))
 
 
 def _seconds(until: float, now: float) -> float:
@@ -123,9 +126,10 @@ def _seconds(until: float, now: float) -> float:
     return min(max(0.0, after_s), _AFTER_S_MAX)
 
 
-def _reason(text: str) -> str:
-    return shorten(clean(str(text)), _REASON_CHARS_MAX)
+# Whatever a handler gave, None included: a handler's types are checked by nobody.
+def _reason(text: str | None) -> str:
+    return "" if text is None else shorten(clean(str(text)), _REASON_CHARS_MAX)
 
 
-def _detail(text: str) -> str:
-    return shorten(clean(str(text)), _DETAIL_CHARS_MAX)
+def _detail(text: str | None) -> str:
+    return "" if text is None else shorten(clean(str(text)), _DETAIL_CHARS_MAX)

@@ -126,6 +126,14 @@ def test_the_last_try_is_the_last_and_says_why_it_failed() -> None:
     assert end.detail == "3 tries (jobs.attempts_max, or the kind's own), the last one: timeout. nobody there"
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_try_that_failed_without_a_reason_says_that(nothing: Any) -> None:
+    end = ended(Retry(nothing, nothing), attempts=2)
+    assert end.detail == "3 tries (jobs.attempts_max, or the kind's own), the last one: no reason given"
+    assert ended(Retry("timeout"), attempts=2).detail.endswith("the last one: timeout")
+    assert ended(Bury(nothing, nothing)) == JobEnd(job(), "bury", 0, "no reason given", "")
+
+
 def test_what_does_not_count_is_never_the_last_one() -> None:
     """Law: that there was no room for it is not the job's fault."""
     end = ended(Retry("full", after_s=1.0, counted=False), attempts=9)

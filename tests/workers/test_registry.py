@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.domain.errors import SwitchboardError
-from workers.registry import handlers, load_handlers
+from gateway.domain.job import Done
+from workers.registry import handlers, job_handler, load_handlers
 
 _TAKEN = """
 from workers.registry import job_handler
@@ -44,6 +47,32 @@ def test_a_module_that_is_not_there_is_told_without_a_line_of_ours() -> None:
     with pytest.raises(SwitchboardError) as caught:
         load_handlers(["no_such_jobs"])
     assert str(caught.value).endswith("got 'no_such_jobs': ModuleNotFoundError: No module named 'no_such_jobs'")
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "said"),
+    [
+        ("Bad Kind", {}, "expected a kind of lower-case letters, digits and _ . -, at most 64, got 'Bad Kind'"),
+        (7, {}, "got 7"),
+        ("a", {"attempts_max": -1}, "expected attempts_max of kind 'a' to be a whole number from 0 (which means jobs."),
+        ("a", {"attempts_max": 2.5}, "got 2.5"),
+        ("a", {"time_limit_s": -5}, "expected time_limit_s of kind 'a' to be seconds from 0 (which means jobs."),
+        ("a", {"time_limit_s": math.nan}, "got nan"),
+        ("a", {"time_limit_s": "5"}, "got '5'"),
+        ("a", {"in_flight_max": -2}, "expected in_flight_max of kind 'a' to be a whole number from 0 (which means as"),
+    ],
+)
+def test_a_handler_whose_bounds_are_none_is_refused_by_name(kind: Any, bounds: dict[str, Any], said: str) -> None:
+    """Law: whoever has many modules of handlers is told which one it is, and of which kind."""
+
+    def perform(job: object, payload: object) -> Done:
+        return Done()
+
+    with pytest.raises(SwitchboardError) as caught:
+        job_handler(kind, dict, **bounds)(perform)
+    assert str(caught.value).startswith(f"{__name__}.{perform.__qualname__}: ")
+    assert said in str(caught.value)
+    assert kind not in handlers()
 
 
 @pytest.mark.parametrize("name", ["./my_jobs", "my-jobs", "jobs/mine.py", ".mine", ""])
