@@ -14,12 +14,14 @@ Rules:
 - A schedule that is new, or whose time was changed, ticks at its next time from then on: nothing of its past is made up
   for.  The same is true of one that was away or off for a while.
 - Times are the ledger's clock's.
+- A kind that no handler here performs is warned of, once, by the worker that acts: other workers may have it, and where
+  they have not, each tick is a dead letter.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Protocol
 
@@ -80,14 +82,20 @@ class Scheduler:
         jobs: Writer,
         schedules: Mapping[str, ScheduleSettings],
         *,
+        kinds: Collection[str],
         me: Callable[[], Process],
         dead_after_s: float,
         look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
-        """*me* raises :exc:`StoreUnavailable` as long as this process is not in the ledger."""
+        """*kinds* are those of jobs that this worker performs.
+
+        *me* raises :exc:`StoreUnavailable` as long as this process is not in the ledger.
+        """
         self._database = database
         self._jobs = jobs
         self._schedules = {name: _schedule(name, one) for name, one in schedules.items() if one.on}
+        #: Those of which no handler here knows the kind, until they have been told.
+        self._strange = {name: one.draft.kind for name, one in self._schedules.items() if one.draft.kind not in kinds}
         self._me = me
         self._dead_after_s = dead_after_s
         self._look_every_s = look_every_s
@@ -114,9 +122,15 @@ class Scheduler:
         found = self._database.run(lambda cursor: rows.read(cursor, process, self._dead_after_s))
         if not found.leads:
             return self._look_every_s
+        self._warn()
         nexts = {name: self._next(name, one, found) for name, one in self._schedules.items()}
         self._write_changes(found, nexts)
         return min([self._look_every_s, *(at - found.now for at in nexts.values())])
+
+    def _warn(self) -> None:
+        for name, kind in self._strange.items():
+            telemetry.event("schedule.unknown_kind", schedule=name, kind=kind, detail="see worker.handlers")
+        self._strange = {}
 
     def _next(self, name: str, schedule: _Schedule, found: Read) -> float:
         """Return when *schedule* ticks next, having it tick now if it is due."""

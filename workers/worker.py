@@ -100,6 +100,7 @@ class Worker:
             wall_clock=time.time,
             draw=random.random,
         )
+        self._kinds = handlers.keys()
         self._engine = Engine(self._database, self.owner, settings, handlers, tools, announce=self._announce)
         self._lanes = LaneRunner(
             settings, self._database, self.owner, self._rpc, self._signals, self.jobs, follow_ups=follow_ups
@@ -173,6 +174,7 @@ class Worker:
             self._database,
             self.jobs,
             settings.schedules,
+            kinds=self._kinds,
             me=lambda: self.owner.process,
             dead_after_s=settings.lanes.dead_after_s,
         )

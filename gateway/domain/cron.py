@@ -19,6 +19,14 @@ __all__ = ["CRON_CHARS_MAX", "check_cron", "next_tick"]
 CRON_CHARS_MAX = 200
 #: Fields of an expression; the library would take seconds as a sixth.
 _FIELDS = 5
+#: What each may hold, by the library's words for them; every one may be a list, a range or a step of these.
+_VALUES = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day-of-month": "1 to 31, L or LW, and one that the month has",
+    "month": "1 to 12, or JAN to DEC",
+    "day-of-week": "0 to 7, or SUN to SAT",
+}
 #: Any day will do: the library looks fifty years ahead.
 _SOME_DAY = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -31,12 +39,14 @@ def check_cron(text: str) -> None:
     if len(text) > CRON_CHARS_MAX:
         raise ValueError(f"more than {CRON_CHARS_MAX} characters")
     if len(text.split()) != _FIELDS:
-        raise ValueError("not five fields: minute, hour, day of month, month, day of week")
+        raise ValueError("not five fields: minute, hour, day of month, month, day of week (and no @daily or the like)")
     try:
         next(CronSim(text, _SOME_DAY))
     except CronSimError as error:
         # "Bad hour"
-        raise ValueError(str(error).lower()) from None
+        said = str(error).lower()
+        field = said.removeprefix("bad ")
+        raise ValueError(f"{said}: expected {_VALUES[field]}" if field in _VALUES else said) from None
     except StopIteration:
         raise ValueError("it never ticks") from None
 

@@ -31,7 +31,7 @@ _LANE_CHARS_MAX = 256
 class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[schedules.<name>]``"""
 
-    #: When: minute, hour, day of month, month, day of week, as in a crontab.
+    #: When: the five fields of a crontab, minute, hour, day of month, month, day of week; no ``@daily`` or the like.
     cron: str
     #: Where clocks show that time: a name of the IANA database, such as Europe/Berlin.
     timezone: str = "UTC"

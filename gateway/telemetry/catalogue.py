@@ -314,6 +314,12 @@ _EVENTS = (
         ("schedule", "outcome", "late_s"),
     ),
     Event("schedule.failed", "error", "a schedule's job cannot be asked for as configured", ("schedule", "reason")),
+    Event(
+        "schedule.unknown_kind",
+        "warning",
+        "a schedule asks for jobs of a kind that no handler of this worker performs: each it gets is a dead letter",
+        ("schedule", "kind"),
+    ),
     Event("user.erased", "info", "what a user left behind was removed", ("channel", "account", "turns")),
     Event("rows.forgotten", "debug", "rows of a kind were deleted for their age", ("kind", "rows")),
     # Partitions of jobs

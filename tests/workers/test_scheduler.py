@@ -24,6 +24,7 @@ from gateway.store.job_hints import JobHints
 from gateway.store.ledger import job_partitions, schedules
 from gateway.store.ledger.process import Process, leave, register
 from gateway.store.postgres import Database
+from tests.server.telling import told
 from tests.support.ledger_view import LedgerView
 from tests.support.waiting import until
 from workers.scheduler import Scheduler
@@ -32,6 +33,7 @@ from workers.scheduler import Scheduler
 NEVER_S = 1_000.0
 DEAD_AFTER_S = 60.0
 YEARLY = "0 0 1 1 *"
+KINDS = frozenset({"test.tick"})
 
 
 class Desk:
@@ -49,7 +51,13 @@ class Desk:
 
     def scheduler(self, me: Process, jobs: Any = None, **named: ScheduleSettings) -> Scheduler:
         return Scheduler(
-            self.database, jobs or self.jobs, named, me=lambda: me, dead_after_s=DEAD_AFTER_S, look_every_s=NEVER_S
+            self.database,
+            jobs or self.jobs,
+            named,
+            kinds=KINDS,
+            me=lambda: me,
+            dead_after_s=DEAD_AFTER_S,
+            look_every_s=NEVER_S,
         )
 
     def make_due(self, ago_s: int = 1) -> None:
@@ -303,10 +311,23 @@ def test_the_loop_goes_on_when_postgresql_is_back(desk: Desk, loop: Callable[[Sc
         return me
 
     scheduler = Scheduler(
-        desk.database, desk.jobs, {"a": every()}, me=process, dead_after_s=DEAD_AFTER_S, look_every_s=0.01
+        desk.database, desk.jobs, {"a": every()}, kinds=KINDS, me=process, dead_after_s=DEAD_AFTER_S, look_every_s=0.01
     )
     loop(scheduler)
     until("the schedule", desk.nexts)
+
+
+def test_a_kind_that_nobody_here_performs_is_told_once_by_the_worker_that_acts(desk: Desk) -> None:
+    """Each tick would be a dead letter, and the first is perhaps months away."""
+    older, newer = desk.worker("older"), desk.worker("newer")
+    named = {"good": every(), "bad": every(kind="test.tock"), "off": every(kind="test.tock", on=False)}
+    with told("schedule.unknown_kind") as heard:
+        desk.scheduler(older, **named).tick()
+        assert heard.events == [], "it does not act"
+        acting = desk.scheduler(newer, **named)
+        acting.tick()
+        acting.tick()
+    assert [(event["schedule"], event["kind"]) for event in heard.events] == [("bad", "test.tock")]
 
 
 _STEPS = st.lists(st.sampled_from(["due", "a", "b", "dies"]), max_size=12)
