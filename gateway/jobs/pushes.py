@@ -5,7 +5,8 @@
 
 Each is a job ``message.push``, which writes the message to the conversation when no turn of it waits or runs.  What is
 asked for under a *key* is written once, however often it is asked for and whichever process dies; while it waits it can
-be taken back by that key, for good or to be asked for anew.
+be taken back by that key, for good or to be asked for anew.  A key is known for seven days from when its message was
+written, as what a user said is (``Capabilities.dedupe_days``); after them the same key is another message.
 
 Jobs of one conversation are in a lane of their own, not in that of its replies: what holds up a message that nobody
 asked for must hold up no answer.  Which of them comes first is decided by the ledger when it is written.
@@ -18,6 +19,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
+from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.errors import BadRequest, NotFound
 from gateway.domain.hint import JobDropped
@@ -74,10 +76,11 @@ class Pushes:
         key: str = "",
         run_at: datetime | float | None = None,
         trace_id: str = "",
-    ) -> Enqueued:
+    ) -> Enqueued | None:
         """Ask for a message, at once or at *run_at*; it is committed when this returns.
 
-        Not ``fresh``: a message of this *key* waits already.  One that was written already is not written again.
+        Not ``fresh``: a message of this *key* waits already.  None: it was written already, and is not written again;
+        nor is one that is being written at this very moment, though its answer is fresh.
 
         :raises NotFound: there is no such conversation, or nobody has spoken in it.
         :raises BadRequest: it says nothing, or its key is none.
@@ -86,11 +89,12 @@ class Pushes:
         if not reply.parts:
             raise BadRequest("expected a message with at least one part", reason="no_parts")
         _check_key(key)
-        if self._database.run(lambda cursor: rows.place(cursor, conversation_id)) is None:
-            raise NotFound(f"there is no conversation {conversation_id}", reason="no_such_conversation")
+        once = key and f"{conversation_id}:{key}"
+        if self._database.run(lambda cursor: _written(cursor, conversation_id, once)):
+            return None
         return self._jobs.enqueue(
             MESSAGE_PUSH,
-            MessagePush(conversation_id, key and f"{conversation_id}:{key}", Reply(reply.parts, locale=reply.locale)),
+            MessagePush(conversation_id, once, Reply(reply.parts, locale=reply.locale)),
             lane=push_lane(conversation_id),
             run_at=run_at,
             unique=_unique(conversation_id, key) if key else None,
@@ -147,6 +151,13 @@ def timer_drafts(settlement: Settlement, now: float) -> list[Draft]:
 def timer_cancels(settlement: Settlement) -> list[str]:
     """Return the keys of the timers that a reply stops, or that it sets anew."""
     return [_timer(settlement.turn.conversation_id, timer.name) for timer in settlement.reply.timers]
+
+
+def _written(cursor: Cursor, conversation_id: int, once: str) -> bool:
+    where = rows.place(cursor, conversation_id)
+    if where is None:
+        raise NotFound(f"there is no conversation {conversation_id}", reason="no_such_conversation")
+    return once != "" and rows.written(cursor, where, once)
 
 
 def _timer(conversation_id: int, name: str) -> str:

@@ -11,8 +11,10 @@ import msgspec
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from gateway.domain.job import Done
 from gateway.jobs.jobs import Jobs
 from gateway.jobs.pushes import Pushes
+from gateway.settings.accounts import SlackAccount
 from gateway.settings.jobs import JobSettings
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
@@ -21,6 +23,8 @@ from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 from gateway.web.api.messages import message_pages
 from tests.support.actor import Actor
+from tests.support.handling import Handling, job
+from workers.registry import load_handlers
 
 TOKEN = "a token of this test run"
 HELLO = {"parts": [{"type": "text", "text": "It has been shipped."}]}
@@ -110,6 +114,26 @@ def test_what_is_asked_for_twice_under_one_key_is_one(site: Site, *, by_header: 
     assert (first["fresh"], second["fresh"]) == (True, False)
     assert first["job_id"] == second["job_id"]
     assert len(site.jobs()) == 1
+
+
+def test_what_was_written_under_a_key_is_not_asked_for_again(site: Site, database: str, redis_url: str) -> None:
+    """Law: a caller that repeats itself for safety is told that there is nothing left to wait for; and another key, and
+    another conversation, have nothing to do with it."""
+    site.actor.answer(site.conversation_id)
+    site.post({**HELLO, "key": "order 7"})
+    ((_, _, lane, _, _, payload, _),) = site.jobs()
+    accounts = {("slack", "bot"): SlackAccount(channel="slack", name="bot", assistant="a")}
+    handler = load_handlers()["message.push"]
+    with Handling(database, redis_url, accounts=accounts) as worker:
+        assert isinstance(worker.run(handler, job(handler, msgspec.json.decode(payload), lane=lane)), Done)
+    site.actor.rows("DELETE FROM jobs RETURNING id")
+
+    response = site.post({**HELLO, "key": "order 7"})
+
+    assert (response.status_code, msgspec.json.decode(response.data)) == (202, {"job_id": None, "fresh": False})
+    assert site.jobs() == []
+    assert msgspec.json.decode(site.post({**HELLO, "key": "order 8"}).data)["fresh"]
+    assert msgspec.json.decode(site.post().data)["fresh"]
 
 
 def test_one_that_waits_is_taken_back_by_its_key(site: Site) -> None:

@@ -12,7 +12,7 @@ from gateway.domain.message import Address, Message, Surface
 from gateway.domain.reply import Reply
 from gateway.store.ledger.process import Process
 
-__all__ = ["PUSHED", "Cancelled", "Place", "Pushed", "cancel", "place", "push"]
+__all__ = ["PUSHED", "Cancelled", "Place", "Pushed", "cancel", "place", "push", "written"]
 
 #: The message of such a turn: its user said nothing.
 PUSHED = Message("event", name="pushed")
@@ -59,6 +59,12 @@ def place(cursor: Cursor, conversation_id: int) -> Place | None:
     return Place(channel, account, key, user_id, surface, _decode_address(address))
 
 
+def written(cursor: Cursor, where: Place, once: str) -> bool:
+    """Return whether a message is known as *once* already."""
+    cursor.execute("SELECT 1 FROM dedupe_keys WHERE key = %s", (_key(where, once),))
+    return cursor.fetchone() is not None
+
+
 def push(
     cursor: Cursor,
     process: Process,
@@ -81,7 +87,7 @@ def push(
         (
             process.process_id,
             conversation_id,
-            f"{where.channel}/{where.account}/push:{once}",
+            _key(where, once),
             where.user_id,
             where.surface,
             _json(where.address),
@@ -103,6 +109,10 @@ def cancel(cursor: Cursor, unique_keys: Sequence[str]) -> list[Cancelled]:
     """Forget the unfinished jobs that bear these keys."""
     cursor.execute("SELECT * FROM jobs_cancel(%s::text[])", (list(unique_keys),))
     return [Cancelled(job_id, partition, state == "ready") for job_id, partition, state in cursor.fetchall()]
+
+
+def _key(where: Place, once: str) -> str:
+    return f"{where.channel}/{where.account}/push:{once}"
 
 
 def _json(value: object) -> str:

@@ -7,7 +7,8 @@
 
 The body of POST is ``{"parts": [...]}``, as in an assistant's reply, with ``"delay_s"`` seconds or ``"at"`` (Unix
 seconds, or a time with a zone) for one that is to come later, and ``"key"``, or the header ``Idempotency-Key``, under
-which it is written once however often it is asked for.  ``fresh`` is false where it waits already.
+which it is written once however often it is asked for, within seven days of its writing.  ``fresh`` is false where it
+waits already, and where it was written already: then ``job_id`` is null.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Asked(msgspec.Struct, frozen=True):
     """The answer to POST."""
 
-    job_id: int
+    #: None: it was written already.
+    job_id: int | None
     fresh: bool
 
 
@@ -79,8 +81,9 @@ class _Messages:
         enqueued = self._pushes.push(
             _id(conversation_id), Reply(wanted.parts, locale=wanted.locale), key=key, run_at=_at(wanted)
         )
+        asked = Asked(None, fresh=False) if enqueued is None else Asked(enqueued.job_id, enqueued.fresh)
         return flask.Response(
-            msgspec.json.encode(Asked(enqueued.job_id, enqueued.fresh)),
+            msgspec.json.encode(asked),
             202,
             content_type="application/json",
             headers={"Cache-Control": "no-store"},
