@@ -39,7 +39,7 @@ __all__ = ["Feed"]
 #: A partition and a priority.
 Pair = tuple[int, int]
 
-#: Seconds after which a statement that failed is tried again.
+#: Seconds after which a statement that failed, or found what it wants locked, is tried again.
 _PAUSE_S = 0.25
 #: Lanes that one look leaves out because they are spilled: each is compared with each row.
 _SKIPPED_MAX = 200
@@ -183,7 +183,9 @@ class Feed:
         if promoted:
             self._hungry.update(dict.fromkeys(self._marks))
         if next_s is not None:
-            self._promote_at = min(self._promote_at, self._clock() + max(0.0, next_s))
+            # One that is due and was not promoted is locked by somebody: asking again at once would only ask.
+            wait_s = next_s if promoted or next_s > 0 else _PAUSE_S
+            self._promote_at = min(self._promote_at, self._clock() + max(0.0, wait_s))
 
     def _room(self) -> int:
         """Return how many jobs more the board may hold: of those that wait for nothing else than room."""

@@ -14,7 +14,7 @@ from gateway.domain.resilience.priority import Priority
 from tests.support.job_actor import JobActor, asked
 from tests.support.waiting import GUARD_S, until
 from tests.workers.reading import NEVER_S, Reading
-from workers.feed import _ANEW_EVERY_S, _FEW, _HELD_FACTOR
+from workers.feed import _ANEW_EVERY_S, _FEW, _HELD_FACTOR, _PAUSE_S
 
 NORMAL = Priority.NORMAL
 LANE = "lane"
@@ -369,6 +369,20 @@ def test_what_is_due_joins_its_lane_when_it_is(read: Read) -> None:
     it.look()
     assert [job.job_id for job in it.take()] == [early.job_id]
     assert later.job_id not in it.board
+
+
+def test_a_due_job_that_somebody_has_locked_is_asked_for_now_and_then(read: Read, database: str) -> None:
+    """Law: it is skipped, and due all the same; whoever holds it is not waited for by asking without a pause."""
+    it, other = read(), JobActor(database)
+    [locked] = it.actor.ask(asked(lane=LANE, run_at=time.time() + NEVER_S))
+    it.actor.make_due(locked.job_id, 1)
+    with other.transaction():
+        other.rows("SELECT FROM jobs FOR UPDATE")
+        it.look()
+        assert it.feed._promote_at == it.now + _PAUSE_S
+    it.now += _PAUSE_S
+    assert ids(it.run_all()) == [locked.job_id]
+    other.connection.close()
 
 
 def test_a_job_that_was_snoozed_brings_the_next_look_for_what_is_due_forward(read: Read) -> None:
