@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from typing import TypeVar, get_args
 
 import click
+from psycopg2.extensions import cursor as Cursor
 
 from gateway.cli.job_texts import echo_json, list_text, view_text
 from gateway.cli.jobs_enqueue import enqueue
 from gateway.cli.ledger import ledger, store_settings
 from gateway.domain.errors import SwitchboardError
-from gateway.jobs.admin import ROWS_MAX, Asked, Tellers, check_kind, check_pause, look, near, whole
+from gateway.jobs.admin import ROWS_MAX, Asked, Overview, Tellers, check_kind, check_pause, look, near, whole
 from gateway.settings.jobs import JobSettings
 from gateway.store import job_admin, job_views
 from gateway.store.job_hints import JobHints
@@ -53,11 +54,15 @@ def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
     result.  buried: given up, a dead letter.
     """
     with _told(), ledger() as cursor:
-        found = look(cursor, Asked(kind=kind, **asked))  # type: ignore[arg-type]  # click has checked them
+        wanted = Asked(kind=kind, **asked)  # type: ignore[arg-type]  # click has checked them
+        found = look(cursor, wanted)
+        more = _more(cursor, wanted, found)
     if as_json:
         echo_json(found)
     else:
         click.echo(list_text(found))
+    if more:
+        click.echo(f"There are more: --before {found.jobs[-1].job_id} shows the next ones.", err=True)
     meant = near(kind, {one.kind for one in found.counts}) if kind and not found.jobs else None
     if meant:
         click.echo(f"There is none of kind {kind} in any state; did you mean {meant}?", err=True)
@@ -165,6 +170,15 @@ def resume(*, kind: str, as_json: bool) -> None:
         click.echo(f"Jobs of kind {kind} are started again.")
     if not at_once:
         click.echo(_LATER, err=True)
+
+
+def _more(cursor: Cursor, wanted: Asked, found: Overview) -> bool:
+    if len(found.jobs) < wanted.limit:
+        return False
+    behind = job_views.list_jobs(
+        cursor, kind=wanted.kind, state=wanted.state, lane=wanted.lane, before=found.jobs[-1].job_id, rows_max=1
+    )
+    return bool(behind)
 
 
 def _write(do: Callable[..., T], job_id: int) -> T:

@@ -3,10 +3,15 @@
 It is asked as :class:`gateway.jobs.jobs.Jobs` is, and performs what is due when it is told to, one after the other, by
 the caller's own clock:
 
-    jobs = MemoryJobs({"greeting.send": handler}, clock=lambda: now)
+    from my_jobs import Greeting                     # importing it registers its handlers, as a worker's start does
+    from workers.registry import handlers
+
+    jobs = MemoryJobs(handlers(), clock=lambda: now)
     jobs.enqueue("greeting.send", Greeting("Ada"), delay_s=60)
     now += 60
     jobs.run_due()
+
+It takes handlers as ``workers.registry`` knows them; what ``job_handler`` decorates is the bare function still.
 
 It makes the promises of the real one (one suite of tests is run on both) as far as one process that never dies can:
 order in lanes, unique keys, retries, snoozes, dead letters, results, follow-ups.  Absent: time limits and bounds of

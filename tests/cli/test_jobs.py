@@ -100,6 +100,16 @@ def test_a_list_of_nothing_says_so(shell: Shell) -> None:
     assert shell.json("list") == {"counts": [], "pauses": [], "jobs": []}
 
 
+def test_a_list_that_is_cut_off_says_how_to_go_on(shell: Shell) -> None:
+    for kind in ("a", "b", "a", "a"):
+        shell.ask(kind)
+    first = shell.run("list", "--limit", 2, "--kind", "a")
+    assert (first.exit_code, first.stderr) == (0, "There are more: --before 3 shows the next ones.\n")
+    rest = shell.run("list", "--limit", 2, "--kind", "a", "--before", 3)
+    assert (rest.exit_code, rest.stderr) == (0, "")
+    assert shell.run("list", "--limit", 3, "--kind", "a").stderr == ""
+
+
 def test_list_shows_jobs_counts_and_pauses(shell: Shell) -> None:
     shell.bury("greet", reason="timeout", lane="conversation:5", priority=Priority.HIGH)
     shell.ask("greet", lane="conversation:5")
