@@ -106,14 +106,17 @@ def assert_probed(read: dict[str, tuple[str, int]]) -> None:
     assert not too_much, f"rows read in one call: {too_much}"
 
 
-@pytest.mark.parametrize("statistics", ["none", "of a history"])
+@pytest.mark.parametrize("statistics", ["none", "of a history", "known to be empty"])
 def test_plans_cached_on_empty_tables_do_not_read_the_history(actors: Callable[..., Actor], statistics: str) -> None:
+    if statistics == "known to be empty":
+        # Autovacuum has been there: no row is assumed where none is.
+        actors().cursor.execute("VACUUM")
     worker = Worker(actors)
     for _ in range(8):
         worker.round()
     keeper = actors()
     keeper.cursor.execute(_FILL)
-    if statistics != "none":
+    if statistics == "of a history":
         keeper.cursor.execute("ANALYZE")
     for _ in range(3):
         assert_probed(worker.round())
