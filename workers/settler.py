@@ -31,6 +31,8 @@ __all__ = ["Settler"]
 _PAUSE_S = 0.25
 #: Seconds between two looks at claims that no end has taken along.
 _FORGET_EVERY_S = 1.0
+#: What is written of a job whose end PostgreSQL refuses.
+_UNWRITABLE = "PostgreSQL refuses what the job returned"
 #: Of an end whose partition was taken anew since its run began: it was not written, whatever the later run's was.
 _SUPERSEDED = Settled(frozenset(), frozenset())
 
@@ -63,6 +65,8 @@ class Settler:
         self._database = database
         #: Claims to be forgotten with the next statement, because the last one failed.
         self._claims: list[int] = []
+        #: Places of jobs that are given up without what would follow of that: PostgreSQL refused it.
+        self._alone: set[int] = set()
         self._unwritten = 0
         self._empty = Event()
         self._empty.set()
@@ -135,10 +139,13 @@ class Settler:
         # Only of those that were written now: of a batch that runs again because the answer to its commit was lost none
         # is, and its follow-ups are there already.
         written = [end for end in ends if end.job.job_id in settled.changed]
-        drafts = [draft for end in written for draft in (*end.then, *self._buried(end))]
+        drafts = [draft for end in written for draft in self._follow_ups(end)]
         asked = self._enqueue(cursor, drafts) if drafts else []
         cursor.execute("COMMIT")
         return settled, asked, drafts
+
+    def _follow_ups(self, end: JobEnd) -> Sequence[Draft]:
+        return () if end.job.place in self._alone else (*end.then, *self._buried(end))
 
     def _heard(self, end: JobEnd, outcome: Settled | BaseException) -> None:
         """In the event loop: *end* was written, or was not."""
@@ -154,8 +161,12 @@ class Settler:
             self._ended(end, "lost")
         elif isinstance(outcome, StoreRefused):
             # Its own words are none that can be kept; the end must be.
-            detail = "PostgreSQL refuses what the job returned"
-            self._try(JobEnd(job, "bury", end.attempts, "unwritable", detail))
+            if end.detail == _UNWRITABLE:
+                # Nor can what follows of giving it up.
+                self._alone.add(job.place)
+                gevent.spawn_later(_PAUSE_S, self._try, end)
+            else:
+                self._try(JobEnd(job, "bury", end.attempts, "unwritable", _UNWRITABLE))
         else:
             gevent.spawn_later(_PAUSE_S, self._try, end)
 
@@ -164,6 +175,7 @@ class Settler:
 
     def _ended(self, end: JobEnd, fate: Ending) -> None:
         # Only here: who waits for all to be written would be woken by an end that is only to be tried again.
+        self._alone.discard(end.job.place)
         self._unwritten -= 1
         if not self._unwritten:
             self._empty.set()

@@ -195,7 +195,22 @@ class Batcher(Generic[Item, Result]):
             outcomes = [error] * len(batch)
             raise
         finally:
-            get_hub().loop.run_callback(_wake, batch, outcomes)
+            get_hub().loop.run_callback(self._wake, batch, outcomes)
+
+    def _wake(
+        self, batch: Sequence[_Entry[Item, Result]], outcomes: Sequence[Result | BaseException]
+    ) -> None:
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            try:
+                entry.put(outcome)
+            except Exception as error:
+                # Of whoever is told: the others of the batch would never hear of theirs.
+                telemetry.event(
+                    "batch.untold",
+                    kind=self._name,
+                    reason=type(error).__name__,
+                    detail=telemetry.trace(error),
+                )
 
     def _outcomes(self, items: list[Item]) -> list[Result | BaseException]:
         try:
@@ -248,8 +263,3 @@ def _refused(error: Exception) -> StoreRefused:
 def _not_now(error: Exception) -> Exception:
     """Not the data's fault: a standby that cannot write, a full disk, functions of another version, a lost network."""
     return unavailable(error) if isinstance(error, psycopg2.Error) else error
-
-
-def _wake(batch: Sequence[_Entry[Item, Result]], outcomes: Sequence[Result | BaseException]) -> None:
-    for entry, outcome in zip(batch, outcomes, strict=True):
-        entry.put(outcome)

@@ -139,6 +139,7 @@ _EVENTS = (
         "one row's data failed a batch, which was halved",
         ("kind", "rows", "reason"),
     ),
+    Event("batch.untold", "error", "our own code failed on what became of a row", ("kind", "reason")),
     Event("store.unavailable", "error", "PostgreSQL does not answer", ("reason",)),
     Event("redis.unavailable", "warning", "Redis does not answer; work goes on without it", ("reason",)),
     # Calls
@@ -300,6 +301,12 @@ _EVENTS = (
         "warning",
         "a job computed for long without waiting, and nothing else of its worker could run, its beat neither",
         ("kind", "job_id", "seconds"),
+    ),
+    Event(
+        "jobs.stalled",
+        "warning",
+        "a worker's event loop was held for long: by a job that had waited before, or the process was paused",
+        ("seconds",),
     ),
     Event("job.buried", "warning", "a job is a dead letter", ("kind", "reason", "job_id")),
     Event("jobs.cut_off", "warning", "jobs were cut off because the worker had to end; they run again", ("jobs",)),

@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable
 from gateway.store.batcher import Batcher
 from gateway.store.postgres import Database
+from tests.server.telling import told
 from tests.store.kept import Keeper, kept, make_table
 from tests.support.waiting import GUARD_S, until
 
@@ -220,6 +221,24 @@ def test_a_mistake_of_our_own_reaches_every_waiter_and_nobody_waits_for_ever(tab
     greenlets = submitted(batcher, list("abc"))
     gevent.joinall(greenlets)
     assert [type(greenlet.value) for greenlet in greenlets] == [ZeroDivisionError] * 3
+
+
+def test_whoever_fails_when_it_is_told_keeps_nothing_from_the_others(table: Database) -> None:
+    heard: list[str] = []
+
+    def hear(item: str, outcome: str | BaseException) -> None:
+        if item == "b":
+            raise ZeroDivisionError
+        heard.append(item)
+
+    batcher: Batcher[str, str] = Batcher(
+        "kept", table, lambda cursor, items: items, rows_max=64, batches_max=1, waiting_max=100
+    )
+    with told("batch.untold") as events:
+        for item in "abc":
+            batcher.tell(item, hear)
+        until("the others", lambda: heard == ["a", "c"])
+    assert events.reasons == ["ZeroDivisionError"]
 
 
 def _backend(cursor: Cursor) -> int:

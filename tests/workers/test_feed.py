@@ -489,3 +489,34 @@ def test_a_long_lane_with_a_paused_kind_in_its_midst_keeps_its_order(read: Read)
         ran += one
     ran += it.run_all()
     assert ids(ran) == wanted
+
+
+def test_of_long_lanes_a_paused_kind_stays_in_the_ledger_too(read: Read) -> None:
+    it = read(lane_buffered_max=4, batch_rows_max=50)
+    kinds = ["test.noop"] * 10 + ["test.paused"] * 20
+    for n in range(30):
+        it.actor.ask(*[asked(kind=kind, lane=f"lane {n}") for kind in kinds])
+    it.look()
+    it.feed.pause(frozenset({"test.paused"}))
+    assert len(it.run_all()) == 30 * 10
+    assert it.board.buffered == 0
+    it.feed.pause(frozenset())
+    ran = it.run_all()
+    assert len(ran) == 30 * 20
+    for n in range(30):
+        of_lane = [job.place for job in ran if job.lane == f"lane {n}"]
+        assert of_lane == sorted(of_lane)
+
+
+def test_a_long_lane_goes_on_behind_a_job_that_ran_when_its_kind_was_paused(read: Read) -> None:
+    it = read(lane_buffered_max=4, batch_rows_max=16)
+    [paused] = it.actor.ask(asked(kind="test.paused", lane=LANE))
+    it.look()
+    running = it.take()
+    wanted = [done.job_id for done in it.actor.ask(*many(40, lane=LANE))]
+    it.feed.pause(frozenset({"test.paused"}))
+    for _ in range(3):
+        it.full_look()
+    it.end(running)
+    assert ids(running) == [paused.job_id]
+    assert ids(it.run_all()) == wanted

@@ -66,6 +66,8 @@ class Ends:
         self.claims: list[int] = []
         self.hinted: list[int] = []
         self.buried: list[int] = []
+        #: Whether what follows of a job that is given up is what PostgreSQL refuses.
+        self.unwritable = False
         self.view = JobActor(url)
         self.settler = Settler(
             self.database,
@@ -113,7 +115,7 @@ class Ends:
         if end.fate != "bury":
             return ()
         self.buried.append(end.job.job_id)
-        return (asked(kind="test.told"),)
+        return (asked(kind="\0" if self.unwritable else "test.told"),)
 
 
 @pytest.fixture
@@ -313,6 +315,15 @@ def test_an_end_that_postgresql_refuses_buries_its_job_and_harms_no_other(it: En
     ]
     assert it.kinds().count("test.follow") == 7
     assert it.kinds().count("test.told") == 1
+
+
+def test_a_job_whose_giving_up_is_refused_for_what_follows_of_it_is_given_up_alone(it: Ends) -> None:
+    """Law: and not tried again and again without a pause, as what is refused is refused each time."""
+    [job] = it.jobs(1)
+    it.unwritable = True
+    assert it.settle(end(job, "bury", reason="x", detail="\0")) == [(job.job_id, "bury")]
+    assert it.view.rows("SELECT reason FROM jobs") == [("unwritable",)]
+    assert it.database.tries == 3
 
 
 def test_what_follows_is_hinted_after_it_was_written(it: Ends) -> None:
