@@ -7,7 +7,8 @@ Who takes too long, or runs on when this process may not, is told by an exceptio
 again every ``tell_every_s``, because a handler may take it for a fault of what it was just doing, and go on.
 
 Who computes without waiting cannot be told: while it does, nothing else in this process happens, not even the beat that
-says that it lives.  So who has held the event loop for long is named afterwards.
+says that it lives.  So who has held the event loop for long is named afterwards, where it had not waited before; else all
+that ran then are, because nobody sees which of them it was.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ _ENDING_S = 0.2
 class _Run:
     """A job that is under way."""
 
-    __slots__ = ("ends_at", "finishes", "greenlet", "told_at")
+    __slots__ = ("ends_at", "finishes", "greenlet", "kind", "told_at")
 
-    def __init__(self, running: greenlet, ends_at: float, finishes: bool) -> None:
+    def __init__(self, kind: str, running: greenlet, ends_at: float, finishes: bool) -> None:
+        self.kind = kind
         self.greenlet = running
         self.ends_at = ends_at
         self.finishes = finishes
@@ -92,6 +94,8 @@ class Dispatcher:
         self._runs: set[_Run] = set()
         self._woken = False
         self._stopping = False
+        #: Times that somebody was named for holding the event loop.
+        self._blocked = 0
         #: Set while nothing runs.
         self._idle = Event()
         self._idle.set()
@@ -111,8 +115,11 @@ class Dispatcher:
     def watch_forever(self) -> None:
         """End what takes too long, and what runs outside the lease.  To be supervised."""
         while True:
+            running, blocked, begins_at = list(self._runs), self._blocked, self._clock()
             gevent.sleep(_WATCH_S)
             now, holds = self._clock(), self._holds()
+            if (held_s := now - begins_at - _WATCH_S) > _BLOCKED_S and blocked == self._blocked:
+                _tell_stalled({run.kind for run in (*running, *self._runs)}, held_s)
             for run in list(self._runs):
                 if now >= run.ends_at:
                     self._throw(run, TimeLimit())
@@ -160,6 +167,7 @@ class Dispatcher:
         self._handlers.run(begun, begins_at + _TURN_S)
         if (held_s := self._clock() - begins_at) > _BLOCKED_S:
             # None is begun behind the first one that takes longer than the turn: the last one has taken it.
+            self._blocked += 1
             _tell_blocked(jobs[-len(begun) - 1], held_s)
         # Each becomes the first of its class: from the last one on, so that they keep their order.
         for left in reversed(begun):
@@ -174,7 +182,7 @@ class Dispatcher:
         handler = self._executor.handler(job.kind)
         ends_at = self._clock() + self._executor.time_limit_s(handler)
         finishes = handler is not None and handler.on_lease_lost == "finish"
-        run = _Run(getcurrent(), ends_at, finishes)
+        run = _Run(job.kind, getcurrent(), ends_at, finishes)
         self._runs.add(run)
         self._idle.clear()
         end: JobEnd | None = None
@@ -211,3 +219,7 @@ class Dispatcher:
 
 def _tell_blocked(job: Job, held_s: float) -> None:
     telemetry.event("job.blocked", kind=job.kind, job_id=job.job_id, trace_id=job.trace_id, seconds=held_s)
+
+
+def _tell_stalled(kinds: set[str], held_s: float) -> None:
+    telemetry.event("jobs.stalled", seconds=held_s, detail=f"under way were {', '.join(sorted(kinds)) or 'none'}")

@@ -366,6 +366,35 @@ def test_who_holds_the_event_loop_is_named(build: Build) -> None:
     assert 0.6 <= heard.events[0]["seconds"] < GUARD_S
 
 
+def test_a_job_that_holds_the_event_loop_after_a_wait_is_told_with_all_that_ran(build: Build) -> None:
+    """Which of them it was nobody has seen; but that the worker stood still must not be a riddle."""
+    it, gate = build(), Gate()
+
+    def waits_and_computes(context: Context) -> Done:
+        gate(context)
+        until_s = time.monotonic() + 0.8
+        while time.monotonic() < until_s:
+            pass
+        return Done()
+
+    it.on("computes", waits_and_computes)
+    it.on("waits", lambda _: gevent.sleep(GUARD_S))
+    it.on("ends", lambda _: gevent.sleep(GUARD_S), time_limit_s=0.05)
+    with told("job.blocked", "jobs.stalled") as heard:
+        it.watch()
+        it.give(job(1, kind="computes"), job(2, kind="waits"), job(3, kind="ends"))
+        # By the watch, which has seen all of them by then.
+        [ended] = it.wait_ends(1)
+        assert ended.job.job_id == 3
+        gate.open.set()
+        it.wait_ends(2)
+        until("the word", lambda: heard.events)
+    [stalled] = heard.events
+    assert "computes, " in stalled["detail"], "although it has ended"
+    assert "waits" in stalled["detail"]
+    assert 0.5 < stalled["seconds"] < GUARD_S
+
+
 def test_a_stop_comes_before_what_was_about_to_start(build: Build) -> None:
     """Law: what would begin in the same turn of the loop would be cut off at once."""
     it = build()
