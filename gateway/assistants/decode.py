@@ -12,6 +12,7 @@ not, because ``{"error": ...}`` is no reply.  Pure.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -21,7 +22,7 @@ from gateway.domain.errors import AssistantFailed
 from gateway.domain.reply import PARTS_MAX, Part, Reply
 from gateway.settings.assistants import AssistantSettings
 
-__all__ = ["AssistantReply", "decode_json", "decode_reply"]
+__all__ = ["AssistantReply", "decode_json", "decode_reply", "explain", "place"]
 
 T = TypeVar("T")
 
@@ -65,8 +66,26 @@ def decode_reply(body: bytes, bounds: AssistantSettings) -> Reply:
     return Reply(said.parts, said.state, said.memory, said.end, said.locale, said.timers)
 
 
-def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
-    """Return *data* as *decoder*'s type, its texts storable; *what* names it in errors.
+def explain(error: msgspec.ValidationError) -> str:
+    """Return what was expected and where, and nothing of what stood there."""
+    what, path = place(error)
+    return f"{what if what.startswith(_HARMLESS) else 'a value that is not allowed'} at {path}"
+
+
+def place(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Return msgspec's own words, and the path of the value that they are about."""
+    found = _WHERE.match(str(error))
+    return (found["what"], found["path"]) if found else (str(error), "$")
+
+
+def decode_json(
+    data: bytes,
+    decoder: msgspec.json.Decoder[T],
+    what: str,
+    *,
+    explained: Callable[[msgspec.ValidationError], str] = explain,
+) -> T:
+    """Return *data* as *decoder*'s type, its texts storable; *what* names it in errors, and *explained* what is wrong.
 
     :raises AssistantFailed: ``not_json``, ``wrong_schema`` or ``too_deep``.
     """
@@ -76,7 +95,7 @@ def decode_json(data: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
         return decoder.decode(_storable(data))
     except msgspec.ValidationError as error:
         raise AssistantFailed(
-            f"the {what} does not fit the schema: {_explain(error)}", reason="wrong_schema"
+            f"the {what} does not fit the schema: {explained(error)}", reason="wrong_schema"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise AssistantFailed(f"the {what} is not valid JSON in UTF-8", reason="not_json") from None
@@ -91,12 +110,6 @@ def _storable(data: bytes) -> bytes:
 
 def _replace(escape: re.Match[bytes]) -> bytes:
     return _REPLACEMENT if escape["unstorable"] else escape[0]
-
-
-def _explain(error: msgspec.ValidationError) -> str:
-    found = _WHERE.match(str(error))
-    what, path = (found["what"], found["path"]) if found else (str(error), "$")
-    return f"{what if what.startswith(_HARMLESS) else 'a value that is not allowed'} at {path}"
 
 
 def _check_object(value: Any, name: str, bytes_max: int, nesting_max: int) -> None:

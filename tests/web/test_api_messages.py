@@ -167,7 +167,13 @@ def test_a_conversation_that_nobody_has_begun_is_not_found(site: Site, conversat
         ({"parts": [{"type": "hologram"}]}, "bad_body"),
         ({**HELLO, "delay_s": -1}, "bad_body"),
         ({**HELLO, "delay_s": 1, "at": 1}, "bad_body"),
-        ({**HELLO, "at": "2999-01-01T00:00:00"}, "bad_run_at"),
+        ({**HELLO, "at": "2999-01-01T00:00:00"}, "bad_at"),
+        ({**HELLO, "at": 5}, "bad_at"),
+        ({**HELLO, "at": -1}, "bad_at"),
+        ({**HELLO, "at": "2020-01-01T00:00:00Z"}, "bad_at"),
+        ({**HELLO, "at": 1.7e12}, "bad_at"),
+        ({"parts": [{"type": "text", "text": " \n"}]}, "bad_body"),
+        ({"parts": [*HELLO["parts"], {"type": "speech", "text": ""}]}, "bad_body"),
         ({**HELLO, "key": "k" * 129}, "bad_key"),
         ({**HELLO, "kye": "k"}, "bad_body"),
     ],
@@ -175,6 +181,32 @@ def test_a_conversation_that_nobody_has_begun_is_not_found(site: Site, conversat
 def test_what_cannot_be_asked_for_is_refused(site: Site, value: object, reason: str) -> None:
     assert refusal(site.post(value)) == (400, reason)
     assert site.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"text": "x"}, "unknown field `text`; expected only parts, locale, key, delay_s, at"),
+        ({**HELLO, "kye": "z"}, "unknown field `kye`; expected only parts, locale, key, delay_s, at"),
+        (
+            {"parts": [{"type": "txt"}]},
+            "expected a type of text, speech, image, audio, file, card, list, buttons, suggestions at $.parts[0].type",
+        ),
+        ({"parts": [{"text": "a"}]}, "missing required field `type`; expected a type of text, speech,"),
+        ({"parts": [{"type": "text", "text": ""}]}, "expected a text that says something at $.parts[0].text"),
+        ({**HELLO, "at": "tomorrow"}, "Invalid RFC3339 encoded datetime at $.at"),
+        ({**HELLO, "at": "2026-11-23T13:30:00"}, "expected at with a time zone, such as 2026-11-23T13:30:00Z"),
+        ({**HELLO, "at": 5}, "not more than a minute past"),
+    ],
+)
+def test_a_refusal_names_the_field_and_what_it_may_be(site: Site, value: object, told: str) -> None:
+    assert told in msgspec.json.decode(site.post(value).data)["detail"]
+
+
+def test_a_time_that_has_just_passed_is_now(site: Site) -> None:
+    """Law: clocks differ, and requests take a while."""
+    assert site.post({**HELLO, "at": time.time() - 30}).status_code == 202
+    assert site.jobs()[0][4] == "ready"
 
 
 def test_what_no_store_keeps_is_replaced(site: Site) -> None:

@@ -16,15 +16,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 
 import flask
 import msgspec
 from msgspec import Meta
 
-from gateway.assistants.decode import decode_json
+from gateway.assistants.decode import decode_json, place
 from gateway.domain.errors import AssistantFailed, BadRequest, NotFound
-from gateway.domain.reply import PARTS_MAX, TIMER_S_MAX, Part, Reply
+from gateway.domain.reply import PARTS_MAX, TIMER_S_MAX, Part, Reply, Speech, Text
 from gateway.jobs.pushes import Pushes
 from gateway.settings.secret import Secret
 from gateway.web.api.bearer import bearer_guard
@@ -34,6 +34,13 @@ __all__ = ["message_pages"]
 
 _BODY_BYTES_MAX = 262_144
 _ID_MAX = 2**63 - 1
+#: Seconds by which a time may be past: clocks differ, and requests take a while.
+_PAST_S_MAX = 60.0
+#: 9999-12-31 as Unix seconds.
+_AT_MAX = 253_402_214_400.0
+#: Characters of an error that may quote what it found.
+_WORDS_CHARS_MAX = 400
+_PART_TYPES = [str(part.__struct_config__.tag) for part in get_args(Part)]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,9 +84,10 @@ class _Messages:
     def post(self, conversation_id: int) -> flask.Response:
         """Ask for a message."""
         wanted = _wanted()
+        _check_texts(wanted.parts)
         key = wanted.key or flask.request.headers.get("Idempotency-Key", "")
         enqueued = self._pushes.push(
-            _id(conversation_id), Reply(wanted.parts, locale=wanted.locale), key=key, run_at=_at(wanted)
+            _id(conversation_id), Reply(wanted.parts, locale=wanted.locale), key=key, run_at=_at(wanted, time.time())
         )
         asked = Asked(None, fresh=False) if enqueued is None else Asked(enqueued.job_id, enqueued.fresh)
         return flask.Response(
@@ -98,18 +106,48 @@ class _Messages:
 def _wanted() -> Wanted:
     flask.request.max_content_length = _BODY_BYTES_MAX
     try:
-        return decode_json(flask.request.get_data(), _decoder, "message")
+        return decode_json(flask.request.get_data(), _decoder, "message", explained=_explained)
     except AssistantFailed as error:
         # The words are those of a reply, which a message is; who wrote it is the caller here.
         raise BadRequest(str(error), reason="bad_body") from None
 
 
-def _at(wanted: Wanted) -> float | datetime | None:
-    if wanted.delay_s is None:
-        return wanted.at
-    if wanted.at is not None:
-        raise BadRequest("expected delay_s or at, got both", reason="bad_body")
-    return time.time() + wanted.delay_s
+def _explained(error: msgspec.ValidationError) -> str:
+    """Say what was found as well, unlike of a reply: who is told has written it."""
+    what, path = place(error)
+    if "unknown field" in what:
+        what = f"{what}; expected only {', '.join(Wanted.__struct_fields__)}"
+    elif path.endswith(".type") or what.endswith("`type`"):
+        what = f"{what}; expected a type of {', '.join(_PART_TYPES)}"
+    return what[:_WORDS_CHARS_MAX] + ("" if path == "$" else f" at {path}")
+
+
+def _check_texts(parts: Sequence[Part]) -> None:
+    for number, part in enumerate(parts):
+        if isinstance(part, Text | Speech) and not part.text.strip():
+            raise BadRequest(f"expected a text that says something at $.parts[{number}].text", reason="bad_body")
+
+
+def _at(wanted: Wanted, now: float) -> float | None:
+    if wanted.delay_s is not None:
+        if wanted.at is not None:
+            raise BadRequest("expected delay_s or at, got both", reason="bad_body")
+        return now + wanted.delay_s
+    at = wanted.at
+    if isinstance(at, datetime):
+        if at.tzinfo is None:
+            raise BadRequest(
+                f"expected at with a time zone, such as {at.isoformat()}Z or {at.isoformat()}+01:00", reason="bad_at"
+            )
+        at = at.timestamp()
+    # What is long past is a mistake in the unit or the zone, and a message cannot be taken back once it is shown.
+    if at is not None and not now - _PAST_S_MAX <= at <= _AT_MAX:
+        raise BadRequest(
+            "expected at as a time with a zone, or in Unix seconds, that is not more than a minute past and before the "
+            f"year 10000, got {at:.0f} where it is {now:.0f} now; without at it is sent at once",
+            reason="bad_at",
+        )
+    return at
 
 
 def _id(conversation_id: int) -> int:
