@@ -7,8 +7,8 @@ Who takes too long, or runs on when this process may not, is told by an exceptio
 again every ``tell_every_s``, because a handler may take it for a fault of what it was just doing, and go on.
 
 Who computes without waiting cannot be told: while it does, nothing else in this process happens, not even the beat that
-says that it lives.  So who has held the event loop for long is named afterwards, where it had not waited before; else all
-that ran then are, because nobody sees which of them it was.
+says that it lives.  So who has held the event loop for long is named afterwards, where it had not waited before; else
+all that ran then are, because nobody sees which of them it was.
 """
 
 from __future__ import annotations
