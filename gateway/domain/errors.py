@@ -29,6 +29,7 @@ __all__ = [
     "TryLater",
     "TurnExpired",
     "Unauthentic",
+    "WrongMediaType",
     "body_too_large",
 ]
 
@@ -89,6 +90,12 @@ class Unauthentic(BadRequest):
     """The caller did not prove who it is.  Nothing is stored."""
 
     status = 401
+
+
+class WrongMediaType(Unauthentic):
+    """The caller's body is of a type that anybody's form could send, so it proves nothing."""
+
+    status = 415
 
 
 class NotUnderstood(BadRequest):

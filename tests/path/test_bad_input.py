@@ -144,7 +144,7 @@ WEBCHAT_REFUSED = {
         401,
         "foreign_origin",
     ),
-    "a form": (lambda stack: _visitor(stack, b"text=hello", Content_Type=FORM), 401, "wrong_content_type"),
+    "a form": (lambda stack: _visitor(stack, b"text=hello", Content_Type=FORM), 415, "wrong_content_type"),
     "unknown account": (lambda stack: Visitor("nobody").say(stack.port, "hello"), 404, "unknown_account"),
     "truncated": (lambda stack: _visitor(stack, MESSAGE[:-3]), 400, "not_json"),
     "deeply nested": (
@@ -166,7 +166,7 @@ WEBCHAT_REFUSED = {
     "too large": (lambda stack: _visitor(stack, LARGE), 413, "body_too_large"),
     "GET": (
         lambda stack: call(stack.port, "/hooks/webchat/shop", method="GET"),
-        401,
+        415,
         "wrong_content_type",
     ),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from gateway.channels.webchat.cookie import visitor
-from gateway.domain.errors import Unauthentic
+from gateway.domain.errors import Unauthentic, WrongMediaType
 from gateway.domain.http import Request
 from gateway.settings.accounts import WebchatAccount
 
@@ -23,7 +23,10 @@ def verify(request: Request, account: WebchatAccount, now_s: float) -> None:
     """Return if the request comes from our page and a known visitor, or raise Unauthentic."""
     media_type = request.header("content-type").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise Unauthentic("Content-Type must be application/json", reason="wrong_content_type")
+        raise WrongMediaType(
+            f"expected the header Content-Type: application/json, got {media_type[:80] or 'none'}",
+            reason="wrong_content_type",
+        )
     if "origin" in request.headers and not _is_ours(request.header("origin"), request.header("host")):
         raise Unauthentic("Origin is not this host", reason="foreign_origin")
     visitor(request, account, now_s)
