@@ -37,11 +37,30 @@ def deaths_after(dead: JobActor, other: JobActor) -> dict[int, int]:
 
 
 def test_the_death_is_of_the_one_that_was_about_to_run(here: JobActor, there: JobActor) -> None:
-    guilty, *others = suspects(here, 5)
+    guilty, *_ = suspects(here, 5)
+    assert accuse(here, guilty)
+    assert deaths_after(here, there)[guilty.job_id] == SUSPECTS_FROM + 1
+
+
+def test_the_death_of_one_clears_the_other_suspects_of_the_same_process(here: JobActor, there: JobActor) -> None:
+    """Law: a death too many makes them suspects again, and nobody has to run thousands of them one at a time."""
+    there.take(1)
+    guilty, *others = suspects(here, 40)
+    elsewhere = there.scan()
+    assert elsewhere
+    [told] = here.ask(asked(lane="fresh"))
+    here.scan(behind=told.job_id - 1)
+    twice = others.pop()
+    here.rows("UPDATE jobs SET deaths = %s WHERE id = %s RETURNING id", SUSPECTS_FROM + 1, twice.job_id)
     assert accuse(here, guilty)
     assert deaths_after(here, there) == {
         guilty.job_id: SUSPECTS_FROM + 1,
-        **{job.job_id: SUSPECTS_FROM for job in others},
+        **{job.job_id: SUSPECTS_FROM - 1 for job in others},
+        # Another process holds these, and that one has died by itself before.
+        **{job.job_id: SUSPECTS_FROM for job in elsewhere},
+        twice.job_id: SUSPECTS_FROM + 1,
+        # It may have been running beside the guilty one: nobody has said that it was not.
+        told.job_id: 1,
     }
 
 

@@ -54,7 +54,9 @@ $$;
 -- first job of each lane counts a death if it may have been running.  What they had given back before is in somebody
 -- else's hands, though their claims still name it; and behind a first one that waits for its next try nothing was running.
 -- One that has seen two deaths (SUSPECTS_FROM in gateway/domain/job.py) is a suspect and counts only those of processes
--- that were about to run it (jobs_accuse), one at a time: the others had but read it.
+-- that were about to run it (jobs_accuse), one at a time: the others had but read it.  Such a death clears of one of
+-- theirs all that were in the same hands and never counted one of their own: two deaths make suspects of whatever was
+-- held, most of it for another's guilt, and one at a time thousands take a day.
 -- Without bitmaps jobs are locked in the order of their ids, as in jobs_settle.
 CREATE OR REPLACE FUNCTION jobs_orphan(dead_ids bigint[], dead_epochs bigint[], crashed boolean) RETURNS void
 LANGUAGE plpgsql SET enable_bitmapscan = off AS $$
@@ -73,7 +75,8 @@ BEGIN
     ) SELECT array_agg(t.partition), array_agg(t.fence) INTO freed, fences FROM theirs t;
     IF crashed THEN
         WITH held AS MATERIALIZED (
-            SELECT w.id, w.lane, w.place, w.due_at, w.deaths, w.suspect_fence = f.fence AS accused
+            SELECT d.id AS process, w.id, w.lane, w.place, w.due_at, w.deaths,
+                   coalesce(w.suspect_fence = f.fence AND w.deaths >= 2, false) AS accused
             FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
             JOIN job_claims c ON c.process = d.id AND c.epoch = d.epoch
             CROSS JOIN LATERAL unnest(c.jobs) AS mine(id)
@@ -85,10 +88,15 @@ BEGIN
             SELECT DISTINCT ON (coalesce(h.lane, h.id::text), h.lane IS NULL) h.id, h.due_at, h.deaths
             FROM held h ORDER BY coalesce(h.lane, h.id::text), h.lane IS NULL, h.place
         )
-        UPDATE jobs AS j SET deaths = j.deaths + 1 WHERE j.id = ANY (ARRAY(
+        UPDATE jobs AS j
+        SET deaths = CASE WHEN j.deaths <> 2 OR j.id = ANY (ARRAY(SELECT h.id FROM held h WHERE h.accused))
+                          THEN j.deaths + 1 ELSE 1 END
+        WHERE j.id = ANY (ARRAY(
             SELECT h.id FROM heads h WHERE h.due_at <= clock_timestamp() AND h.deaths < 2
             UNION
-            SELECT h.id FROM held h WHERE h.accused AND h.deaths >= 2
+            SELECT h.id FROM held h WHERE h.accused
+            UNION
+            SELECT h.id FROM held h WHERE h.deaths = 2 AND h.process IN (SELECT a.process FROM held a WHERE a.accused)
         ));
     END IF;
     -- Those of earlier lives as well: a statement that was on its way when it was declared dead claims in that one's name.

@@ -138,13 +138,27 @@ def counted_by_death(ledger: Ledger, index: int, world: World) -> list[int]:
     return sorted(counted)
 
 
+def _cleared_by_death(ledger: Ledger, index: int, counted: list[int], world: World) -> list[int]:
+    """Return the suspects that the death of another clears: the worker had read them, and ran that one alone."""
+    suspects_from, rows = world.bounds.suspects_from, ledger.rows
+    if all(rows[job].deaths < suspects_from for job in counted):
+        return []
+    held = (job for job in ledger.processes[index].claims if job not in counted)
+    return [job for job in held if rows[job].state == JobState.READY and rows[job].deaths == suspects_from]
+
+
 def _buried(ledger: Ledger, index: int, world: World) -> Ledger:
     """Return the ledger after a death: epoch gone, partition free, deaths counted."""
     epoch = ledger.processes[index].epoch
     dead = (index, epoch)
-    for job in counted_by_death(ledger, index, world):
+    counted = counted_by_death(ledger, index, world)
+    cleared = _cleared_by_death(ledger, index, counted, world)
+    for job in counted:
         row = ledger.rows[job]
         ledger = with_row(ledger, job, row._replace(deaths=row.deaths + 1))
+    for job in cleared:
+        row = ledger.rows[job]
+        ledger = with_row(ledger, job, row._replace(deaths=row.deaths - 1, died=min(row.died, row.deaths - 1)))
     for job, row in enumerate(ledger.rows):
         if row.open == dead:
             ledger = with_row(ledger, job, row._replace(excused=True, died=row.died + 1))
