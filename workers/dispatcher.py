@@ -176,7 +176,7 @@ class Dispatcher:
             self.wake()
 
     def _run(self, job: Job) -> None:
-        if self._fences.get(job.partition) != job.fence:
+        if not self._owns(job):
             self._board.settled(job, "lost", self._clock(), 0.0)
             return
         handler = self._executor.handler(job.kind)
@@ -187,7 +187,7 @@ class Dispatcher:
         self._idle.clear()
         end: JobEnd | None = None
         try:
-            if job.deaths < SUSPECTS_FROM or (self._accuse(job) and self._holds()):
+            if job.deaths < SUSPECTS_FROM or (self._accuse(job) and self._holds() and self._owns(job)):
                 end = self._executor.execute(job, ends_at)
         except Stopped:
             pass
@@ -205,6 +205,9 @@ class Dispatcher:
             self._board.unstart(job)
         else:
             self._settle(end)
+
+    def _owns(self, job: Job) -> bool:
+        return self._fences.get(job.partition) == job.fence
 
     def _throw(self, run: _Run, error: BaseException) -> None:
         now = self._clock()

@@ -45,6 +45,8 @@ class Dispatching:
         self.may_accuse = True
         #: The lease runs out while that is said.
         self.accuses_slowly = False
+        #: Called while that is said.
+        self.while_accusing: Callable[[], None] = lambda: None
         executor = Executor(self.handlers, tools, JobSettings(**settings), report=lambda *_: None)
         self.it = Dispatcher(
             self.board,
@@ -62,6 +64,7 @@ class Dispatching:
     def _accuse(self, suspect: Job) -> bool:
         self.accused.append(suspect.job_id)
         self.lease = self.lease and not self.accuses_slowly
+        self.while_accusing()
         return self.may_accuse
 
     def on(self, kind: str, perform: Perform, **bounds: Any) -> None:

@@ -70,6 +70,25 @@ def test_a_lease_that_runs_out_while_a_suspect_is_named_keeps_it_from_running(
     assert (dispatching.accused, dispatching.started) == ([1], [])
 
 
+@pytest.mark.parametrize("taken_anew", [False, True])
+def test_a_suspect_whose_partition_was_given_up_while_that_was_said_does_not_run(
+    dispatching: Dispatching, taken_anew: bool
+) -> None:
+    """Law: nothing of a partition begins once it is being given up, nor under the fence of an earlier ownership."""
+
+    def give_up() -> None:
+        del dispatching.fences[0]
+        dispatching.board.drop_partition(0)
+        if taken_anew:
+            dispatching.fences[0] = 2
+
+    dispatching.on("k", lambda _: Done())
+    dispatching.while_accusing = give_up
+    dispatching.give(job(1, deaths=SUSPECTS_FROM))
+    dispatching.turns()
+    assert (dispatching.accused, dispatching.started, dispatching.board.running) == ([1], [], 0)
+
+
 def test_a_fault_of_ours_before_a_run_is_a_failed_try(dispatching: Dispatching) -> None:
     """Law: whatever happens around its handler, a job gets an end: its lane must not stand still without a word."""
 
