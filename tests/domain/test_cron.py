@@ -85,7 +85,6 @@ def test_what_is_no_cron_says_why(cron: str, why: str) -> None:
 def test_any_text_is_a_cron_or_refused(text: str) -> None:
     try:
         check_cron(text)
-    except ValueError as error:
-        assert str(error)
-    else:
-        assert next_tick(text, UTC, unix("2026-01-01")) > unix("2026-01-01")
+    except ValueError:
+        return
+    assert next_tick(text, UTC, unix("2026-01-01")) > unix("2026-01-01")

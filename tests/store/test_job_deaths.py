@@ -1,4 +1,4 @@
-"""Whose death is counted for which job: only what the dead one may have been running, of partitions that it still had."""
+"""Whose death is counted for which job: only what the dead one may have been running, of partitions it still had."""
 
 from __future__ import annotations
 

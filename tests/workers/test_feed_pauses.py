@@ -1,0 +1,174 @@
+"""What the feed reads of kinds that are paused: nothing that would fill memory, and all of it once they are resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from gateway.domain.job import PARTITIONS, Draft, Job, partition_of
+from gateway.domain.resilience.priority import Priority
+from tests.support.job_actor import asked
+from tests.support.waiting import GUARD_S
+from tests.workers.reading import Reading
+from workers.feed import _ANEW_EVERY_S
+
+NORMAL = Priority.NORMAL
+LANE = "lane"
+PART = partition_of(LANE)
+
+
+@pytest.fixture(autouse=True)
+def _guard() -> Iterator[None]:
+    with gevent.Timeout(2 * GUARD_S):
+        yield
+
+
+Read = Callable[..., Reading]
+
+
+@pytest.fixture
+def read(database: str) -> Iterator[Read]:
+    readings: list[Reading] = []
+
+    def reading(**settings: float) -> Reading:
+        readings.append(Reading(database, **settings))
+        return readings[-1]
+
+    yield reading
+    for reading_ in readings:
+        reading_.close()
+
+
+def ids(jobs: list[Job]) -> list[int]:
+    return [job.job_id for job in jobs]
+
+
+def many(count: int, **how: object) -> list[Draft]:
+    return [asked(n, **how) for n in range(count)]
+
+
+def test_what_was_left_out_of_a_paused_kind_is_read_when_it_is_resumed(read: Read) -> None:
+    """Law: laneless jobs of a paused kind take no room, and marks that have passed them are void."""
+    it = read()
+    it.feed.pause(frozenset({"test.paused"}))
+    paused = [done.job_id for done in it.actor.ask(*many(20, kind="test.paused"))]
+    others = [done.job_id for done in it.actor.ask(*many(20))]
+    assert sorted(ids(it.run_all())) == others
+    assert it.board.buffered == 0
+    it.full_look()
+    it.feed.pause(frozenset())
+    assert sorted(ids(it.run_all())) == paused
+
+
+def test_what_is_paused_fills_no_memory_and_hides_nothing(read: Read) -> None:
+    """Law: however many lanes a paused kind holds back, all others go on."""
+    it = read(jobs_buffered_max=4, batch_rows_max=50)
+    paused = it.actor.ask(*[asked(n, kind="test.paused", lane=f"lane {n}") for n in range(200)])
+    it.feed.pause(frozenset({"test.paused"}))
+    it.full_look()
+    assert it.board.buffered == 0
+    [other] = it.actor.ask(asked())
+    it.full_look()
+    assert ids(it.run_all()) == [other.job_id]
+    it.feed.pause(frozenset())
+    assert sorted(ids(it.run_all())) == [done.job_id for done in paused]
+
+
+def test_what_stands_behind_a_paused_kind_in_its_lane_runs_behind_it(read: Read) -> None:
+    it = read()
+    it.feed.pause(frozenset({"test.paused"}))
+    kinds = ["test.noop", "test.paused", "test.noop"]
+    wanted = [done.job_id for done in it.actor.ask(*[asked(kind=kind, lane=LANE) for kind in kinds])]
+    assert ids(it.run_all()) == wanted[:1]
+    wanted += [done.job_id for done in it.actor.ask(asked(lane=LANE))]
+    it.full_look()
+    assert it.take() == []
+    it.feed.pause(frozenset())
+    assert ids(it.run_all()) == wanted[1:]
+
+
+def test_what_stands_behind_a_job_that_ran_when_its_kind_was_paused_runs_when_it_has_ended(
+    read: Read,
+) -> None:
+    it = read()
+    it.actor.ask(asked(kind="test.paused", lane=LANE))
+    it.look()
+    running = it.take()
+    it.feed.pause(frozenset({"test.paused"}))
+    [behind] = it.actor.ask(asked(lane=LANE))
+    it.full_look()
+    assert it.take() == []
+    it.end(running)
+    assert ids(it.run_all()) == [behind.job_id]
+
+
+def test_what_stood_behind_a_paused_job_that_was_dropped_runs_after_a_while(read: Read) -> None:
+    """Law: no look shows that nothing is in front of it any more, so all is looked at anew now and then."""
+    it = read()
+    it.feed.pause(frozenset({"test.paused"}))
+    dropped, behind, _ = it.actor.ask(asked(kind="test.paused", lane=LANE), asked(lane=LANE), asked())
+    later = it.actor.ask(*[asked() for _ in range(PARTITIONS)])
+    assert len(it.run_all()) == 1 + len(later)
+    for _ in range(2):
+        it.full_look()
+    it.actor.rows("DELETE FROM jobs WHERE id = %s RETURNING id", dropped.job_id)
+    it.now += _ANEW_EVERY_S
+    it.full_look()
+    assert ids(it.take()) == [behind.job_id]
+
+
+def test_a_long_lane_with_a_paused_kind_in_its_midst_keeps_its_order(read: Read) -> None:
+    it = read(lane_buffered_max=4, batch_rows_max=16)
+    kinds = ["test.paused" if n in {3, 11, 30} else "test.noop" for n in range(50)]
+    wanted = [done.job_id for done in it.actor.ask(*[asked(kind=kind, lane=LANE) for kind in kinds])]
+    it.look()
+    ran = it.take()
+    it.end(ran)
+    for number in (3, 11, 30):
+        it.feed.pause(frozenset({"test.paused"}))
+        it.full_look()
+        ran += it.run_all()
+        wanted += [done.job_id for done in it.actor.ask(asked(lane=LANE))]
+        it.full_look()
+        assert ids(ran) == wanted[:number]
+        # One of the kind gets through before it is paused again.
+        it.feed.pause(frozenset())
+        it.look()
+        one = it.take()
+        it.end(one)
+        ran += one
+    ran += it.run_all()
+    assert ids(ran) == wanted
+
+
+def test_of_long_lanes_a_paused_kind_stays_in_the_ledger_too(read: Read) -> None:
+    it = read(lane_buffered_max=4, batch_rows_max=50)
+    kinds = ["test.noop"] * 10 + ["test.paused"] * 20
+    for n in range(30):
+        it.actor.ask(*[asked(kind=kind, lane=f"lane {n}") for kind in kinds])
+    it.look()
+    it.feed.pause(frozenset({"test.paused"}))
+    assert len(it.run_all()) == 30 * 10
+    assert it.board.buffered == 0
+    it.feed.pause(frozenset())
+    ran = it.run_all()
+    assert len(ran) == 30 * 20
+    for n in range(30):
+        of_lane = [job.place for job in ran if job.lane == f"lane {n}"]
+        assert of_lane == sorted(of_lane)
+
+
+def test_a_long_lane_goes_on_behind_a_job_that_ran_when_its_kind_was_paused(read: Read) -> None:
+    it = read(lane_buffered_max=4, batch_rows_max=16)
+    [paused] = it.actor.ask(asked(kind="test.paused", lane=LANE))
+    it.look()
+    running = it.take()
+    wanted = [done.job_id for done in it.actor.ask(*many(40, lane=LANE))]
+    it.feed.pause(frozenset({"test.paused"}))
+    for _ in range(3):
+        it.full_look()
+    it.end(running)
+    assert ids(running) == [paused.job_id]
+    assert ids(it.run_all()) == wanted
