@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import Callable
 
 import gevent
-import psycopg2.errors
 
 from gateway import telemetry
 from gateway.domain.errors import StoreUnavailable
@@ -51,9 +50,8 @@ class JobCensus:
     def count_forever(self) -> None:
         """Count until killed.  To be supervised."""
         while True:
-            # Fail-open: the last count is shown for as long as there is no other.  A schema without the function is a
-            # database that is being migrated.
-            with contextlib.suppress(StoreUnavailable, psycopg2.errors.UndefinedFunction):
+            # Fail-open: the last count is shown for as long as there is no other.
+            with contextlib.suppress(StoreUnavailable):
                 self._count()
             gevent.sleep(self._every_s)
 

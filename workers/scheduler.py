@@ -27,7 +27,6 @@ from typing import Any, Protocol
 
 import gevent
 import msgspec
-import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
@@ -107,9 +106,8 @@ class Scheduler:
         """Tick until killed.  To be supervised."""
         while True:
             wait_s = min(self._look_every_s, _AWAY_S)
-            # Fail-open: what is missed meanwhile is made up for by the first look that succeeds.  A schema without the
-            # functions is a database that is being migrated.
-            with contextlib.suppress(StoreUnavailable, psycopg2.errors.UndefinedFunction):
+            # Fail-open: what is missed meanwhile is made up for by the first look that succeeds.
+            with contextlib.suppress(StoreUnavailable):
                 wait_s = self.tick()
             gevent.sleep(max(_PAUSE_MIN_S, wait_s))
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar, get_args
+from collections.abc import Collection, Sequence
+from typing import get_args
 
 import msgspec
-import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.errors import BadRequest, NotFound
@@ -28,8 +27,6 @@ from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 
 __all__ = ["ROWS_MAX", "Asked", "JobAdmin", "Overview", "Tellers", "check_kind", "check_pause", "look", "near", "whole"]
-
-T = TypeVar("T")
 
 #: Jobs of one list.
 ROWS_MAX = 10_000
@@ -158,14 +155,14 @@ class JobAdmin:
 
     def look(self, asked: Asked) -> Overview:
         """Return what there is."""
-        return self._run(lambda cursor: look(cursor, asked))
+        return self._database.run(lambda cursor: look(cursor, asked))
 
     def show(self, job_id: int) -> JobView:
         """Return one job whole.
 
         :raises NotFound: there is none.
         """
-        return self._run(lambda cursor: whole(cursor, job_id))
+        return self._database.run(lambda cursor: whole(cursor, job_id))
 
     def retry(self, job_id: int, *, by: str) -> Retried:
         """Let a buried job start anew at its lane's end.
@@ -173,7 +170,7 @@ class JobAdmin:
         :raises NotFound: there is no such job.
         :raises Conflict: it is not buried, or another unfinished job bears its unique key.
         """
-        retried = self._run(lambda cursor: job_admin.retry(cursor, job_id, by=by))
+        retried = self._database.run(lambda cursor: job_admin.retry(cursor, job_id, by=by))
         self._tell.retried(retried)
         return retried
 
@@ -183,7 +180,7 @@ class JobAdmin:
         :raises NotFound: there is no such job.
         :raises Conflict: it is done.
         """
-        dropped = self._run(lambda cursor: job_admin.drop(cursor, job_id, by=by))
+        dropped = self._database.run(lambda cursor: job_admin.drop(cursor, job_id, by=by))
         self._tell.dropped(dropped)
         return dropped
 
@@ -194,7 +191,7 @@ class JobAdmin:
         :raises Overloaded: too many kinds are paused.
         """
         check_pause(kind, reason)
-        paused = self._run(lambda cursor: job_admin.pause(cursor, kind, by=by, reason=reason))
+        paused = self._database.run(lambda cursor: job_admin.pause(cursor, kind, by=by, reason=reason))
         self._tell.paused()
         return paused
 
@@ -204,13 +201,7 @@ class JobAdmin:
         :raises BadRequest: *kind* is no word.
         """
         check_kind(kind)
-        resumed = self._run(lambda cursor: job_admin.resume(cursor, kind))
+        resumed = self._database.run(lambda cursor: job_admin.resume(cursor, kind))
         if resumed:
             self._tell.paused()
         return resumed
-
-    def _run(self, work: Callable[[Cursor], T]) -> T:
-        try:
-            return self._database.run(work)
-        except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction) as error:
-            raise job_admin.not_migrated() from error

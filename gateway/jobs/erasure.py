@@ -5,24 +5,17 @@ What is asked for is a job (``workers/handlers/user_erase.py``), whose result is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.errors import BadRequest, NotFound
 from gateway.domain.job import Draft, Enqueued
 from gateway.domain.text import clean
 from gateway.jobs.kinds import USER_ERASE, UserErase
-from gateway.store import job_admin
 from gateway.store.job_hints import JobHints
 from gateway.store.ledger import erase, jobs
 from gateway.store.postgres import Database
 
 __all__ = ["REPORT_KEPT_S", "Erasure", "ask", "hint"]
-
-T = TypeVar("T")
 
 #: Seconds for which the report can be read.
 REPORT_KEPT_S = 30 * 86_400.0
@@ -69,14 +62,8 @@ class Erasure:
 
         Raises as :func:`ask` does, and :exc:`StoreUnavailable` where PostgreSQL does not answer, or has no jobs yet.
         """
-        asked, draft = self._run(
+        asked, draft = self._database.run(
             lambda cursor: ask(cursor, channel, account, key, even_if_unknown=even_if_unknown)
         )
         hint(self._hints, asked, draft)
         return asked
-
-    def _run(self, work: Callable[[Cursor], T]) -> T:
-        try:
-            return self._database.run(work)
-        except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction) as error:
-            raise job_admin.not_migrated() from error

@@ -104,9 +104,10 @@ class Jobs:
     ) -> Enqueued:
         """Ask for a job; it is committed when this returns, or will be with the transaction of *cursor*.
 
-        *payload* is anything that msgspec can write as JSON.  Jobs of one *lane* run one at a time, in order.  The
-        job joins its lane at *run_at* (a time with a zone, or Unix seconds) or after *delay_s*.  While an unfinished
-        job bears the same *unique* key no other is written, and the answer is that one.
+        *payload* is anything that msgspec can write as JSON.  Jobs of one *lane* run one at a time, in order, if all
+        bear one *priority*: those of several are read apart, and overtake one another.  The job joins its lane at
+        *run_at* (a time with a zone, or Unix seconds) or after *delay_s*.  While an unfinished job bears the same
+        *unique* key no other is written, and the answer is that one.
 
         :raises BadRequest: it can never be written so; the message names what is wrong.
         :raises Overloaded: ``jobs.batch_waiting_max`` wait to be written, or ``jobs.waiting_max`` are in the ledger.

@@ -21,14 +21,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gevent
-import psycopg2.errors
 
 from gateway.domain.errors import SwitchboardError
 from gateway.jobs.jobs import Jobs
 from gateway.settings.jobs import JobSettings
 from gateway.settings.load import load_jobs
 from gateway.settings.store import StoreSettings
-from gateway.store import job_admin
 from gateway.store.job_hints import JobHints
 from gateway.store.postgres import Database
 
@@ -60,10 +58,7 @@ def open_jobs(
     jobs = Jobs(database, settings, hints)
     greenlets = []
     try:
-        try:
-            jobs.backlog.look()
-        except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction) as error:
-            raise job_admin.not_migrated() from error
+        jobs.backlog.look()
         greenlets = [gevent.spawn(hints.publish_forever), gevent.spawn(jobs.backlog.watch_forever)]
         yield jobs
     finally:

@@ -6,19 +6,13 @@ every process and every Redis.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor
 
-from gateway.domain.errors import Overloaded, StoreUnavailable
+from gateway.domain.errors import Overloaded
 from gateway.domain.resilience.orders import ORDERS_MAX, Order
 from gateway.store.postgres import Database
 
 __all__ = ["BreakerOrders", "drop", "list_orders", "put"]
-
-T = TypeVar("T")
 
 _LIST = """
     SELECT endpoint, state, ordered_by, extract(epoch FROM ordered_at)::float8, reason
@@ -72,28 +66,18 @@ class BreakerOrders:
 
     def list(self) -> list[Order]:
         """Return all orders, by endpoint."""
-        return self._run(list_orders)
+        return self._database.run(list_orders)
 
     def put(self, *, endpoint: str, order: str, by: str, reason: str) -> Order:
         """Let *order* stand for *endpoint*.
 
         :raises Overloaded: too many orders stand.
         """
-        return self._run(lambda cursor: put(cursor, endpoint=endpoint, order=order, by=by, reason=reason))
+        return self._database.run(lambda cursor: put(cursor, endpoint=endpoint, order=order, by=by, reason=reason))
 
     def drop(self, endpoint: str) -> bool:
         """Let the circuit of *endpoint* decide for itself again; False if there was no order."""
-        return self._run(lambda cursor: drop(cursor, endpoint))
-
-    def _run(self, work: Callable[[Cursor], T]) -> T:
-        try:
-            return self._database.run(work)
-        except psycopg2.errors.UndefinedTable as error:
-            raise StoreUnavailable(
-                "the database has no breaker_orders yet: run `switchboard migrate`",
-                reason="not_migrated",
-                retry_after_s=5,
-            ) from error
+        return self._database.run(lambda cursor: drop(cursor, endpoint))
 
 
 def _order(row: tuple[str, str, str, float, str]) -> Order:

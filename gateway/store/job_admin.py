@@ -8,15 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor
 
-from gateway.domain.errors import BadRequest, Conflict, NotFound, Overloaded, StoreUnavailable
+from gateway.domain.errors import BadRequest, Conflict, NotFound, Overloaded
 from gateway.store.ledger.process import Process
 from gateway.store.postgres import Database
 
 __all__ = [
-    "PAUSES_MAX", "Dropped", "Pause", "Retried", "drop", "list_pauses", "not_migrated", "pause", "read_pauses",
+    "PAUSES_MAX", "Dropped", "Pause", "Retried", "drop", "list_pauses", "pause", "read_pauses",
     "resume", "retry", "unowned_partitions",
 ]  # fmt: skip
 
@@ -120,12 +119,9 @@ def list_pauses(cursor: Cursor) -> list[Pause]:
 def read_pauses(database: Database) -> frozenset[str]:
     """Return the names of the kinds that are paused: what a worker asks all the time.
 
-    :raises StoreUnavailable: PostgreSQL does not answer, or has no jobs yet.
+    :raises StoreUnavailable: PostgreSQL does not answer, or has no schema yet.
     """
-    try:
-        return database.run(_paused_kinds)
-    except psycopg2.errors.UndefinedTable as error:
-        raise not_migrated() from error
+    return database.run(_paused_kinds)
 
 
 def unowned_partitions(cursor: Cursor, process: Process, dead_after_s: float) -> int | None:
@@ -141,13 +137,6 @@ def unowned_partitions(cursor: Cursor, process: Process, dead_after_s: float) ->
     )
     row = cursor.fetchone()
     return None if row is None else int(row[0])
-
-
-def not_migrated() -> StoreUnavailable:
-    """Return what is said where the schema has no jobs: a new version may run before its migration."""
-    return StoreUnavailable(
-        "the database has no jobs yet: run `switchboard migrate`", reason="not_migrated", retry_after_s=5
-    )
 
 
 def _paused_kinds(cursor: Cursor) -> frozenset[str]:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import gevent
 import gevent.socket
 import psycopg2
+import psycopg2.errors
 from gevent.lock import BoundedSemaphore
 from psycopg2 import extensions
 from psycopg2.extensions import connection as Connection
@@ -29,7 +30,7 @@ __all__ = ["DURABLE", "PLANNER", "Database", "unavailable"]
 
 #: Every query here is a probe by key, so compiling it costs more than running it.  And PostgreSQL keeps a plan that was
 #: made on empty tables, where reading all is cheapest, until the next ANALYZE: by then it reads all of a history.  Made
-#: once for each connection: our functions' arrays look so different to it from call to call that it would plan anew each
+#: once for each connection: our functions' arrays look so different from call to call that it would plan anew each
 #: time, which is half the time of a look for jobs and a third of a settle.
 PLANNER = "-c jit=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
 #: A commit waits for the disk, whatever the database's own default is: what is answered has been committed.  (With
@@ -69,10 +70,13 @@ class Database:
     def run(self, work: Callable[[Cursor], T]) -> T:
         """Return ``work(cursor)`` on a connection of the pool; each statement commits by itself.
 
-        :raises StoreUnavailable: no connection within ``store.connection_wait_s``, or PostgreSQL does not answer.
+        :raises StoreUnavailable: no connection within ``store.connection_wait_s``; or PostgreSQL does not answer, or
+            has no schema yet.
         """
         try:
             return self.attempt(work)
+        except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction) as error:
+            raise _not_migrated(error) from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
             # InternalError: among others a standby, which cannot write (25006), while a failover is under way.
             raise unavailable(error) from error
@@ -188,6 +192,14 @@ def unavailable(error: psycopg2.Error) -> StoreUnavailable:
     """Return our own word for "PostgreSQL does not do this now"."""
     telemetry.event("store.unavailable", reason=error.pgcode or type(error).__name__)
     return StoreUnavailable("PostgreSQL does not answer now", reason="postgres_unavailable", retry_after_s=2)
+
+
+def _not_migrated(error: psycopg2.Error) -> StoreUnavailable:
+    # Of this version or of any: who migrates does so while others run, or after they were started.
+    telemetry.event("store.unavailable", reason=error.pgcode or type(error).__name__)
+    return StoreUnavailable(
+        "the database's schema is not this version's: run `switchboard migrate`", reason="not_migrated", retry_after_s=5
+    )
 
 
 def _silent() -> StoreUnavailable:

@@ -15,6 +15,7 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.postgres import Database, _resolved
+from tests.server.telling import told
 from tests.support.stores import Stores
 from tests.support.waiting import GUARD_S
 
@@ -76,6 +77,16 @@ def test_a_server_that_cannot_write_is_unavailable(pool: Database) -> None:
 
     with pytest.raises(StoreUnavailable):
         pool.run(write)
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 FROM nothing_of_that_name", "SELECT nothing_of_that_name()"])
+def test_a_schema_that_is_not_there_yet_is_one_to_wait_for(pool: Database, statement: str) -> None:
+    """Law: whoever is started before its migration, or beside it, neither ends nor answers that it is broken."""
+    with told("store.unavailable") as events, pytest.raises(StoreUnavailable, match="switchboard migrate") as refused:
+        pool.run(lambda cursor: cursor.execute(statement))
+    assert refused.value.reason == "not_migrated"
+    assert events.reasons[0] in {"42P01", "42883"}, "by PostgreSQL's own code, because it may be a fault of ours"
+    assert "1 idle" in repr(pool)
 
 
 def test_a_connection_left_inside_a_transaction_is_closed(pool: Database) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.domain.job import Done, Draft
 from gateway.store.migrate import migrate
+from tests.server.telling import told
 from tests.support.stores import Stores, own_stores
 from tests.support.waiting import GUARD_S, until
 from tests.workers.crew import Crew, Gate
@@ -129,3 +130,22 @@ def test_postgresql_falls_silent_and_the_drain_ends_all_the_same(own: Stores, cr
             process.resume()
     # It could not release what it owned, and would try again for as long as it is given.
     crew.workers.remove(worker)
+
+
+def test_a_worker_that_was_started_before_the_migration_waits_for_it(
+    empty_database: str, redis_url: str
+) -> None:
+    """Law: no part of it takes a schema that is not there yet for a fault that a new process would mend."""
+    crew = Crew(empty_database, redis_url)
+    crew.on("a")
+    try:
+        with told("supervisor.restarted") as restarted, told("store.unavailable") as away:
+            worker = crew.start()
+            until("its parts to have asked", lambda: len(away.events) > 20)
+            migrate(empty_database)
+            crew.leave_to(worker)
+            crew.jobs.enqueue("a", "job")
+            crew.finish()
+        assert restarted.events == []
+    finally:
+        crew.close()
