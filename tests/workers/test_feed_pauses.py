@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from gateway.domain.job import PARTITIONS, Draft, Job, partition_of
-from gateway.domain.resilience.priority import Priority
+from gateway.domain.job import PARTITIONS, Draft, Job
 from tests.support.job_actor import asked
 from tests.support.waiting import GUARD_S
 from tests.workers.reading import Reading
 from workers.feed import _ANEW_EVERY_S
 
-NORMAL = Priority.NORMAL
 LANE = "lane"
-PART = partition_of(LANE)
 
 
 @pytest.fixture(autouse=True)
