@@ -17,7 +17,7 @@ help: ## Show this list.
 run: $(VENV)/runtime.stamp ## Start everything on PORT (8080), state in SWITCHBOARD_HOME (.switchboard).
 	@BARTENDER_FAULT="$(or $(FAULT),$(BARTENDER_FAULT))" exec $(BIN)/switchboard up --stop-with-parent
 
-test: $(VENV)/dev.stamp packages ## Run the tests that take less than five minutes.
+test: $(VENV)/dev.stamp packages ## Run all tests but the slow ones: about five minutes on two cores.
 	@exec .ci/test
 
 test-all: $(VENV)/dev.stamp packages ## Run every test: kills, soak and fuzzing too.
