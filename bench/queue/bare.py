@@ -2,7 +2,8 @@
 
 It is the product's own worker, without its parent, of which some parts are replaced before it begins:
 
-ends     a lane goes on before the end of its last job is written: after a kill, more than one of it may run again
+ends     a lane goes on before the end of its last job is written: after a kill, more than one of it may run again, and
+         nobody counts the death; as many ends may be unwritten as jobs may be under way beside them
 limits   no time limit, and no look at the lease or the fence before a job begins
 claims   nobody writes down what a worker has in its hands: nobody counts deaths, and a repeat does not show
 fences   ends are written whoever the partition belongs to
@@ -12,12 +13,13 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import contextlib
 import math
 import os
 import re
 import runpy
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psycopg2
@@ -25,24 +27,58 @@ import psycopg2
 import workers.engine
 import workers.worker
 from gateway.domain.job import Job, JobEnd
+from gateway.settings.jobs import JobSettings
+from gateway.store.ledger.process import Process
 from gateway.store.postgres import Database
-from workers.board import Ending
+from workers.board import Board, Ending
 from workers.dispatcher import Dispatcher
 from workers.settler import Settler
 
 SCHEMA = "bare"
+#: Places of jobs whose lane has gone on, and whose end is yet to be written.
+_AHEAD: set[int] = set()
 
 
 class Early(Settler):
-    """Tells that an end is written before it is."""
+    """Tells that an end is written before it is, of a bounded number of them: what a settler takes has a bound, too."""
 
-    def __init__(self, *arguments: Any, told: Callable[[JobEnd, Ending], None], **options: Any) -> None:
-        super().__init__(*arguments, told=lambda _end, _fate: None, **options)
+    def __init__(
+        self,
+        database: Database,
+        process: Callable[[], Process],
+        settings: JobSettings,
+        *,
+        told: Callable[[JobEnd, Ending], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(database, process, settings, told=self._written, **options)
+        self._ahead_max = settings.jobs_in_flight_max
         self._tell = told
 
     def put(self, end: JobEnd) -> None:
-        self._tell(end, end.fate)
+        if end.fate == "done" and len(_AHEAD) < self._ahead_max:
+            _AHEAD.add(end.job.place)
+            self._tell(end, end.fate)
         super().put(end)
+
+    def _written(self, end: JobEnd, fate: Ending) -> None:
+        if end.job.place in _AHEAD:
+            _AHEAD.remove(end.job.place)
+        else:
+            self._tell(end, fate)
+
+
+class Remembering(Board):
+    """Knows what the ledger still shows although its lane has gone on: it would run again."""
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        with super().reading():
+            self._ended |= _AHEAD
+            yield
+
+    def knows(self, place: int) -> bool:
+        return place in _AHEAD or super().knows(place)
 
 
 class Boundless(Dispatcher):
@@ -66,7 +102,7 @@ class Elsewhere(Database):
 
 
 def without_ends() -> None:
-    vars(workers.engine)["Settler"] = Early
+    vars(workers.engine).update(Settler=Early, Board=Remembering)
 
 
 def without_limits() -> None:

@@ -2,7 +2,8 @@
 
 The clock runs from the first tenth of the effects to the last one, so neither the start of a process nor its first
 connections are in it; ours stops only when the ledger holds no job any more, which is when all are settled.  A
-contestant that lost a job, or ran one twice, is out: fast is who did what was asked.
+contestant that lost a job, or ran one twice, is out: fast is who did what was asked.  Each begins with empty stores,
+whatever became of the one before it.
 """
 
 from __future__ import annotations
@@ -91,6 +92,10 @@ def drain(contestant: Contestant, stores: Stores, *, jobs: int, idle_max_s: floa
             stores, folder, effects.path, redis_url="" if contestant.redis else _nowhere(folder)
         )
         forget_redis(stores)
+        if contestant.ledger:
+            with ledger_of(stores) as ledger:
+                ledger.bury_all()
+                ledger.empty()
         enqueue(contestant, {**env, **contestant.env}, jobs)
         with working(contestant, {**env, **contestant.env}, folder / "worker.log") as worker:
             effects.wait(1, idle_max_s=START_MAX_S)

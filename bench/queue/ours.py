@@ -17,7 +17,7 @@ from bench.queue.contestants import TEXT
 from bench.stack import ASSISTANT_SECRET, SECRET, SETTINGS
 from bench.stores import Stores
 
-__all__ = ["Ledger", "environment", "forget_redis"]
+__all__ = ["Ledger", "environment", "forget_redis", "ledger_of"]
 
 _WORKER = """
 [worker]
@@ -90,6 +90,10 @@ class Ledger:
         """Throw all jobs away; the tables are as new."""
         self.rows("TRUNCATE jobs, job_claims")
         self.rows("DELETE FROM dead_letters")
+
+    def bury_all(self) -> None:
+        """Declare dead every process that a failed run left: a worker's successor would wait until that is found."""
+        self.rows("SELECT process_declare_dead(label, false) FROM processes WHERE beat IS NOT NULL")
 
     def bytes_of(self, table: str) -> int:
         """Return the size of a table with its indexes."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from bench.queue import enqueuing, latency, takeover
 from bench.queue.contestants import CONTESTANTS, OURS, PRICES
 from bench.queue.crash import crash
-from bench.queue.drain import drain
+from bench.queue.drain import drain, enqueue
+from bench.queue.ours import environment, ledger_of
 from bench.queue.stage import Stage, stage
 from bench.stores import Stores, stores
 
@@ -38,6 +40,16 @@ def here() -> Iterator[Stage]:
 def test_ours_runs_each_job_once_and_in_order(running: Stores, name: str) -> None:
     """Or there would be no sample."""
     assert drain(PRICES[name], running, jobs=DRAINED_JOBS).rate > 0
+
+
+def test_a_run_that_failed_spoils_none_after_it(running: Stores, tmp_path: Path) -> None:
+    """What it left is thrown away, and who did not leave is dead before the next one begins."""
+    contestant = PRICES["few_lanes"]
+    enqueue(contestant, environment(running, tmp_path, tmp_path / "effects"), 100)
+    with ledger_of(running) as ledger:
+        ledger.rows("SELECT * FROM process_register('worker', 'of another run')")
+        assert drain(contestant, running, jobs=JOBS).rate > 0
+        assert ledger.rows("SELECT beat FROM processes WHERE label = 'of another run'") == [(None,)]
 
 
 @pytest.mark.slow
