@@ -38,6 +38,7 @@ PLANNER = "-c jit=off -c enable_seqscan=off -c plan_cache_mode=force_generic_pla
 DURABLE = "-c synchronous_commit=on"
 #: How often PostgreSQL looks whether the client of a running statement is still there.
 _CHECK_CLIENT_MS = 2_000
+_NO_SCHEMA = (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction)
 #: Seconds granted beyond ``statement_timeout_s``, so that PostgreSQL's own word comes first where it has one.
 _SILENCE_S = 1.0
 
@@ -75,10 +76,13 @@ class Database:
         """
         try:
             return self.attempt(work)
-        except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction) as error:
-            raise _not_migrated(error) from error
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
-            # InternalError: among others a standby, which cannot write (25006), while a failover is under way.
+        except (
+            *_NO_SCHEMA,
+            psycopg2.OperationalError,
+            psycopg2.InterfaceError,
+            # Among others a standby, which cannot write (25006), while a failover is under way.
+            psycopg2.InternalError,
+        ) as error:
             raise unavailable(error) from error
 
     def attempt(self, work: Callable[[Cursor], T]) -> T:
@@ -191,15 +195,14 @@ def _resolved(url: str) -> dict[str, Any]:
 def unavailable(error: psycopg2.Error) -> StoreUnavailable:
     """Return our own word for "PostgreSQL does not do this now"."""
     telemetry.event("store.unavailable", reason=error.pgcode or type(error).__name__)
+    if isinstance(error, _NO_SCHEMA):
+        # Not there, or another version's: who migrates does so while others run, or after they were started.
+        return StoreUnavailable(
+            "the database's schema is not this version's: run `switchboard migrate`",
+            reason="not_migrated",
+            retry_after_s=5,
+        )
     return StoreUnavailable("PostgreSQL does not answer now", reason="postgres_unavailable", retry_after_s=2)
-
-
-def _not_migrated(error: psycopg2.Error) -> StoreUnavailable:
-    # Of this version or of any: who migrates does so while others run, or after they were started.
-    telemetry.event("store.unavailable", reason=error.pgcode or type(error).__name__)
-    return StoreUnavailable(
-        "the database's schema is not this version's: run `switchboard migrate`", reason="not_migrated", retry_after_s=5
-    )
 
 
 def _silent() -> StoreUnavailable:

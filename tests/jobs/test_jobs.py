@@ -412,6 +412,17 @@ def test_without_postgresql_it_says_when_to_come_back(hints: JobHints) -> None:
     pool.close()
 
 
+@pytest.mark.parametrize("ask", [one, many, lambda jobs: jobs.status(1)])
+def test_where_there_is_no_schema_it_says_what_makes_it(
+    hints: JobHints, empty_database: str, ask: Callable[[Jobs], None]
+) -> None:
+    pool = Database(StoreSettings(database_url=Secret(empty_database)))
+    with pytest.raises(StoreUnavailable, match="switchboard migrate") as error:
+        ask(Jobs(pool, JobSettings(), hints))
+    assert error.value.reason == "not_migrated"
+    pool.close()
+
+
 def test_without_redis_jobs_are_written_all_the_same(pool: Database, worker: JobActor) -> None:
     """Law: fail-open.  A look finds them."""
     hints = JobHints(StoreSettings(redis_url=Secret("redis://127.0.0.1:1")), 1_000)

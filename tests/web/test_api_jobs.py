@@ -350,12 +350,18 @@ def test_a_job_is_not_asked_for_without_a_token(site: Site) -> None:
     assert site.shown()["jobs"] == []
 
 
-@pytest.mark.parametrize("migrated", [True, False])
-def test_a_job_that_cannot_be_written_now_is_to_be_asked_for_again(empty_database: str, *, migrated: bool) -> None:
-    site = Site("postgresql://127.0.0.1:1/none" if migrated else empty_database, "redis://127.0.0.1:1")
+def test_a_job_that_cannot_be_written_now_is_to_be_asked_for_again() -> None:
+    site = Site("postgresql://127.0.0.1:1/none", "redis://127.0.0.1:1")
     answer = site.ask("POST", PATH, {"kind": "greet", "payload": 1})
-    assert answer.status_code == problem_of(answer)["status"] == 503
-    assert int(answer.headers["Retry-After"]) >= 1
+    assert (*refusal(answer), answer.headers["Retry-After"]) == (503, "postgres_unreachable", "2")
+    site.close()
+
+
+def test_a_job_cannot_be_written_where_there_is_no_schema_and_is_told_what_makes_it(empty_database: str) -> None:
+    site = Site(empty_database, "redis://127.0.0.1:1")
+    answer = site.ask("POST", PATH, {"kind": "greet", "payload": 1})
+    assert (*refusal(answer), answer.headers["Retry-After"]) == (503, "not_migrated", "5")
+    assert "switchboard migrate" in problem_of(answer)["detail"]
     site.close()
 
 
