@@ -33,6 +33,7 @@ from gateway.store.ledger.process import Process
 from gateway.store.postgres import Database
 from workers.board import Board
 from workers.marks import Marks
+from workers.pace import rows_each
 
 __all__ = ["Feed"]
 
@@ -204,10 +205,12 @@ class Feed:
             rows_max = max(room // len(by_class), self._few(priority))
             if rows_max <= 0:
                 continue
-            each = max(1, rows_max // len(pairs))
-            for pair in pairs[:rows_max]:
+            looked_at = pairs[:rows_max]
+            marks = [self._marks[pair] for pair in looked_at]
+            each = rows_each([mark.mark for mark in marks], rows_max)
+            for pair, mark, rows_here in zip(looked_at, marks, each, strict=True):
                 del self._hungry[pair]
-                pulls[pair] = Pull(*pair, self._marks[pair].floor, each)
+                pulls[pair] = Pull(*pair, mark.floor, rows_here)
         return pulls
 
     def _few(self, priority: int) -> int:

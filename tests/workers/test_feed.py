@@ -74,6 +74,26 @@ def test_what_was_read_is_not_read_again_while_it_runs(read: Read) -> None:
     assert it.take() == []
 
 
+def test_partitions_with_few_jobs_are_not_read_far_ahead_of_those_with_many(read: Read) -> None:
+    """Every fifth job is of one partition, all others of another; the oldest wait no longer for that."""
+    it = read(batch_rows_max=10, jobs_buffered_max=20)
+    lanes: dict[int, list[str]] = {1: [], 2: []}
+    for n in range(40_000):
+        lanes.get(partition_of(f"lane {n}"), []).append(f"lane {n}")
+    drafts = [asked(n, lane=lanes[1 if n % 5 else 2].pop()) for n in range(1_000)]
+    wanted = [done.job_id for done in it.actor.ask(*drafts)]
+    ahead, ran = 0, set[int]()
+    while len(ran) < len(wanted):
+        it.look()
+        jobs = it.take()
+        it.end(jobs)
+        ran |= set(ids(jobs))
+        oldest = next((number for number, each in enumerate(wanted) if each not in ran), len(wanted))
+        newest = max(number for number, each in enumerate(wanted) if each in ran)
+        ahead = max(ahead, newest - oldest)
+    assert ahead < 300
+
+
 Late = tuple[Reading, JobActor, int, int]
 
 
