@@ -14,7 +14,7 @@ commit itself is lost, that is said (``commit_unknown``), and a caller that asks
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +40,10 @@ __all__ = ["Jobs"]
 _LOOK_AGAIN_S = 0.01
 #: Statements of ``enqueue_many`` under way at once: those of different callers, for each waits for its own.
 _BULKS_MAX = 2
+#: Seconds for which one turn of the event loop checks and encodes drafts.
+_TURN_S = 0.005
+#: Bytes of payloads above which a statement takes no more jobs: psycopg2 quotes each statement in one turn.
+_STATEMENT_BYTES_MAX = 1_048_576
 
 
 class Jobs:
@@ -134,19 +138,19 @@ class Jobs:
             raise self._busy(error) from None
 
     def enqueue_many(self, drafts: Iterable[Draft]) -> list[Enqueued]:
-        """Ask for many jobs, in order: statements of ``jobs.batch_rows_max``, each committed before the next begins.
+        """Ask for many jobs, in order: statements of at most ``jobs.batch_rows_max``, or of fewer where payloads are
+        large, each committed before the next begins.
 
         Raises as :meth:`enqueue` does.  What is wrong with a draft is found before anything is written; of a statement
-        that fails nothing is, but those before it have been.
+        that fails nothing is, but those before it have been.  However many they are, other greenlets run meanwhile.
         """
-        asked = [self.checked(each) for each in drafts]
+        asked = self._all_checked(drafts)
         self.backlog.check()
-        size = self._settings.batch_rows_max
         try:
             return [
                 done
-                for start in range(0, len(asked), size)
-                for done in self._bulks.submit(asked[start : start + size])
+                for portion in _portions(asked, self._settings.batch_rows_max)
+                for done in self._bulks.submit(portion)
             ]
         except Overloaded as error:
             raise self._busy(error) from None
@@ -158,7 +162,7 @@ class Jobs:
 
         :raises BadRequest: one can never be written so.
         """
-        return rows.enqueue(cursor, [self.checked(each) for each in drafts]) if drafts else []
+        return rows.enqueue(cursor, self._all_checked(drafts)) if drafts else []
 
     def hint(self, enqueued: Sequence[Enqueued], drafts: Sequence[Draft]) -> None:
         """Tell the owners of the partitions of jobs that are committed.  Never waits, never fails.
@@ -207,6 +211,16 @@ class Jobs:
             gevent.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, self._settings.poll_s)
 
+    def _all_checked(self, drafts: Iterable[Draft]) -> list[Draft]:
+        """Return the drafts as the ledger takes them, and let others run in between."""
+        asked, until = [], self._clock() + _TURN_S
+        for each in drafts:
+            asked.append(self.checked(each))
+            if self._clock() >= until:
+                gevent.sleep(0)
+                until = self._clock() + _TURN_S
+        return asked
+
     def _commit(self, cursor: Cursor, drafts: Sequence[Draft]) -> list[Enqueued]:
         done = rows.enqueue_and_commit(cursor, drafts)
         self.hint(done, drafts)
@@ -221,3 +235,17 @@ class Jobs:
             reason="ledger_busy",
             retry_after_s=error.retry_after_s,
         )
+
+
+def _portions(asked: Sequence[Draft], rows_max: int) -> Iterator[list[Draft]]:
+    """Give drafts that were checked, a statement's worth at a time."""
+    portion: list[Draft] = []
+    payloads_bytes = 0
+    for each in asked:
+        portion.append(each)
+        payloads_bytes += len(each.payload)
+        if len(portion) == rows_max or payloads_bytes >= _STATEMENT_BYTES_MAX:
+            yield portion
+            portion, payloads_bytes = [], 0
+    if portion:
+        yield portion

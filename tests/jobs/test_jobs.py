@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -182,6 +183,41 @@ def test_of_many_what_was_written_before_the_one_that_is_refused_stays(
     with pytest.raises(StoreRefused):
         make(batch_rows_max=2).enqueue_many(drafts)
     assert [job.payload for job in worker.scan()] == ['{"n":0}', '{"n":1}']
+
+
+def test_a_statement_takes_fewer_jobs_where_their_payloads_are_large(
+    jobs: Jobs, worker: JobActor, batches: Batches
+) -> None:
+    """Law: a statement is quoted in one turn of the event loop, so that its bytes have a bound."""
+    done = jobs.enqueue_many([Draft(kind="a", payload="x" * 200_000) for _ in range(10)])
+    assert list(worker.states()) == [one.job_id for one in done]
+    assert len(batches.rows["jobs_bulk"]) == 2
+
+
+@pytest.mark.parametrize("in_a_transaction", [False, True])
+def test_while_many_are_checked_others_run(
+    pool: Database, hints: JobHints, worker: JobActor, *, in_a_transaction: bool
+) -> None:
+    """Law: the turn of the event loop is bounded, however many are asked for at once."""
+    turns, looks = 0, []
+
+    def clock() -> float:
+        looks.append(turns)
+        return len(looks) * 0.001
+
+    def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0)
+
+    jobs, drafts = Jobs(pool, JobSettings(), hints, clock=clock), [asked(n) for n in range(100)]
+    other = gevent.spawn(others)
+    done = jobs.write(worker.cursor, drafts) if in_a_transaction else jobs.enqueue_many(drafts)
+    other.kill()
+    assert list(worker.states()) == [one.job_id for one in done]
+    assert len(looks) > 100
+    assert max(Counter(looks).values()) <= 10, "a look takes a millisecond here"
 
 
 def test_none_is_as_many_as_any(jobs: Jobs, worker: JobActor) -> None:
