@@ -106,6 +106,7 @@ class Worker:
             settings, self._database, self.owner, self._rpc, self._signals, self.jobs, follow_ups=follow_ups
         )
         self._supervisor = self._supervise()
+        self._stopped = False
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT, then stop in order; return the exit status."""
@@ -131,8 +132,10 @@ class Worker:
         4. Leave the ledger: what is still held is free at once, and the others are told.
         5. The connections, which nobody uses any more.
 
-        Safe twice, and if never started.
+        Safe if never started.  A second call does nothing: what the first one could not end, nobody can any more.
         """
+        if self._stopped:
+            return
         lanes = gevent.spawn(self._lanes.stop, deadline)
         self._engine.stop(deadline)
         self._sends.flush(deadline)
@@ -151,6 +154,7 @@ class Worker:
         self._circuits.close()
         self._rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
+        self._stopped = True
 
     def _declared_dead(self) -> None:
         self._engine.declared_dead()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import gevent
 import psutil
 import pytest
+from gevent.event import Event
 
 from gateway.domain.job import Done, Draft
 from gateway.store.migrate import migrate
@@ -16,6 +18,7 @@ from tests.server.telling import told
 from tests.support.stores import Stores, own_stores
 from tests.support.waiting import GUARD_S, until
 from tests.workers.crew import Crew, Gate
+from workers.executor import Stopped
 from workers.processes.parent import LEAVING_S
 
 
@@ -128,8 +131,33 @@ def test_postgresql_falls_silent_and_the_drain_ends_all_the_same(own: Stores, cr
     finally:
         for process in family:
             process.resume()
-    # It could not release what it owned, and would try again for as long as it is given.
-    crew.workers.remove(worker)
+
+
+def test_a_second_stop_does_not_wait_for_what_the_first_could_not_end(database: str, redis_url: str) -> None:
+    """Law: a handler that holds on costs one deadline, not one for each that stops its worker."""
+    crew, ended, held = Crew(database, redis_url), Event(), []
+
+    def holds_on(context: object, payload: object) -> Done:
+        held.append(payload)
+        while not ended.is_set():
+            with contextlib.suppress(Stopped):
+                ended.wait(GUARD_S)
+        return Done()
+
+    crew.on("holds.on", holds_on)
+    try:
+        worker = crew.start()
+        crew.jobs.enqueue("holds.on", 1)
+        until("it to run", lambda: held)
+        with told("jobs.drained") as drained:
+            worker.stop(time.monotonic() + 0.3)
+        assert [event["released"] for event in drained.events] == [False]
+        begun = time.monotonic()
+        worker.stop(begun + GUARD_S)
+        assert time.monotonic() < begun + GUARD_S / 2
+    finally:
+        ended.set()
+        crew.close()
 
 
 def test_a_worker_that_was_started_before_the_migration_waits_for_it(
