@@ -14,6 +14,8 @@ from gateway.store.ledger import outbox, push
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor
 
+pytestmark = pytest.mark.new_database
+
 BACKLOG = 20_000
 #: Rows read by one call for a handful of rows; far below the backlog, far above what probing takes.
 READ_MAX = 200

@@ -16,6 +16,8 @@ from gateway.store.ledger.forget import Walk
 from gateway.store.ledger.schedules import Scheduled
 from tests.support.actor import Actor
 
+pytestmark = pytest.mark.new_database
+
 HISTORY = 20_000
 ROWS_MAX = 10
 #: Rows read by one call for ten rows; far below the history, far above what probing takes.

@@ -13,6 +13,8 @@ from gateway.store.job_views import census
 from gateway.store.ledger import job_partitions, jobs
 from tests.support.actor import Actor
 
+pytestmark = pytest.mark.new_database
+
 _FILL = """
     INSERT INTO jobs (id, place, partition, state, kind, payload, due_at, finished_at)
     SELECT n, n, n %% 32, %s, CASE WHEN n %% 4 = 0 THEN 'rare' ELSE 'often' END, '{}',

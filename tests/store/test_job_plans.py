@@ -14,6 +14,8 @@ from gateway.store.ledger import job_status, jobs
 from gateway.store.ledger.jobs import Pull
 from tests.support.job_actor import JobActor, asked, end
 
+pytestmark = pytest.mark.new_database
+
 QUEUE = 100_000
 #: Rows read by one call for a handful of jobs; far below the queue, far above what probing takes.
 READ_MAX = 600

@@ -17,6 +17,8 @@ from gateway.store.ledger import outbox, push, transcripts
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor, arrival
 
+pytestmark = pytest.mark.new_database
+
 HISTORY = 30_000
 #: Rows read by one call of a handful of items; far below the history, far above what probing takes.
 READ_MAX = 600

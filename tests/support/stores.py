@@ -22,6 +22,7 @@ from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Process
 from gateway.embedded.redis import EmbeddedRedis
+from tests.support.databases import Databases
 
 __all__ = ["Stores", "database", "empty_database", "own_stores", "redis_url", "stores"]
 
@@ -107,12 +108,22 @@ def _migrated_template(stores: Stores) -> str:
     return "migrated"
 
 
+@pytest.fixture(scope="session")
+def _databases(stores: Stores, _migrated_template: str) -> Iterator[Databases]:
+    databases = Databases(_migrated_template, stores.postgres.url)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def database(stores: Stores, _migrated_template: str) -> Iterator[str]:
-    """The URL of a fresh database with the newest schema, this test's own."""
-    url = stores.create_database(template=_migrated_template)
+def database(request: pytest.FixtureRequest, _databases: Databases) -> Iterator[str]:
+    """The URL of a database with the newest schema and nothing else, this test's own.
+
+    Of a test marked with ``new_database`` nobody has ever used it before.
+    """
+    url = _databases.take(new=request.node.get_closest_marker("new_database") is not None)
     yield url
-    stores.drop_database(url)
+    _databases.give_back(url)
 
 
 @pytest.fixture
