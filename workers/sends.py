@@ -7,7 +7,8 @@ Rules:
 - A row whose taking was cut off, because its job was, is given back once it is known whether it was taken.
 - A row that the ledger says this process is sending, and that it knows nothing of, has certainly not been sent: the
   answer to its taking was lost.  The job that carries it takes it again if it still runs here; else it is given back,
-  because its conversation would wait for it as long as this process lives.
+  because its conversation would wait for it as long as this process lives, and because it would be called unknown when
+  this process leaves.
 - Rows that wait without a job that carries them are mended (``outbox.sql``): no function of ours leaves any.
 """
 
@@ -45,6 +46,8 @@ _PAUSE_S = 0.25
 _UNWRITABLE = "unwritable"
 #: Waiting rows that one look for those without a carrier goes through.
 _MEND_ROWS_MAX = 500
+#: Seconds that a last look for strays may take, however late it is.
+_LAST_LOOK_S = 0.25
 
 
 class Sends:
@@ -73,12 +76,7 @@ class Sends:
         self._finishes: Batcher[Finish, bool] = Batcher(
             "finish", database, self._finish, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
         )
-        self._strays = Strays(
-            lambda: database.run(lambda cursor: outbox.owned(cursor, process())),
-            self,
-            self._give_back,
-            every_s=look_every_s,
-        )
+        self._strays = Strays(self._owned, self, self._give_back, every_s=look_every_s)
         self._mend_behind: datetime | None = None
 
     def __repr__(self) -> str:
@@ -128,11 +126,17 @@ class Sends:
         return self._keep(gevent.spawn(self._write, finish))
 
     def flush(self, deadline: float) -> bool:
-        """Wait until all ends are written; return whether they were by *deadline* (monotonic seconds).
+        """Give back what was taken without being heard of, and wait until all ends are written; return whether they
+        were by *deadline* (monotonic seconds).
 
-        To be called before this process leaves the ledger, which calls what it has not ended unknown: a reply that was
-        sent would go out again.
+        To be called when nothing is taken any more and before this process leaves the ledger, which calls what it has
+        not ended unknown: a reply that was sent would go out again, and one that certainly was not would stay away.
         """
+        # PostgreSQL may be silent for longer than there is time.  Without its word their fate is unknown indeed.
+        patience_s = max(_LAST_LOOK_S, deadline - time.monotonic())
+        with contextlib.suppress(StoreUnavailable, gevent.Timeout), gevent.Timeout(patience_s):
+            # One look is enough here: what is being taken is held, and what has ended meanwhile is not given back.
+            self._give_back([outbox_id for outbox_id in self._owned() if outbox_id not in self._held])
         gevent.joinall(list(self._writing), timeout=max(0.0, deadline - time.monotonic()))
         return not self._writing
 
@@ -180,6 +184,9 @@ class Sends:
         written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
         follow_ups.asked(*asked)
         return written
+
+    def _owned(self) -> set[int]:
+        return self._database.run(lambda cursor: outbox.owned(cursor, self._process()))
 
     def _give_back(self, outbox_ids: Sequence[int]) -> None:
         # In our hands until it is written: a job that took one now would send it while it is given to others.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gevent
+import psycopg2
 import pytest
 
 from gateway.domain.errors import StoreUnavailable
@@ -141,6 +142,35 @@ def test_a_row_whose_taking_is_cut_off_is_given_back_before_its_worker_leaves(
     worker.actor.leave()
     assert rows(here) == [("pending", 0)]
     assert outbox_id not in worker.sends
+
+
+def test_a_row_whose_taking_failed_is_given_back_before_its_worker_leaves(here: Actor, worker: Worker) -> None:
+    """Law: the answer may have been lost of a taking that was done; its job begins elsewhere when its worker ends."""
+    (lost,), (sent,) = filled(here, "lost", lane="a"), filled(here, "sent", lane="b")
+    assert worker.sends.take(sent).found == "taken"
+    worker.actor.take(lost)
+    worker.away = True
+    with pytest.raises(StoreUnavailable):
+        worker.sends.take(lost)
+    assert worker.sends.flush(time.monotonic() + GUARD_S), "without PostgreSQL there is nothing to wait for"
+    worker.away = False
+    assert worker.sends.flush(time.monotonic() + GUARD_S)
+    assert rows(here) == [("pending", 0), ("sending", 1)]
+    worker.actor.leave()
+    assert rows(here) == [("pending", 0), ("unknown", 1)], "what may be on the wire is not given back"
+
+
+def test_a_last_look_for_what_was_lost_ends_although_postgresql_is_silent(
+    here: Actor, worker: Worker, database: str
+) -> None:
+    """Law: a drain has an end."""
+    blocker = psycopg2.connect(database)
+    with blocker.cursor() as cursor:
+        cursor.execute("LOCK TABLE outbox")
+    begun = time.monotonic()
+    assert worker.sends.flush(begun)
+    assert time.monotonic() < begun + StoreSettings().lock_timeout_s, "it did not wait for PostgreSQL's own word"
+    blocker.close()
 
 
 def test_what_was_not_taken_when_its_taking_was_cut_off_is_let_go(here: Actor, worker: Worker) -> None:
