@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import click
-import msgspec
 
 from gateway.circuits.overview import Endpoint, Overview, configured_endpoints, look
 from gateway.cli.ledger import ledger, store_settings
 from gateway.cli.table import table
-from gateway.domain.errors import SwitchboardError
+from gateway.cli.telling import caller, echo_json, told, utc_text
 from gateway.domain.hint import OrdersChanged
 from gateway.domain.resilience.orders import OrderName, check, check_endpoint, check_known
-from gateway.settings.load import SettingsError, load_assistants
+from gateway.settings.load import load_assistants
 from gateway.settings.store import StoreSettings
 from gateway.store.breaker_orders import drop, list_orders, put
 from gateway.store.circuit_reports import CircuitReports, live_processes
@@ -49,14 +44,14 @@ def list_(*, as_json: bool) -> None:
     """
     seen = _overview(store_settings())
     if as_json:
-        _echo_json(seen)
+        echo_json(seen)
         return
     rows = [row for endpoint in seen.endpoints for row in _rows(endpoint)]
     click.echo(table(_HEADS, rows) if rows else "There are no circuits and no orders.")
     for endpoint in seen.endpoints:
         if order := endpoint.order:
             click.echo(
-                f"{order.endpoint}: {order.order} by {order.by} since {_time(order.at)}: {order.reason}"
+                f"{order.endpoint}: {order.order} by {order.by} since {utc_text(order.at)}: {order.reason}"
             )
     if seen.problem:
         click.echo(f"The circuits cannot be shown: {seen.problem}.")
@@ -76,16 +71,15 @@ def force(*, endpoint: str, state: str, reason: str, anyway: bool, as_json: bool
     It holds, for processes that start later too, until `switchboard breakers clear ENDPOINT`.
     """
     settings, order = store_settings(), _STATES[state]
-    with _told():
+    with told():
         check(endpoint, order, reason)
         if not anyway:
             _check_known(endpoint, settings)
-        by = f"{getpass.getuser()}@{socket.gethostname()}"
         with ledger(writes=True) as cursor:
-            standing = put(cursor, endpoint=endpoint, order=order, by=by, reason=reason)
+            standing = put(cursor, endpoint=endpoint, order=order, by=caller(), reason=reason)
     at_once = _announce(settings)
     if as_json:
-        _echo_json(standing)
+        echo_json(standing)
     else:
         click.echo(f"{endpoint} is {order} from now on, until `switchboard breakers clear {endpoint}`.")
     if not at_once:
@@ -98,14 +92,14 @@ def force(*, endpoint: str, state: str, reason: str, anyway: bool, as_json: bool
 def clear(*, endpoint: str, as_json: bool) -> None:
     """Let the circuits of ENDPOINT decide for themselves again."""
     settings = store_settings()
-    with _told():
+    with told():
         check_endpoint(endpoint)
         with ledger(writes=True) as cursor:
             if not drop(cursor, endpoint):
                 raise click.ClickException(f"there is no order for {endpoint}")
     at_once = _announce(settings)
     if as_json:
-        _echo_json({"endpoint": endpoint, "order": None})
+        echo_json({"endpoint": endpoint, "order": None})
     else:
         click.echo(f"{endpoint} decides for itself again.")
     if not at_once:
@@ -141,15 +135,6 @@ def _announce(settings: StoreSettings) -> bool:
         signals.close()
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell a person what our own errors say."""
-    try:
-        yield
-    except (SwitchboardError, SettingsError) as error:
-        raise click.ClickException(str(error)) from None
-
-
 def _rows(endpoint: Endpoint) -> Iterator[tuple[object, ...]]:
     order = endpoint.order.order if endpoint.order else "-"
     for one in endpoint.circuits:
@@ -161,16 +146,8 @@ def _rows(endpoint: Endpoint) -> Iterator[tuple[object, ...]]:
             circuit.calls,
             circuit.failed,
             circuit.slow,
-            _time(circuit.since),
+            utc_text(circuit.since),
             order,
         )
     if not endpoint.circuits:
         yield endpoint.endpoint, "-", "-", "-", "-", "-", "-", order
-
-
-def _time(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _echo_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())

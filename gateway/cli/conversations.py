@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
-import msgspec
 
 from gateway.cli.ledger import ledger
 from gateway.cli.table import table
+from gateway.cli.telling import echo_json, printable, utc_text
 from gateway.conversations import queries
 from gateway.conversations.plain import message_text, reply_text
 from gateway.conversations.queries import Exchange
@@ -39,7 +37,7 @@ def list_(*, channel: str, account: str, limit: int, as_json: bool) -> None:
     with ledger() as cursor:
         found = queries.conversations(cursor, channel=channel, account=account, rows_max=limit)
     if as_json:
-        _echo_json(found)
+        echo_json(found)
     elif not found:
         click.echo("There are no conversations yet.")
     else:
@@ -52,7 +50,7 @@ def list_(*, channel: str, account: str, limit: int, as_json: bool) -> None:
                 one.turns,
                 one.waiting,
                 one.state,
-                _time(one.active_at),
+                utc_text(one.active_at),
             )
             for one in found
         ]
@@ -73,7 +71,7 @@ def show(*, conversation_id: int, limit: int, as_json: bool) -> None:
             raise click.ClickException(f"there is no conversation {conversation_id}")
         exchanges = queries.transcript(cursor, conversation_id, turns_max=limit)
     if as_json:
-        _echo_json({"conversation": found, "turns": exchanges})
+        echo_json({"conversation": found, "turns": exchanges})
         return
     where = f"{found.channel}/{found.account}"
     turns = "1 turn" if found.turns == 1 else f"{found.turns} turns"
@@ -86,7 +84,7 @@ def show(*, conversation_id: int, limit: int, as_json: bool) -> None:
 def _exchange(exchange: Exchange) -> str:
     took = "" if exchange.took_s is None else f" in {exchange.took_s:.2f} s"
     why = f" ({exchange.reason})" if exchange.reason else ""
-    head = f"#{exchange.seq}  {_time(exchange.accepted_at)}  turn {exchange.turn_id}  {exchange.state}"
+    head = f"#{exchange.seq}  {utc_text(exchange.accepted_at)}  turn {exchange.turn_id}  {exchange.state}"
     if exchange.erased:
         return f"{head}{why}{took}\n  (erased)"
     lines = [
@@ -100,15 +98,5 @@ def _exchange(exchange: Exchange) -> str:
 
 
 def _block(name: str, text: str) -> str:
-    # A user's text may hold control characters, which a terminal would obey.
-    safe = "".join(char if char == "\n" or char.isprintable() else "\ufffd" for char in text)
-    first, *rest = safe.split("\n")
+    first, *rest = map(printable, text.split("\n"))
     return "\n".join([f"  {name}: {first}", *(f"    {line}" for line in rest)])
-
-
-def _time(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _echo_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import click
 import msgspec
 
 from gateway.cli.table import table
+from gateway.cli.telling import printable, utc_text
 from gateway.jobs.admin import Overview
 from gateway.store.job_views import AHEAD_MAX, JobSummary, JobView, Letter
 
-__all__ = ["echo_json", "list_text", "view_text"]
+__all__ = ["list_text", "view_text"]
 
 _HEADS = ("ID", "KIND", "STATE", "LANE", "PRIORITY", "TRIES", "DEATHS", "ASKED FOR (UTC)", "DUE (UTC)", "REASON")
 _COUNT_HEADS = ("KIND", "STATE", "JOBS", "OLDEST")
@@ -27,7 +25,7 @@ def list_text(found: Overview) -> str:
         texts.append(table(_COUNT_HEADS, rows))
     if found.pauses:
         texts.append(
-            "\n".join(f"{one.kind}: paused by {one.by} since {_time(one.at)}: {one.reason}" for one in found.pauses)
+            "\n".join(f"{one.kind}: paused by {one.by} since {utc_text(one.at)}: {one.reason}" for one in found.pauses)
         )
     return "\n\n".join(texts)
 
@@ -39,10 +37,10 @@ def view_text(job: JobView) -> str:
         "lane": job.lane or "none",
         "ahead in its lane": f"{job.ahead} or more" if job.ahead == AHEAD_MAX else job.ahead,
         "priority": job.priority,
-        "asked for": _time(job.created_at),
-        "due": _time(job.due_at),
-        "ended": _time(job.finished_at),
-        "kept until": _time(job.expires_at),
+        "asked for": utc_text(job.created_at),
+        "due": utc_text(job.due_at),
+        "ended": utc_text(job.finished_at),
+        "kept until": utc_text(job.expires_at),
         "failed tries": job.attempts,
         "deaths": job.deaths,
         "unique key": job.unique,
@@ -55,14 +53,9 @@ def view_text(job: JobView) -> str:
         "progress": _json(job.progress),
         "result": _json(job.result),
     }
-    lines += [f"  {name}: {_safe(str(fact))}" for name, fact in facts.items() if fact not in {None, ""}]
-    lines += [f"  dead letter {one.letter_id}: {_safe(_letter(one))}" for one in job.letters]
+    lines += [f"  {name}: {printable(str(fact))}" for name, fact in facts.items() if fact not in {None, ""}]
+    lines += [f"  dead letter {one.letter_id}: {printable(_letter(one))}" for one in job.letters]
     return "\n".join(lines)
-
-
-def echo_json(value: object) -> None:
-    """Print *value* for programs."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
 def _row(job: JobSummary) -> tuple[object, ...]:
@@ -74,16 +67,16 @@ def _row(job: JobSummary) -> tuple[object, ...]:
         job.priority,
         job.attempts,
         job.deaths,
-        _time(job.created_at),
-        _time(job.due_at),
+        utc_text(job.created_at),
+        utc_text(job.due_at),
         _cell(job.reason or "-"),
     )
 
 
 def _letter(letter: Letter) -> str:
     why = f"{letter.reason}: {letter.detail}" if letter.detail else letter.reason
-    closed = f", {letter.closed_as} {_time(letter.closed_at)}" if letter.closed_as else ""
-    return f"{_time(letter.created_at)} {why}{closed}"
+    closed = f", {letter.closed_as} {utc_text(letter.closed_at)}" if letter.closed_as else ""
+    return f"{utc_text(letter.created_at)} {why}{closed}"
 
 
 def _json(raw: msgspec.Raw | None) -> str:
@@ -91,13 +84,8 @@ def _json(raw: msgspec.Raw | None) -> str:
 
 
 def _cell(text: str) -> str:
-    safe = _safe(text)
+    safe = printable(text)
     return safe if len(safe) <= _CELL_CHARS_MAX else safe[: _CELL_CHARS_MAX - 1] + "…"
-
-
-def _safe(text: str) -> str:
-    # Lanes, payloads and reasons come from elsewhere, and a terminal would obey their control characters.
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def _age(seconds: float) -> str:
@@ -106,7 +94,3 @@ def _age(seconds: float) -> str:
     if seconds < 3_600:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3_600:.1f} h"
-
-
-def _time(unix_s: float | None) -> str:
-    return "" if unix_s is None else datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")

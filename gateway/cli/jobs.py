@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, get_args
@@ -11,9 +9,10 @@ from typing import TypeVar, get_args
 import click
 from psycopg2.extensions import cursor as Cursor
 
-from gateway.cli.job_texts import echo_json, list_text, view_text
+from gateway.cli.job_texts import list_text, view_text
 from gateway.cli.jobs_enqueue import enqueue
 from gateway.cli.ledger import ledger, store_settings
+from gateway.cli.telling import caller, echo_json, told
 from gateway.domain.errors import SwitchboardError
 from gateway.jobs.admin import ROWS_MAX, Asked, Overview, Tellers, check_kind, check_pause, look, near, whole
 from gateway.settings.jobs import JobSettings
@@ -53,7 +52,7 @@ def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
     ready: waits for its turn in its lane, or is running.  scheduled: joins its lane when it is due.  done: kept for its
     result.  buried: given up, a dead letter.
     """
-    with _told(), ledger() as cursor:
+    with told(), ledger() as cursor:
         wanted = Asked(kind=kind, **asked)  # type: ignore[arg-type]  # click has checked them
         found = look(cursor, wanted)
         more = _more(cursor, wanted, found)
@@ -73,7 +72,7 @@ def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def show(*, job_id: int, as_json: bool) -> None:
     """Show one job: its payload, what became of it, and its dead letters."""
-    with _told(), ledger() as cursor:
+    with told(), ledger() as cursor:
         found = whole(cursor, job_id)
     if as_json:
         echo_json(found)
@@ -135,10 +134,10 @@ def pause(*, kind: str, reason: str, as_json: bool) -> None:
     Until `switchboard jobs resume KIND`.  What runs goes on to its end.  A lane whose next job is of this kind waits
     behind it.
     """
-    with _told():
+    with told():
         check_pause(kind, reason)
         with ledger(writes=True) as cursor:
-            paused = job_admin.pause(cursor, kind, by=_by(), reason=reason)
+            paused = job_admin.pause(cursor, kind, by=caller(), reason=reason)
             waiting = {one.kind: one.jobs for one in job_views.census(cursor) if one.state in {"ready", "scheduled"}}
     at_once = _announce_pauses()
     if as_json:
@@ -158,7 +157,7 @@ def pause(*, kind: str, reason: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def resume(*, kind: str, as_json: bool) -> None:
     """Let workers start jobs of KIND again."""
-    with _told():
+    with told():
         check_kind(kind)
         with ledger(writes=True) as cursor:
             if not job_admin.resume(cursor, kind):
@@ -184,7 +183,7 @@ def _more(cursor: Cursor, wanted: Asked, found: Overview) -> bool:
 def _write(do: Callable[..., T], job_id: int) -> T:
     # A transaction each: one that cannot be done undoes no other.
     with ledger(writes=True) as cursor:
-        return do(cursor, job_id, by=_by())
+        return do(cursor, job_id, by=caller())
 
 
 def _each(job_ids: Sequence[int], do: Callable[[int], T]) -> tuple[list[T], list[str]]:
@@ -227,16 +226,3 @@ def _tellers() -> Iterator[Tellers]:
     finally:
         signals.close()
         hints.close()
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell a person what our own errors say."""
-    try:
-        yield
-    except SwitchboardError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _by() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -13,14 +13,13 @@ from datetime import datetime
 import click
 import msgspec
 
-from gateway.cli.job_texts import echo_json
 from gateway.cli.ledger import stores
-from gateway.domain.errors import SwitchboardError
+from gateway.cli.telling import echo_json, told
 from gateway.domain.job import Enqueued
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.drafts import DELAY_S_MAX, KEEP_S_MAX
 from gateway.jobs.opened import open_jobs
-from gateway.settings.load import SettingsError, load_jobs
+from gateway.settings.load import load_jobs
 from gateway.store.ledger.job_status import JobStatus
 
 __all__ = ["enqueue"]
@@ -76,13 +75,10 @@ def enqueue(
     """
     raw = _payload(payload)
     status: JobStatus | None = None
-    try:
-        with open_jobs(stores(), load_jobs()[1], application="switchboard command") as jobs:
-            enqueued = jobs.enqueue(kind, raw, priority=_PRIORITIES[priority], **how)  # type: ignore[arg-type]  # click has checked them
-            if wait_s is not None:
-                status = jobs.wait(enqueued.job_id, wait_s)
-    except (SwitchboardError, SettingsError) as error:
-        raise click.ClickException(str(error)) from None
+    with told(), open_jobs(stores(), load_jobs()[1], application="switchboard command") as jobs:
+        enqueued = jobs.enqueue(kind, raw, priority=_PRIORITIES[priority], **how)  # type: ignore[arg-type]  # click has checked them
+        if wait_s is not None:
+            status = jobs.wait(enqueued.job_id, wait_s)
     if as_json:
         known = {} if wait_s is None else {"status": status}
         echo_json({"job_id": enqueued.job_id, "fresh": enqueued.fresh, **known})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.ledger import database_url
-from gateway.domain.errors import SwitchboardError
+from gateway.cli.telling import told
 from gateway.store.migrate import migrate as run_migrations
 
 __all__ = ["migrate"]
@@ -14,10 +14,8 @@ __all__ = ["migrate"]
 @click.command()
 def migrate() -> None:
     """Bring the database (DATABASE_URL) to the newest schema.  Safe to run again, and beside another one."""
-    try:
+    with told():
         names = run_migrations(database_url())
-    except SwitchboardError as error:
-        raise click.ClickException(str(error)) from None
     for name in names:
         click.echo(f"Applied {name}.")
     if not names:

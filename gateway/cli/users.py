@@ -6,8 +6,8 @@ import time
 
 import click
 
-from gateway.cli.job_texts import echo_json
 from gateway.cli.ledger import ledger, store_settings
+from gateway.cli.telling import echo_json, printable
 from gateway.conversations import queries
 from gateway.conversations.queries import Speaker
 from gateway.domain.errors import NotFound, SwitchboardError
@@ -104,7 +104,7 @@ def _ask(whom: Speaker, *, even_if_unknown: bool) -> tuple[Enqueued, Draft]:
         if (whom.channel, whom.account) in known:
             raise click.ClickException(str(error)) from None
         names = ", ".join(f"{channel}/{account}" for channel, account in known) or "none yet"
-        there = f"{_plain(whom.channel)}/{_plain(whom.account)}"
+        there = f"{printable(whom.channel)}/{printable(whom.account)}"
         raise click.ClickException(f"nobody has ever spoken on {there}, expected one of {names}") from None
     except SwitchboardError as error:
         raise click.ClickException(str(error)) from None
@@ -112,12 +112,7 @@ def _ask(whom: Speaker, *, even_if_unknown: bool) -> tuple[Enqueued, Draft]:
 
 def _name(whom: Speaker) -> str:
     # Some channels have no other name than the key.
-    return f", {_plain(whom.name)}," if whom.name not in ("", whom.key) else ""
-
-
-def _plain(text: str) -> str:
-    # A name is a user's own words, and a terminal obeys control characters.
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return f", {printable(whom.name)}," if whom.name not in ("", whom.key) else ""
 
 
 def _tell(asked: Enqueued, draft: Draft) -> None:

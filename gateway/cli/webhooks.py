@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import click
@@ -14,9 +10,9 @@ import msgspec
 
 from gateway.cli.ledger import ledger
 from gateway.cli.table import table
-from gateway.domain.errors import SwitchboardError
+from gateway.cli.telling import caller, echo_json, told, utc_text
 from gateway.domain.resilience.orders import check_reason
-from gateway.settings.load import SettingsError, load_webhooks
+from gateway.settings.load import load_webhooks
 from gateway.settings.problems import did_you_mean
 from gateway.settings.webhooks import WebhookSettings
 from gateway.store.webhooks import Disabled, disable, enable, list_disabled
@@ -48,16 +44,16 @@ def list_(*, as_json: bool) -> None:
 
     A receiver that answers 410 Gone is disabled by that, until `switchboard webhooks enable`.
     """
-    with _told():
+    with told():
         shown = _all(load_webhooks())
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())
+        echo_json(shown)
         return
     rows = [(one.webhook, one.receiver or "-", ", ".join(one.events) or "-", _state(one)) for one in shown]
     click.echo(table(_HEADS, rows) if rows else "There are no webhooks.")
     for one in shown:
         if off := one.disabled:
-            click.echo(f"{one.webhook}: disabled by {off.by} since {_time(off.at)}: {off.reason}")
+            click.echo(f"{one.webhook}: disabled by {off.by} since {utc_text(off.at)}: {off.reason}")
 
 
 @webhooks.command("enable")
@@ -67,7 +63,7 @@ def enable_(*, name: str) -> None:
 
     What happened while it was disabled is not told; the event that found it gone can be: `switchboard jobs retry`.
     """
-    with _told(), ledger(writes=True) as cursor:
+    with told(), ledger(writes=True) as cursor:
         if not enable(cursor, name):
             _check_known(name, load_webhooks())
             raise click.ClickException(f"{name} is not disabled")
@@ -79,11 +75,11 @@ def enable_(*, name: str) -> None:
 @click.option("--reason", required=True, help="Why, for whoever comes next.")
 def disable_(*, name: str, reason: str) -> None:
     """Have the receiver of NAME told nothing, until `switchboard webhooks enable NAME`."""
-    with _told():
+    with told():
         check_reason(reason)
         _check_known(name, load_webhooks())
         with ledger(writes=True) as cursor:
-            if not disable(cursor, name, by=f"{getpass.getuser()}@{socket.gethostname()}", reason=reason):
+            if not disable(cursor, name, by=caller(), reason=reason):
                 raise click.ClickException(f"{name} is disabled already")
     click.echo(f"{name} is told nothing until `switchboard webhooks enable {name}`.")
 
@@ -110,16 +106,3 @@ def _receiver(url: str) -> str:
 
 def _state(one: _Shown) -> str:
     return "disabled" if one.disabled else "enabled"
-
-
-def _time(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell a person what our own errors say."""
-    try:
-        yield
-    except (SwitchboardError, SettingsError) as error:
-        raise click.ClickException(str(error)) from None
