@@ -8,6 +8,8 @@ Rules:
   reading may come before the end of the old one was told.
 - Memory holds a bounded piece of each lane.  A longer one is *spilled*: what comes behind the piece is turned away, and
   read again by lane when the piece has run low (``hungry_lanes``, ``refilled``).
+- Of a lane whose head waits for long memory holds nothing: it is *asleep* (``put_down``), what is read of it is turned
+  away, and it is read by lane when its head is due (``waking_lanes``, ``refilled``).
 - What the ledger showed and what memory forgot may cross: a job can be read before its settle is committed, and arrive
   after.  So each read stands inside ``reading()``, from before its statement until its jobs were added.
 - Looks leave out ``spilled_lanes()``; asked for before ``hungry_lanes()`` and its read, or the lane stays spilled for
@@ -15,7 +17,7 @@ Rules:
 - A partition whose jobs are dropped keeps counting those that run; whatever becomes of them, they do not come back.
 - Kinds with a bound are counted here, from ``take`` to ``settled``, so that who finds its kind full waits in its lane
   and costs nobody a start.
-- Nothing is kept of what is neither in memory, running, nor spilled: an empty board has empty dicts.
+- Nothing is kept of what is neither in memory, running, spilled nor asleep: an empty board has empty dicts.
 
 Times are monotonic seconds, given by the caller.  Absent: the ledger, its marks, the lease, and who owns what.  This is
 on the path of each job, so what happens once a job is written without the calls that would be prettier.
@@ -24,14 +26,14 @@ on the path of each job, so what happens once a job is written without the calls
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from gateway.domain.job import PARTITIONS, SUSPECTS_FROM, Job
-from workers.job_lane import JobLane, Spill
+from workers.job_lane import JobLane
+from workers.spilled import Asleep, Spilled, nap_of, read_from
 from workers.startable import Startable
 
 __all__ = ["Board", "Ending"]
@@ -44,25 +46,22 @@ Ending = Literal["done", "retry", "snooze", "bury", "gone", "lost"]
 class Board:
     """Jobs in memory."""
 
-    def __init__(
-        self, lane_buffered_max: int, suspects_from: int = SUSPECTS_FROM, *, bounds: Mapping[str, int] | None = None
-    ) -> None:
+    def __init__(self, lane_buffered_max: int, *, bounds: Mapping[str, int] | None = None) -> None:
         """*bounds*: how many of a kind may be between ``take`` and ``settled`` at once, where that has a bound."""
         self._lane_max = lane_buffered_max
-        self._low = lane_buffered_max // 4
-        self._suspects_from = suspects_from
         self._bounded = bool(bounds)
-        self._starts = Startable(suspects_from, bounds or {})
-        #: Of every job that waits or runs, unless its partition was dropped: its lane, by place.
+        self._starts = Startable(bounds or {})
+        #: Of every job that waits or runs, unless its partition was dropped: its lane, by place.  Of a lane that sleeps
+        #: its head's.
         self._places: dict[int, JobLane] = {}
         self._lanes: dict[str, JobLane] = {}
-        self._spilled: dict[str, JobLane] = {}
-        self._hungry: dict[str, JobLane] = {}
+        self._spilled = Spilled(lane_buffered_max // 4)
+        self._asleep = Asleep()
         #: Places by id, of jobs whose place is not their id.
         self._rejoined: dict[int, int] = {}
         #: Place and fence of jobs that run although their partition was dropped.
         self._dropped: set[tuple[int, int]] = set()
-        #: Jobs in memory or running, by claim.
+        #: Jobs in memory or running, and heads of lanes that are asleep, by claim.
         self._claims: dict[int, int] = {}
         self._claims_ended: set[int] = set()
         self._readings = 0
@@ -76,14 +75,14 @@ class Board:
     def __repr__(self) -> str:
         return (
             f"<Board: {self.ready} ready, {self.buffered} buffered, {self.held} of them held, "
-            f"{self.running} running, {len(self._spilled)} lanes spilled>"
+            f"{self.running} running, {len(self._spilled)} lanes spilled, {self.asleep} asleep>"
         )
 
     def __contains__(self, job_id: object) -> bool:
         return job_id in self._places or job_id in self._rejoined
 
     def knows(self, place: int) -> bool:
-        """Return whether the job of this place waits or runs here."""
+        """Return whether the job of this place waits or runs here, or is the head of a lane that is asleep."""
         return place in self._places
 
     @property
@@ -97,9 +96,14 @@ class Board:
         return self._starts.held
 
     @property
+    def asleep(self) -> int:
+        """Lanes of which nothing is in memory until their head is due."""
+        return len(self._asleep)
+
+    @property
     def hungry(self) -> bool:
         """Whether a spilled lane has run low, and ``hungry_lanes`` would name it."""
-        return bool(self._hungry)
+        return self._spilled.hungry
 
     def ready_of(self, priority: int) -> int:
         """Return how many lanes of a class have a job that could be started now."""
@@ -171,25 +175,29 @@ class Board:
 
     def spilled_lanes(self, lanes_max: int) -> list[str]:
         """Return lanes that a look should leave out: it would only bring what is turned away."""
-        names = list(itertools.islice(self._spilled, lanes_max))
-        for name in names:
-            spill = self._spilled[name].spill
-            assert spill is not None, "it is among the spilled"
-            spill.more = True
-        return names
+        return self._spilled.left_out(lanes_max)
 
     def hungry_lanes(self, lanes_max: int) -> dict[str, int]:
         """Return spilled lanes that have run low, each with the place behind which it is to be read.
 
         ``lane_rows`` rows of each, and then ``refilled``, whatever came of it: until then it is not named again.
         """
-        lanes: dict[str, int] = {}
-        for name in list(itertools.islice(self._hungry, lanes_max)):
-            spill = self._hungry.pop(name).spill
-            assert spill is not None, "it is hungry because its rest is in the ledger"
-            spill.reading, spill.more = True, False
-            lanes[name] = spill.floor
-        return lanes
+        return self._spilled.read(lanes_max)
+
+    def waking_lanes(self, priority: int, now: float, lanes_max: int) -> dict[str, int]:
+        """Return lanes of a class that were asleep until now: as ``hungry_lanes``."""
+        lanes = self._asleep.due(priority, now, lanes_max)
+        for lane in lanes:
+            self._roused(lane)
+        return {lane.name: read_from(lane) for lane in lanes if lane.name is not None}
+
+    def classes_waking(self, now: float) -> list[int]:
+        """Return the classes of which ``waking_lanes`` would name one."""
+        return self._asleep.classes_due(now)
+
+    def next_waking(self) -> float | None:
+        """Return when the next lane that is asleep is to be read."""
+        return self._asleep.next_due()
 
     @property
     def lane_rows(self) -> int:
@@ -226,13 +234,13 @@ class Board:
         spill.reading = False
         if exhausted and not spill.more:
             lane.spill = None
-            del self._spilled[name]
+            self._spilled.remove(lane)
             if lane.state == "idle":
                 del self._lanes[name]
             return
         if jobs:
             spill.floor = max(spill.floor, min(floor, spill.behind))
-        self._feel(lane)
+        self._spilled.feel(lane)
 
     # Running
 
@@ -249,7 +257,7 @@ class Board:
             lane.state = "running"
             running_of[job.partition] += 1
             if lane.spill is not None:
-                self._feel(lane)
+                self._spilled.feel(lane)
             jobs.append(job)
         self.buffered -= len(jobs)
         self.running += len(jobs)
@@ -279,7 +287,7 @@ class Board:
             # Not among the ended: should the partition come back, the job will be read again.
             self._remove(job)
             self._go_on(lane)
-            self.drop_partition(job.partition, fence=job.fence)
+            self.drop_partitions({job.partition}, fence=job.fence)
             return
         if self._readings:
             self._ended.add(job.place)
@@ -297,25 +305,37 @@ class Board:
 
     # Forgetting
 
-    def drop_partition(self, partition: int, *, fence: int | None = None) -> None:
-        """Forget everything of the partition that does not run; with *fence*, only what was read under none higher.
+    def put_down(self, now: float, longer_than_s: float, lanes_max: int) -> None:
+        """Let lanes sleep whose head is not due for longer than that, as long as no more than so many do.
 
-        Only once it is not ours any more: read again under the same fence, what runs would run twice.
+        To be called now and then: it looks at those that are held since it was called before.
+        """
+        for lane in list(self._starts.newly_held):
+            if lane.until - now > longer_than_s and len(self._asleep) < lanes_max:
+                self._sleep(lane)
+        self._starts.newly_held.clear()
+
+    def drop_partitions(self, partitions: Collection[int], *, fence: int | None = None) -> None:
+        """Forget everything of these that does not run; with *fence*, only what was read under none higher.
+
+        Only once they are not ours any more: read again under the same fence, what runs would run twice.  Several
+        together: each time all that is in memory is walked through.
         """
         lanes = {
             lane
-            for lane in (*self._places.values(), *self._spilled.values())
-            if lane.partition == partition and (fence is None or lane.fence <= fence)
+            for lane in (*self._places.values(), *self._spilled.lanes())
+            if lane.partition in partitions and (fence is None or lane.fence <= fence)
         }
         for lane in lanes:
+            if lane.state == "asleep":
+                self._rouse(lane)
             if lane.running is not None:
                 del self._places[lane.running.place]
                 self._unname(lane.running)
                 self._dropped.add((lane.running.place, lane.running.fence))
             if lane.name is not None:
                 del self._lanes[lane.name]
-                self._spilled.pop(lane.name, None)
-                self._hungry.pop(lane.name, None)
+                self._spilled.remove(lane)
         self._starts.withdraw_all(lanes)
         for lane in lanes:
             for job in lane.waiting():
@@ -330,6 +350,9 @@ class Board:
         lane = self._places.get(place)
         if lane is None:
             return
+        if lane.state == "asleep":
+            self._asleep.hasten(lane)
+            return
         job = next((job for job in lane.waiting() if job.place == place), None)
         if job is None:
             return
@@ -342,7 +365,7 @@ class Board:
         if not running:
             self._go_on(lane)
         if lane.spill is not None:
-            self._feel(lane)
+            self._spilled.feel(lane)
 
     # Inside
 
@@ -353,8 +376,11 @@ class Board:
                 spill.more = True
                 self.claimed(job.claim)
                 return False
+            if lane.state == "asleep":
+                # Committed late, it comes before the one that is waited for.
+                self._rouse(lane)
         elif lane.count() >= self._lane_max and job.place > (last := lane.last_place()):
-            self._spill(lane, last)
+            self._spilled.spill(lane, last)
             self.claimed(job.claim)
             return False
         self._keep(lane, job, now)
@@ -382,23 +408,31 @@ class Board:
         self.buffered -= 1
         if lane.state in {"held", "parked"}:
             self._starts.held -= 1
-        self._spill(lane, lane.last_place())
+        self._spilled.spill(lane, lane.last_place())
 
-    def _spill(self, lane: JobLane, behind: int) -> None:
-        if lane.spill is None:
-            assert lane.name is not None, "a laneless job is alone"
-            lane.spill = Spill(behind)
-            self._spilled[lane.name] = lane
-        spill = lane.spill
-        spill.behind, spill.floor, spill.more = behind, min(spill.floor, behind), True
+    def _sleep(self, lane: JobLane) -> None:
+        head, until, waiting = lane.head, lane.until, lane.waiting()
+        assert head is not None, "it is held for its head"
+        self._starts.withdraw(lane)
+        del self._starts.due[head.place]
+        for job in waiting[1:]:
+            self._remove(job)
+        self.buffered -= len(waiting)
+        lane.head = lane.rest = None
+        self._spilled.remove(lane)
+        self._asleep.put(lane, head, until)
 
-    def _feel(self, lane: JobLane) -> None:
-        """Find out whether a spilled lane has run low."""
-        spill = lane.spill
-        assert spill is not None, "asked of spilled lanes only"
-        if not spill.reading and lane.count() <= self._low:
-            assert lane.name is not None, "a laneless job is alone"
-            self._hungry[lane.name] = lane
+    def _rouse(self, lane: JobLane) -> None:
+        self._asleep.rouse(lane)
+        self._roused(lane)
+
+    def _roused(self, lane: JobLane) -> None:
+        nap = nap_of(lane)
+        del self._places[nap.place]
+        if self._rejoined.get(nap.job_id) == nap.place:
+            del self._rejoined[nap.job_id]
+        self._unclaim(nap.claim)
+        self._spilled.put(lane)
 
     def _note(self, job: Job, lane: JobLane, now: float) -> None:
         place, claim = job.place, job.claim
@@ -446,7 +480,7 @@ class Board:
             lane.state = "idle"
         self.running -= 1
         self._running_of[job.partition] -= 1
-        if job.deaths >= self._suspects_from:
+        if job.deaths >= SUSPECTS_FROM:
             self._starts.suspect_runs = False
         if self._bounded:
             self._starts.ended(job.kind)

@@ -11,12 +11,18 @@ A pair is a partition and a priority: what is read behind one floor.  It is hung
 Each look begins at the floor and leaves out what was read (``Marks`` says why).  While a kind is paused it leaves out
 jobs of it and what stands behind them in their lanes, too, so that they fill no memory; what is resumed is read anew.
 
+What waits for its next try fills no memory either, or lanes in retry would in the end leave no room for others.  One
+whose head is not due for long is put to sleep: only its name is kept, and it is read by lane when its head is due, as
+there is room (``workers/spilled.py`` says why).  A job in no lane that waits for long is in the ledger alone
+(``gateway/jobs/endings.py``).
+
 What was read is added only while its partition is ours under the fence of the read.  Which of it may run, and when, is
 the board's.  One statement is under way at a time: the next one finds more to do at once.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -46,7 +52,13 @@ _PAUSE_S = 0.25
 _SKIPPED_MAX = 200
 #: Startable lanes of a class below which it may read although the board is full: of others.
 _FEW = 32
-#: What waits for something else than room (retries, pauses, full kinds) is bounded as well: by so many times
+#: Seconds from which on a lane sleeps while it waits for its head's next try; and from which on it does when more jobs
+#: are held than ``jobs.jobs_buffered_max``.  To read it again costs more than to keep it for a moment.
+_LONG_S = 10.0
+_LONG_WHEN_MANY_S = 1.0
+#: Lanes that may sleep, by ``jobs.jobs_buffered_max``: a million.  Above that they wait in memory, if there is room.
+_ASLEEP_FACTOR = 250
+#: What is held in memory (short retries, full kinds) is bounded as well: by so many times
 #: ``jobs.jobs_buffered_max`` in all, and by one more for each class above the least important one, so that what fills
 #: memory without ever starting hides nothing more important than itself.
 _HELD_FACTOR = 10
@@ -90,6 +102,9 @@ class Feed:
         #: When all are to be looked at, and when the next job is due to join its lane.
         self._full_look_at = 0.0
         self._promote_at = 0.0
+        #: When the next lane that sleeps is to be read; and whether one that is has found no room.
+        self._waking_at = math.inf
+        self._crowded = False
         self._something = Event()
 
     def __repr__(self) -> str:
@@ -137,14 +152,14 @@ class Feed:
 
     def eaten(self) -> None:
         """Hear that jobs were taken from the board.  On the path of each start."""
-        if self._board.hungry or (self._hungry and self._room() >= self._portion):
+        if self._board.hungry or ((self._hungry or self._crowded) and self._room() >= self._portion):
             self._something.set()
 
     def read_forever(self) -> None:
         """Read until killed.  To be supervised."""
         while True:
             now = self._clock()
-            self._something.wait(max(0.0, min(self._full_look_at, self._promote_at) - now))
+            self._something.wait(max(0.0, min(self._full_look_at, self._promote_at, self._waking_at) - now))
             self._something.clear()
             try:
                 self._round()
@@ -153,8 +168,9 @@ class Feed:
                 self._something.set()
 
     def _round(self) -> None:
-        """One look at what is due, hungry or spilled."""
+        """One look at what is due, hungry, spilled or waking."""
         now = self._clock()
+        self._put_down(now)
         if now >= self._full_look_at:
             self._full_look_at = now + self._settings.poll_s
             self._promote_at = min(self._promote_at, now)
@@ -164,9 +180,38 @@ class Feed:
                 self._begin_anew()
         if now >= self._promote_at:
             self._promote()
-        if pulls := self._pulls():
+        # Many at once or none: a statement for a handful of rows costs nearly as much.
+        room = self._portion if self._room() >= self._portion else 0
+        waking = self._board.classes_waking(now)
+        if waking and self._hungry:
+            room = -(-room // 2)
+        if pulls := self._pulls(room):
             self._look(pulls)
-        self._refill()
+        roused = self._rouse(waking, room, now)
+        self._refill(roused)
+        at = self._board.next_waking()
+        late = at is not None and at <= now
+        if late and roused:
+            self._something.set()
+        self._crowded = late and not roused
+        self._waking_at = math.inf if late or at is None else at
+
+    def _put_down(self, now: float) -> None:
+        """Let sleep what waits for long."""
+        jobs_max = self._settings.jobs_buffered_max
+        long_s = _LONG_S if self._board.held <= jobs_max else _LONG_WHEN_MANY_S
+        self._board.put_down(now, long_s, _ASLEEP_FACTOR * jobs_max)
+
+    def _rouse(self, classes: Sequence[int], room: int, now: float) -> dict[str, int]:
+        """Return lanes whose head is due by now, as many as there is room for, to be read."""
+        lane_rows, lanes = self._board.lane_rows, dict[str, int]()
+        # At most half of a statement: those that have run low are to be read too.
+        rows_max = min(room, self._settings.batch_rows_max // 2)
+        for priority in classes:
+            rows = max(rows_max // len(classes), self._few(priority))
+            if rows > 0:
+                lanes |= self._board.waking_lanes(priority, now, max(1, rows // lane_rows))
+        return lanes
 
     def _begin_anew(self) -> None:
         """Look at everything again, because looks left something out."""
@@ -193,10 +238,8 @@ class Feed:
         board, jobs_max = self._board, self._settings.jobs_buffered_max
         return min(jobs_max - board.buffered + board.held, _HELD_FACTOR * jobs_max - board.buffered)
 
-    def _pulls(self) -> dict[Pair, Pull]:
+    def _pulls(self, room: int) -> dict[Pair, Pull]:
         """Return what is to be read in one statement, by pair."""
-        # Many at once or none: a statement for a handful of rows costs nearly as much.
-        room = self._portion if self._room() >= self._portion else 0
         pulls: dict[Pair, Pull] = {}
         by_class: dict[int, list[Pair]] = {}
         for pair in self._hungry:
@@ -258,16 +301,18 @@ class Feed:
             jobs = found.get(pair, [])
             cut = len(jobs) >= pull.rows_max
             for job in marks.read(jobs, scan.low, scan.high, cut=cut):
-                board.add(job, now)
+                if not board.add(job, now):
+                    marks.turned_away(job.place)
             marks.forget(board.knows)
             if cut:
                 self._hungry[pair] = None
                 self._something.set()
 
-    def _refill(self) -> None:
-        """Read lanes of which memory holds a piece that has run low."""
+    def _refill(self, roused: Mapping[str, int]) -> None:
+        """Read lanes of which memory holds a piece that has run low, and those that were roused."""
         board, lane_rows = self._board, self._board.lane_rows
-        lanes = board.hungry_lanes(max(1, self._settings.batch_rows_max // lane_rows))
+        lanes_max = max(1, self._settings.batch_rows_max // lane_rows - len(roused))
+        lanes = {**roused, **board.hungry_lanes(lanes_max)}
         if not lanes:
             return
         fences = dict(self._fences)

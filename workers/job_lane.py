@@ -16,8 +16,9 @@ from gateway.domain.job import Job
 __all__ = ["JobLane", "Spill", "State"]
 
 #: idle: nothing to start, or not offered yet; ready, suspect: in line to start, the latter one at a time; held: its
-#: head is not due; parked: its head's kind is paused or has no room; running: its head is behind one that runs.
-State = Literal["idle", "ready", "suspect", "held", "parked", "running"]
+#: head is not due; parked: its head's kind is paused or has no room; running: its head is behind one that runs; asleep:
+#: its head is not due for long, and in the ledger alone.
+State = Literal["idle", "ready", "suspect", "held", "parked", "running", "asleep"]
 
 _place = attrgetter("place")
 
@@ -53,7 +54,7 @@ class JobLane:
         self.running: Job | None = None
         self.spill: Spill | None = None
         self.state: State = "idle"
-        #: Of a held one: when its head is due.
+        #: Of one that is held or asleep: when its head is due.
         self.until = 0.0
 
     def __repr__(self) -> str:

@@ -19,17 +19,20 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from gateway.domain.job import Job
 
-__all__ = ["KNOWN_MAX", "Marks"]
+__all__ = ["KNOWN_MAX", "TURNED_AWAY_MAX", "Marks"]
 
 #: Places that are remembered above the floor before those are forgotten that are in memory no more.  The floor stands
 #: still while somebody's transaction stays open, whatever that does.
 KNOWN_MAX = 2_000
+#: Of these, places of jobs that were turned away and are in the ledger still.  One that is forgotten is shown again
+#: by the next look, and as many of them as a look brings would hide what is behind them.
+TURNED_AWAY_MAX = 10_000
 
 
 class Marks:
     """The marks of one (partition, priority)."""
 
-    __slots__ = ("_awaited", "_high", "_known", "_known_max", "floor", "mark")
+    __slots__ = ("_awaited", "_high", "_known", "_known_max", "_turned_away", "floor", "mark")
 
     def __init__(self) -> None:
         #: The highest place read.
@@ -39,6 +42,8 @@ class Marks:
         #: Places read above the floor.
         self._known: set[int] = set()
         self._known_max = KNOWN_MAX
+        #: Those of them whose lane had no room in memory.
+        self._turned_away: set[int] = set()
         #: No transaction from here on had begun when the last look ended.
         self._high = 0
         #: The mark to which the floor will move, and the ``low`` of a look that allows it.
@@ -76,16 +81,22 @@ class Marks:
             self._awaited = (self.mark, self._high)
         return fresh
 
+    def turned_away(self, place: int) -> None:
+        """Hear that one that was read stays in the ledger alone."""
+        if len(self._turned_away) < TURNED_AWAY_MAX:
+            self._turned_away.add(place)
+
     def forget(self, in_memory: Callable[[int], bool]) -> None:
         """Forget places of jobs that have ended, if there are many: no look that is still to be made shows them."""
         if len(self._known) > self._known_max:
-            self._known = {place for place in self._known if in_memory(place)}
+            away = self._turned_away
+            self._known = {place for place in self._known if place in away or in_memory(place)}
             self._known_max = max(KNOWN_MAX, 2 * len(self._known))
 
     def reset(self) -> None:
         """Look at everything anew, because looks left something out: what is in memory already, the board knows."""
         self.mark = self.floor = 0
-        self._known = set()
+        self._known, self._turned_away = set(), set()
         self._awaited = None
 
     def _look_ended(self, low: int, cut_at: int | None) -> None:
@@ -100,3 +111,5 @@ class Marks:
         if mark > self.floor:
             self.floor = mark
             self._known = {place for place in self._known if place > mark}
+            if self._turned_away:
+                self._turned_away = {place for place in self._turned_away if place > mark}

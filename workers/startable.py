@@ -19,6 +19,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Mapping
 
+from gateway.domain.job import SUSPECTS_FROM
 from workers.job_lane import JobLane
 
 __all__ = ["SHARES", "Startable"]
@@ -30,8 +31,7 @@ SHARES = (16, 4, 1)
 class Startable:
     """Lanes that have a next job and run none."""
 
-    def __init__(self, suspects_from: int, bounds: Mapping[str, int]) -> None:
-        self._suspects_from = suspects_from
+    def __init__(self, bounds: Mapping[str, int]) -> None:
         #: How many of a kind may run at once; and how many do, of those kinds alone.
         self._bounds = bounds
         self._running: dict[str, int] = {}
@@ -44,6 +44,8 @@ class Startable:
         self._releases: list[tuple[float, int, JobLane]] = []
         self._serial = itertools.count()
         self._lanes_held = 0
+        #: Lanes that are held since the board last looked which of them are to sleep.
+        self.newly_held: dict[JobLane, None] = {}
         self._paused: frozenset[str] = frozenset()
         self._parked: dict[str, dict[JobLane, None]] = {}
         #: Jobs in lanes that are held or parked.
@@ -68,7 +70,7 @@ class Startable:
             self._hold(lane, self.due[head.place])
         elif self._barred(head.kind):
             self._park(lane, head.kind)
-        elif head.deaths >= self._suspects_from:
+        elif head.deaths >= SUSPECTS_FROM:
             lane.state = "suspect"
             self._suspects.append(lane)
         else:
@@ -203,6 +205,8 @@ class Startable:
         lane.state = "held"
         lane.until = until
         heapq.heappush(self._releases, (until, next(self._serial), lane))
+        if lane.name is not None:
+            self.newly_held[lane] = None
         self._lanes_held += 1
         self.held += lane.count()
 
@@ -210,6 +214,7 @@ class Startable:
         self.held -= lane.count()
         if lane.state == "held":
             self._lanes_held -= 1
+            self.newly_held.pop(lane, None)
             lane.state = "idle"
             return
         assert lane.head is not None, "it is parked for its head"

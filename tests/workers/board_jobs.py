@@ -51,7 +51,10 @@ def job(
 
 def held_inside(board: Board) -> dict[str, Any]:
     """Every container of the board that is not empty."""
-    containers = {**vars(board), **{f"_starts.{name}": value for name, value in vars(board._starts).items()}}
+    containers = dict(vars(board))
+    for part in ("_starts", "_spilled", "_asleep"):
+        inside = vars(getattr(board, part))
+        containers |= {f"{part}.{name}": value for name, value in inside.items()}
     found = {
         name: value
         for name, value in containers.items()
@@ -70,6 +73,8 @@ def held_inside(board: Board) -> dict[str, Any]:
             "ready": board.ready,
             "held": board.held,
             "lanes_held": board._starts._lanes_held,
+            "asleep": board.asleep,
+            "times_to_wake": sum(map(len, board._asleep._due)),
             "readings": board._readings,
         }.items()
         if value

@@ -162,7 +162,7 @@ def forget_head(board: Board) -> None:
 
 
 def drop(board: Board) -> None:
-    board.drop_partition(0)
+    board.drop_partitions({0})
 
 
 def release(board: Board) -> None:
@@ -224,7 +224,7 @@ def test_table(board: Board, state: Callable[[Board], None], event: Callable[[Bo
         finish(board, *taken)
     assert started == starts
     # What ever happened, it can be got rid of, and then nothing is left.
-    board.drop_partition(0)
+    board.drop_partitions({0})
     for lane_running in (job(1, "other", deaths=2),) if state is suspect_waits else ():
         (stray,) = board._dropped
         assert stray == (lane_running.place, lane_running.fence)
@@ -306,7 +306,7 @@ def test_what_does_not_run_cannot_end(board: Board) -> None:
     finish(board, running)
     with pytest.raises(ValueError, match="does not run"):
         finish(board, running)
-    assert before == "<Board: 1 ready, 1 buffered, 0 of them held, 0 running, 0 lanes spilled>"
+    assert before == "<Board: 1 ready, 1 buffered, 0 of them held, 0 running, 0 lanes spilled, 0 asleep>"
     assert board.claims_ended() == [1]
     assert held_inside(board) == {}
 
@@ -352,7 +352,7 @@ def test_one_suspect_runs_at_a_time(board: Board) -> None:
 def test_a_suspect_whose_partition_was_dropped_still_runs(board: Board) -> None:
     board.add(job(1, deaths=2), 0.0)
     (first,) = start(board)
-    board.drop_partition(0)
+    board.drop_partitions({0})
     board.add(job(2, deaths=2, fence=2), 0.0)
     assert start(board) == []
     assert board.running_of(0) == 1
@@ -383,7 +383,7 @@ def test_a_kind_with_a_bound_lets_the_others_pass(board: Board) -> None:
     finish(board, first[0])
     assert board.ready == 1
     assert places(start(board)) == [3]
-    board.drop_partition(0)
+    board.drop_partitions({0})
     assert board.held == 0
 
 
@@ -399,7 +399,7 @@ def test_room_of_a_kind_goes_to_another_when_the_one_that_it_was_meant_for_is_go
     if gone == "dropped by hand":
         board.forget(3)
     else:
-        board.drop_partition(1)
+        board.drop_partitions({1})
     assert places(start(board)) == [4]
     assert board.running == 2, f"{second.place} still runs"
 
@@ -408,7 +408,7 @@ def test_dropped_what_runs_is_counted_and_does_not_come_back(board: Board) -> No
     board.add(job(1, "a"), 0.0)
     board.add(job(2, "a"), 0.0)
     (running,) = start(board)
-    board.drop_partition(0)
+    board.drop_partitions({0})
     assert (board.buffered, board.running, board.running_of(0)) == (0, 1, 1)
     board.settled(running, "retry", 0.0, 1.0)
     assert start(board, now=100.0) == []

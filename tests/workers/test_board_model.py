@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.domain.job import Job
+from gateway.domain.job import SUSPECTS_FROM, Job
 from tests.workers.board_jobs import held_inside, job
 from workers.board import Board
 from workers.marks import Marks
@@ -21,7 +21,8 @@ from workers.marks import Marks
 LANES = ["a", "b", "c", None]
 LANE_MAX = 3
 BOUNDS = {"bounded": 2}
-SUSPECTS_FROM = 2
+#: What may happen while an answer of the ledger is on its way.
+MEANWHILE = ["end_some", "take_some", "enqueue_one", "drop_some", "sleep_some"]
 
 
 class Ledger:
@@ -58,7 +59,7 @@ class Boards(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.ledger = Ledger()
-        self.board = Board(LANE_MAX, SUSPECTS_FROM, bounds=BOUNDS)
+        self.board = Board(LANE_MAX, bounds=BOUNDS)
         self.marks = Marks()
         self.fence = 1
         self.paused: frozenset[str] = frozenset()
@@ -136,28 +137,47 @@ class Boards(RuleBasedStateMachine):
             for each in found:
                 self.board.claimed(each.claim)
             for each in self.marks.read(found, low, high, cut=len(found) == limit):
-                self.board.add(each, self.now)
+                if not self.board.add(each, self.now):
+                    self.marks.turned_away(each.place)
             self.marks.forget(self.board.knows)
 
     @rule(between=st.integers(0, 3), data=st.data())
     def read_lanes(self, between: int, data: Any) -> None:
         with self.board.reading():
-            hungry = self.board.hungry_lanes(10)
-            floor = self.marks.floor
-            found = {
-                lane: self._read(
-                    [
-                        each
-                        for _, each in sorted(self.ledger.ready.items())
-                        if each.lane == lane and each.place > behind
-                    ][: self.board.lane_rows]
-                )
-                for lane, behind in hungry.items()
-            }
-            self._meanwhile(between, data)
-            for lane, jobs in found.items():
-                exhausted = len(jobs) < self.board.lane_rows
-                self.board.refilled(lane, jobs, exhausted=exhausted, now=self.now, floor=floor)
+            self._read_lanes(self.board.hungry_lanes(10), between, data)
+
+    def _read_lanes(self, lanes: dict[str, int], between: int, data: Any) -> None:
+        floor = self.marks.floor
+        found = {
+            lane: self._read(
+                [
+                    each
+                    for _, each in sorted(self.ledger.ready.items())
+                    if each.lane == lane and each.place > behind
+                ][: self.board.lane_rows]
+            )
+            for lane, behind in lanes.items()
+        }
+        self._meanwhile(between, data)
+        for lane, jobs in found.items():
+            exhausted = len(jobs) < self.board.lane_rows
+            self.board.refilled(lane, jobs, exhausted=exhausted, now=self.now, floor=floor)
+
+    @rule(longer_than_s=st.sampled_from([0.0, 0.0, 2.0]), lanes_max=st.sampled_from([0, 1, 9, 9]))
+    def put_down(self, longer_than_s: float, lanes_max: int) -> None:
+        before = self.board.asleep
+        self.board.put_down(self.now, longer_than_s, lanes_max)
+        assert self.board.asleep <= max(before, lanes_max)
+
+    @rule(priority=st.integers(0, 2), lanes_max=st.integers(1, 3), between=st.integers(0, 3), data=st.data())
+    def wake(self, priority: int, lanes_max: int, between: int, data: Any) -> None:
+        """Read lanes that were asleep: those that are due, and none else."""
+        with self.board.reading():
+            due = self.board.classes_waking(self.now)
+            lanes = self.board.waking_lanes(priority, self.now, lanes_max)
+            assert len(lanes) <= lanes_max
+            assert bool(lanes) == (priority in due)
+            self._read_lanes(lanes, between, data)
 
     def _read(self, jobs: list[Job]) -> list[Job]:
         return self.ledger.claim(
@@ -171,9 +191,7 @@ class Boards(RuleBasedStateMachine):
 
     def _meanwhile(self, times: int, data: Any) -> None:
         for _ in range(times):
-            getattr(self, data.draw(st.sampled_from(["end_some", "take_some", "enqueue_one", "drop_some"])))(
-                data
-            )
+            getattr(self, data.draw(st.sampled_from(MEANWHILE)))(data)
 
     def end_some(self, data: Any) -> None:
         if self.running:
@@ -187,6 +205,9 @@ class Boards(RuleBasedStateMachine):
 
     def drop_some(self, data: Any) -> None:
         self.drop_one(data)
+
+    def sleep_some(self, data: Any) -> None:
+        self.put_down(0.0, 9)
 
     # Run
 
@@ -289,11 +310,16 @@ class Boards(RuleBasedStateMachine):
         if lost_by_a_settle and self.running:
             each = self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
             self.board.settled(each, "lost", self.now)
-        self.board.drop_partition(0)
+        self.board.drop_partitions({0})
         self.void += self.running.values()
         self.running.clear()
         self.fence += 1
         self.marks = Marks()
+
+    def read_all_lanes(self) -> None:
+        self.read_lanes(between=0, data=None)
+        for priority in range(3):
+            self.wake(priority, 9, between=0, data=None)
 
     # Laws
 
@@ -303,12 +329,16 @@ class Boards(RuleBasedStateMachine):
         places = {
             place
             for place, lane in board._places.items()
-            if lane.running is None or lane.running.place != place
+            if lane.state != "asleep" and (lane.running is None or lane.running.place != place)
         }
         assert board.buffered == len(places)
         assert board.running == len(self.running) + len(self.void) == board.running_of(0)
         for lane in board._lanes.values():
             assert lane.count() <= LANE_MAX
+        asleep = [lane for lane in board._lanes.values() if lane.state == "asleep"]
+        assert board.asleep == len(asleep)
+        assert not any(lane.count() or lane.running for lane in asleep)
+        assert sum(map(len, board._asleep._due)) <= 2 * board.asleep
         assert 0 <= board.held <= board.buffered
         assert (
             sum(lane.count() for lane in set(board._places.values()) if lane.state in {"held", "parked"})
@@ -344,10 +374,11 @@ class Boards(RuleBasedStateMachine):
             if not self.ledger.ready:
                 break
             self.look(limit=8, between=0, data=None)
-            self.read_lanes(between=0, data=None)
+            self.read_all_lanes()
             self.take(6)
         assert not self.ledger.ready, "lost"
-        self.read_lanes(between=0, data=None)
+        self.now += 10.0
+        self.read_all_lanes()
         self.claims_end_when_nothing_of_them_is_in_memory()
         assert not self.ledger.claims
         assert held_inside(self.board) == {}

@@ -80,7 +80,7 @@ def test_a_lane_that_was_dropped_while_it_was_read_stays_dropped(board: Board) -
     for _ in range(4):
         run_one(board)
     board.hungry_lanes(10)
-    board.drop_partition(0)
+    board.drop_partitions({0})
     board.refilled("a", [job(5, "a", claim=7)], exhausted=True, now=0.0)
     assert sorted(board.claims_ended()) == [1, 7]
     assert held_inside(board) == {}

@@ -188,7 +188,7 @@ def test_declared_dead_everything_that_may_not_go_on_is_ended_at_once(build: Bui
     it.give(job(1, kind="sends"), job(2, kind="waits"))
     it.wait_started(1, 2)
     it.fences.clear()
-    it.board.drop_partition(0)
+    it.board.drop_partitions({0})
     it.it.drop()
     until("the other to be ended", lambda: other.left == ["Stopped"])
     assert (gate.left, len(it.it)) == ([], 1)
@@ -204,7 +204,7 @@ def test_a_job_whose_first_run_goes_on_may_be_run_anew_under_a_later_fence(build
     it.on("sends", lambda context: gates[context.job.fence - 1](context), on_lease_lost="finish")
     it.give(job(1, "l", kind="sends"))
     it.wait_started(1)
-    it.board.drop_partition(0)
+    it.board.drop_partitions({0})
     it.it.drop()
     it.fences[0] = 2
     it.give(job(1, "l", kind="sends", fence=2))

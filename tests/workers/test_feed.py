@@ -189,7 +189,7 @@ def test_memory_is_bounded_whatever_the_backlog(read: Read) -> None:
 def test_memory_is_bounded_when_nothing_of_it_may_start(read: Read) -> None:
     """Law: what waits for its next try waits for no room, so it may be more than that; but not without a bound."""
     it = read(jobs_buffered_max=40)
-    it.actor.ask(*[asked(n, lane=f"lane {n}") for n in range(600)])
+    it.actor.ask(*many(600))
     not_due(it, 5 * NEVER_S)
     for _ in range(3):
         it.full_look()
@@ -286,7 +286,7 @@ def test_what_was_read_of_a_partition_that_was_given_up_meanwhile_is_not_kept(re
     def give_up() -> None:
         del it.actor.fences[PART]
         it.feed.released(PART)
-        it.board.drop_partition(PART)
+        it.board.drop_partitions({PART})
 
     it.look()
     jobs = it.take()
@@ -307,7 +307,7 @@ def test_a_partition_that_came_back_under_another_fence_is_read_anew(read: Read)
 
     def lose_and_take_again() -> None:
         it.feed.released(PART)
-        it.board.drop_partition(PART)
+        it.board.drop_partitions({PART})
         it.actor.fences[PART] += 2
         it.feed.taken([PART])
 

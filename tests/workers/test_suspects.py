@@ -78,7 +78,7 @@ def test_a_suspect_whose_partition_was_given_up_while_that_was_said_does_not_run
 
     def give_up() -> None:
         del dispatching.fences[0]
-        dispatching.board.drop_partition(0)
+        dispatching.board.drop_partitions({0})
         if taken_anew:
             dispatching.fences[0] = 2
 
