@@ -1,0 +1,117 @@
+"""A message as Slack draws it: Block Kit as lines of text, buttons and pictures.
+
+https://docs.slack.dev/reference/block-kit/blocks has the limits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.platforms.base import Control, Picture, Seen
+
+__all__ = ["refused", "shown"]
+
+_TEXT_CHARS_MAX = 40_000
+_BLOCKS_MAX = 50
+#: Characters of the text of a block, by its type.
+_BLOCK_CHARS_MAX = {"section": 3_000, "header": 150}
+_ELEMENTS_MAX = {"actions": 25, "context": 10}
+_VALUE_CHARS_MAX = 2_000
+_LABEL_CHARS_MAX = 75
+
+_LINK = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
+#: A mark means something around a word only.
+_MARKS = re.compile(r"(?<!\w)([*_~`])(?=\S)([^\n]*?\S)\1(?!\w)")
+
+
+def refused(body: dict[str, Any]) -> str:
+    """Return Slack's word for what is wrong with a message, or an empty string."""
+    text, blocks = body.get("text", ""), body.get("blocks", [])
+    if not isinstance(text, str) or not isinstance(blocks, list):
+        return "invalid_arguments"
+    if not text.strip() and not blocks:
+        return "no_text"
+    if len(text) > _TEXT_CHARS_MAX:
+        return "msg_too_long"
+    if len(blocks) > _BLOCKS_MAX or not all(_is_sound(block) for block in blocks):
+        return "invalid_blocks"
+    action_ids = [element.get("action_id") for element in _elements(blocks)]
+    return "invalid_blocks" if len(set(action_ids)) != len(action_ids) else ""
+
+
+def shown(body: dict[str, Any], *, ts: str, ephemeral: bool) -> Seen:
+    """Return what a user sees of a message; with blocks its ``text`` is for notifications only."""
+    blocks = body.get("blocks") or []
+    notes = ("only you can see this",) if ephemeral else ()
+    if body.get("replace_original"):
+        notes = (*notes, "in the place of the message before")
+    if not blocks:
+        return Seen(_plain(body.get("text", "")), notes=notes)
+    controls = tuple(
+        Control(
+            element["text"]["text"],
+            {"action": _action(element), "message_ts": ts, "ephemeral": ephemeral},
+            element.get("url", ""),
+        )
+        for element in _elements(blocks)
+    )
+    pictures = tuple(Picture(block["image_url"], block["alt_text"]) for block in _images(blocks))
+    return Seen("\n".join(line for block in blocks for line in _lines(block)), controls, pictures, notes)
+
+
+def _is_sound(block: Any) -> bool:
+    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+        return False
+    kind = block["type"]
+    if kind in _BLOCK_CHARS_MAX:
+        text = block.get("text", {}).get("text", "")
+        if not 0 < len(text) <= _BLOCK_CHARS_MAX[kind]:
+            return False
+    if kind == "image" and not (block.get("image_url") and block.get("alt_text")):
+        return False
+    elements = block.get("elements", [])
+    if kind in _ELEMENTS_MAX and not 0 < len(elements) <= _ELEMENTS_MAX[kind]:
+        return False
+    return all(
+        0 < len(element["text"]["text"]) <= _LABEL_CHARS_MAX and len(element.get("value", "")) <= _VALUE_CHARS_MAX
+        for element in _elements([block])
+    )
+
+
+def _elements(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what can be tapped, in the order in which it stands."""
+    for block in blocks:
+        candidates = [block.get("accessory"), *(block.get("elements") or [] if block["type"] == "actions" else [])]
+        yield from (one for one in candidates if one and one["type"] == "button")
+
+
+def _images(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for block in blocks:
+        accessory = block.get("accessory") or {}
+        yield from (one for one in (block, accessory) if one.get("type") == "image")
+
+
+def _action(element: dict[str, Any]) -> dict[str, Any]:
+    told = ("type", "action_id", "block_id", "text", "value")
+    return {"block_id": "b0", **{name: element[name] for name in told if name in element}}
+
+
+def _lines(block: dict[str, Any]) -> Iterator[str]:
+    match block:
+        case {"type": "section" | "header", "text": {"type": kind, "text": text}}:
+            yield _plain(text) if kind == "mrkdwn" else text
+        case {"type": "context", "elements": elements}:
+            yield " ".join(
+                _plain(one["text"]) if one["type"] == "mrkdwn" else one["text"] for one in elements if "text" in one
+            )
+        case {"type": "image", "title": {"text": title}}:
+            yield title
+
+
+def _plain(mrkdwn: str) -> str:
+    """Return *mrkdwn* as it reads on the screen."""
+    text = _LINK.sub(lambda link: f"{link[2]} ({link[1]})" if link[2] else link[1], mrkdwn)
+    text = _MARKS.sub(r"\2", text)
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
