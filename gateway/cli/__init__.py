@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("gateway.cli.jobs", "Workers' jobs: enqueue, list, show, retry, drop, pause, resume."),
     "webhooks": ("gateway.cli.webhooks", "See where events are told: list, enable, disable."),
     "users": ("gateway.cli.users", "Do what a person may ask: erase."),
+    "token": ("gateway.cli.token", "Let programs use the API: create, list, revoke."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
     "routes": ("gateway.cli.routes", "Show every address that the gateway answers."),
     "worker": ("gateway.cli.worker", "Run workers: what sends replies and runs all other jobs."),
