@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gateway.cli.given import Id
 from gateway.cli.ledger import ledger
 from gateway.cli.table import table
 from gateway.cli.telling import echo_json, printable, utc_text
@@ -58,7 +59,7 @@ def list_(*, channel: str, account: str, limit: int, as_json: bool) -> None:
 
 
 @conversations.command()
-@click.argument("conversation_id", type=click.IntRange(1, 2**63 - 1))
+@click.argument("conversation_id", type=Id())
 @click.option(
     "--limit", default=100, show_default=True, type=click.IntRange(1, ROWS_MAX), help="Last so many turns."
 )

@@ -9,6 +9,7 @@ from typing import TypeVar, get_args
 import click
 from psycopg2.extensions import cursor as Cursor
 
+from gateway.cli.given import Id
 from gateway.cli.job_texts import list_text, view_text
 from gateway.cli.jobs_enqueue import enqueue
 from gateway.cli.ledger import ledger, store_settings
@@ -22,7 +23,6 @@ from gateway.store.signals import Signals
 
 __all__ = ["jobs"]
 
-_ID = click.IntRange(1, 2**63 - 1)
 _LATER = "Redis does not answer: workers find it by themselves (jobs.poll_s)."
 _DROPPED_LATER = "Redis does not answer: what a worker has read already may still be run."
 
@@ -41,7 +41,7 @@ jobs.add_command(enqueue)
 @click.option("--kind", help="Only of this kind.")
 @click.option("--state", type=click.Choice(list(get_args(job_views.State))), help="Only in this state.")
 @click.option("--lane", help="Only of this lane.")
-@click.option("--before", type=_ID, help="Only those before this id: the page behind the last one.")
+@click.option("--before", type=Id(), help="Only those before this id: the page behind the last one.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
@@ -68,7 +68,7 @@ def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
 
 
 @jobs.command()
-@click.argument("job_id", type=_ID)
+@click.argument("job_id", type=Id())
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def show(*, job_id: int, as_json: bool) -> None:
     """Show one job: its payload, what became of it, and its dead letters."""
@@ -81,7 +81,7 @@ def show(*, job_id: int, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_ids", type=_ID, nargs=-1, required=True)
+@click.argument("job_ids", type=Id(), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def retry(*, job_ids: tuple[int, ...], as_json: bool) -> None:
     """Let buried jobs start anew.
@@ -103,7 +103,7 @@ def retry(*, job_ids: tuple[int, ...], as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_ids", type=_ID, nargs=-1, required=True)
+@click.argument("job_ids", type=Id(), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def drop(*, job_ids: tuple[int, ...], as_json: bool) -> None:
     """Forget jobs that are not done.

@@ -6,15 +6,17 @@ handler; a job of a kind that no worker knows is a dead letter, which ``--wait``
 
 from __future__ import annotations
 
-import math
 import sys
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 import msgspec
 
-from gateway.cli.ledger import stores
-from gateway.cli.telling import echo_json, told
+from gateway.cli.given import Seconds, Time
+from gateway.cli.ledger import stores, unreachable
+from gateway.cli.telling import echo_json, told, utc_text
+from gateway.domain.errors import StoreUnavailable
 from gateway.domain.job import Enqueued
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.drafts import DELAY_S_MAX, KEEP_S_MAX
@@ -27,56 +29,46 @@ __all__ = ["enqueue"]
 _PRIORITIES = {one.name.lower(): one for one in Priority}
 
 
-class _Time(click.ParamType[float]):
-    """A time with a zone, or Unix seconds."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value)
-        try:
-            unix_s = float(text)
-        except ValueError:
-            unix_s = self._unix_s(text, param, ctx)
-        if not math.isfinite(unix_s):
-            self.fail(f"expected a time, got {text!r}", param, ctx)
-        return unix_s
-
-    def _unix_s(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            when = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(
-                f"expected a time such as 2030-01-31T13:30:00Z, or Unix seconds, got {text[:80]!r}", param, ctx
-            )
-        if when.tzinfo is None:
-            self.fail(f"expected a time zone, such as {text}Z or {text}+01:00, got {text!r}", param, ctx)
-        return when.timestamp()
-
-
 @click.command()
 @click.argument("kind")
 @click.argument("payload", metavar="PAYLOAD_JSON")
 @click.option("--lane", help="Jobs of one lane run one at a time, in order.  [default: in none]")
-@click.option("--at", "run_at", type=_Time(), help="Not before this time: with a zone, or Unix seconds.")
-@click.option("--in", "delay_s", type=click.FloatRange(0, DELAY_S_MAX), help="Not before so many seconds have passed.")
+@click.option("--at", "run_at", type=Time(), help="Not before this time: with a zone, or Unix seconds.")
+@click.option("--in", "delay_s", type=Seconds(DELAY_S_MAX, "100 years"), help="Not before so many seconds have passed.")
 @click.option("--unique", help="While an unfinished job bears this key, no other is written.")
 @click.option("--priority", type=click.Choice(list(_PRIORITIES)), default="normal", show_default=True, help="Class.")
-@click.option("--keep", "keep_s", type=click.FloatRange(0, KEEP_S_MAX), default=0.0, help="Seconds to keep its result.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0), help="Wait so many seconds for its end, and show it.")
+@click.option("--keep", "keep_s", type=Seconds(KEEP_S_MAX, "90 days"), default=0.0, help="Seconds to keep its result.")
+@click.option("--wait", "wait_s", type=Seconds(), help="Wait so many seconds for its end, and show it.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def enqueue(
-    *, kind: str, payload: str, priority: str, wait_s: float | None, as_json: bool, **how: object
+    *,
+    kind: str,
+    payload: str,
+    priority: str,
+    run_at: float | None,
+    delay_s: float | None,
+    wait_s: float | None,
+    as_json: bool,
+    **how: object,
 ) -> None:
     """Ask for a job of KIND with PAYLOAD_JSON.
 
     A payload of - is read from the standard input.  With --wait the command ends with status 1 unless the job has ended
     well by then; its result is shown where --keep keeps it.
     """
+    if run_at is not None and delay_s is not None:
+        raise click.UsageError("expected --at or --in, got both")
     raw = _payload(payload)
     status: JobStatus | None = None
-    with told(), open_jobs(stores(), load_jobs()[1], application="switchboard command") as jobs:
-        enqueued = jobs.enqueue(kind, raw, priority=_PRIORITIES[priority], **how)  # type: ignore[arg-type]  # click has checked them
+    with told(), _reached(), open_jobs(stores(), load_jobs()[1], application="switchboard command") as jobs:
+        enqueued = jobs.enqueue(
+            kind,
+            raw,
+            priority=_PRIORITIES[priority],
+            run_at=run_at,
+            delay_s=delay_s,
+            **how,  # type: ignore[arg-type]  # click has checked them
+        )
         if wait_s is not None:
             status = jobs.wait(enqueued.job_id, wait_s)
     if as_json:
@@ -88,6 +80,15 @@ def enqueue(
         _end(enqueued.job_id, status, wait_s, shown=as_json)
 
 
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Tell what other commands tell where PostgreSQL is not there."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise unreachable() if error.reason == "postgres_unreachable" else error from None
+
+
 def _payload(text: str) -> msgspec.Raw:
     """Return the payload as it was written, once it is certain that it is JSON."""
     given = sys.stdin.buffer.read() if text == "-" else text.encode(errors="surrogateescape")
@@ -96,7 +97,7 @@ def _payload(text: str) -> msgspec.Raw:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise click.BadParameter(
             f"expected JSON, such as '{{\"name\": \"Ada\"}}' (in quotes, for the shell), or - for the standard "
-            f"input: {error}",
+            f"input, {f'got what is none: {error}' if given.strip() else 'got nothing'}",
             param_hint="PAYLOAD_JSON",
         ) from None
     return msgspec.Raw(given.strip())
@@ -119,7 +120,11 @@ def _end(job_id: int, status: JobStatus | None, wait_s: float, *, shown: bool) -
         why = f"{status.reason}: {status.detail}" if status.detail else status.reason
         words = f"Job {job_id} is given up: {why}"
     else:
-        words = f"Job {job_id} has not ended within {wait_s:g} s; it is {status.state}, and goes on."
+        when = f", due at {utc_text(status.due_at)} UTC" if status.state == "scheduled" else ""
+        words = (
+            f"Job {job_id} has not ended within {wait_s:g} s; it is {status.state}{when}: "
+            f"`switchboard jobs show {job_id}` shows how it goes on."
+        )
     ended_well = status is None or status.state == "done"
     if not shown:
         click.echo(words, err=not ended_well)

@@ -22,7 +22,7 @@ from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.postgres import DURABLE
 
-__all__ = ["database_url", "ledger", "store_settings", "stores"]
+__all__ = ["database_url", "ledger", "store_settings", "stores", "unreachable"]
 
 CONNECT_TIMEOUT_S = 5
 #: A command is asked by a person who waits; what takes longer is a mistake that must not load the ledger for
@@ -70,7 +70,7 @@ def stores() -> StoreSettings:
 def ledger(*, writes: bool = False) -> Iterator[extensions.cursor]:
     """Give a cursor on the ledger, in one transaction; it cannot write unless the command says that it does.
 
-    :raises click.ClickException: it cannot be reached, or has no schema yet.
+    :raises click.ClickException: it cannot be reached, does not do what is asked now, or has no schema yet.
     """
     mode = DURABLE if writes else "-c default_transaction_read_only=on"
     try:
@@ -82,17 +82,30 @@ def ledger(*, writes: bool = False) -> Iterator[extensions.cursor]:
         )
     except psycopg2.OperationalError:
         # Its own text may show the address with the password.
-        raise click.ClickException(
-            f"PostgreSQL cannot be reached: start `switchboard up` (SWITCHBOARD_HOME is {home_folder()}), "
-            "or set DATABASE_URL"
-        ) from None
+        raise unreachable() from None
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction):
         raise click.ClickException("the database has no schema yet: run `switchboard migrate`") from None
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
+        # It was ended, cannot write while a failover is under way, or was kept waiting for too long.
+        raise click.ClickException(
+            f"PostgreSQL does not do this now ({error.pgcode or 'the connection was lost'}); a statement has "
+            f"{STATEMENT_TIMEOUT_S} s: try again"
+        ) from None
     finally:
         connection.close()
+
+
+def unreachable() -> click.ClickException:
+    """Return what to tell whoever asks for a PostgreSQL that is not there."""
+    if _configured().database_url:
+        return click.ClickException("PostgreSQL cannot be reached at the address of DATABASE_URL (store.database_url)")
+    return click.ClickException(
+        f"PostgreSQL cannot be reached: start `switchboard up` (SWITCHBOARD_HOME is {home_folder()}), "
+        "or set DATABASE_URL"
+    )
 
 
 def _configured() -> StoreSettings:

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from gateway.cli.given import Id, Seconds
 from gateway.cli.ledger import ledger, store_settings
 from gateway.cli.telling import echo_json, printable
 from gateway.conversations import queries
@@ -21,7 +22,6 @@ __all__ = ["users"]
 
 #: Seconds between two looks at the job.
 _LOOK_EVERY_S = 0.25
-_ID = click.IntRange(1, 2**63 - 1)
 
 
 @click.group()
@@ -33,10 +33,10 @@ def users() -> None:
 @click.argument("channel", required=False)
 @click.argument("account", required=False)
 @click.argument("key", required=False)
-@click.option("--conversation", "conversation_id", type=_ID, help="Whoever has spoken in it, instead of a KEY.")
+@click.option("--conversation", "conversation_id", type=Id(), help="Whoever has spoken in it, instead of a KEY.")
 @click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
 @click.option("--even-if-unknown", is_flag=True, help="Look for what names the user even if they never spoke.")
-@click.option("--wait", "wait_s", default=0.0, help="Seconds to wait for the report.")
+@click.option("--wait", "wait_s", default=0.0, type=Seconds(), help="Seconds to wait for the report.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def erase(
     *,
@@ -102,10 +102,11 @@ def _ask(whom: Speaker, *, even_if_unknown: bool) -> tuple[Enqueued, Draft]:
         with ledger() as cursor:
             known = queries.accounts(cursor)
         if (whom.channel, whom.account) in known:
-            raise click.ClickException(str(error)) from None
-        names = ", ".join(f"{channel}/{account}" for channel, account in known) or "none yet"
+            raise click.ClickException(f"{error}; --even-if-unknown looks for what names them") from None
+        names = ", ".join(f"{channel}/{account}" for channel, account in known)
         there = f"{printable(whom.channel)}/{printable(whom.account)}"
-        raise click.ClickException(f"nobody has ever spoken on {there}, expected one of {names}") from None
+        where = f"expected one of {names}" if names else "nor anywhere else"
+        raise click.ClickException(f"nobody has ever spoken on {there}, {where}") from None
     except SwitchboardError as error:
         raise click.ClickException(str(error)) from None
 

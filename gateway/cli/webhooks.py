@@ -95,7 +95,8 @@ def _all(settings: Mapping[str, WebhookSettings]) -> list[_Shown]:
 
 def _check_known(name: str, settings: Mapping[str, WebhookSettings]) -> None:
     if name not in settings:
-        raise click.ClickException(f"there is no webhook {name!r} in the settings{did_you_mean(name, settings)}")
+        meant = did_you_mean(name, settings) or (f", expected one of {', '.join(sorted(settings))}" if settings else "")
+        raise click.ClickException(f"there is no webhook {name!r} in the settings{meant}")
 
 
 def _receiver(url: str) -> str:

@@ -31,6 +31,7 @@ __all__ = ["ROWS_MAX", "Asked", "JobAdmin", "Overview", "Tellers", "check_kind",
 #: Jobs of one list.
 ROWS_MAX = 10_000
 _LANE_CHARS_MAX = 256
+_ID_MAX = 2**63 - 1
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
@@ -52,7 +53,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
                 f"expected state to be one of {', '.join(get_args(State))}, got {self.state[:40]!r}", reason="bad_state"
             )
         if self.lane is not None and not (0 < len(self.lane) <= _LANE_CHARS_MAX and clean(self.lane) == self.lane):
-            raise BadRequest(f"expected a lane of 1 to {_LANE_CHARS_MAX} characters without NUL", reason="bad_lane")
+            # Not the lane itself: it may name a person.
+            raise BadRequest(
+                f"expected a lane of 1 to {_LANE_CHARS_MAX} characters without NUL and lone surrogates, "
+                f"got {len(self.lane)} characters",
+                reason="bad_lane",
+            )
+        if self.before is not None and not 1 <= self.before <= _ID_MAX:
+            raise BadRequest(f"expected before to be an id, from 1 on, got {self.before}", reason="bad_before")
         if not 1 <= self.limit <= ROWS_MAX:
             raise BadRequest(f"expected a limit from 1 to {ROWS_MAX}, got {self.limit}", reason="bad_limit")
 

@@ -156,7 +156,9 @@ def _seconds(run_at: datetime | float) -> float:
     if isinstance(run_at, datetime):
         if run_at.tzinfo is None:
             raise BadRequest(
-                "expected run_at with a time zone, got a time without: add one, such as tzinfo=UTC", reason="bad_run_at"
+                "expected run_at with a time zone, got a time without: add one, such as Z or +01:00 (in Python "
+                "tzinfo=UTC)",
+                reason="bad_run_at",
             )
         run_at = run_at.timestamp()
     if run_at == -math.inf or not _is_within(run_at, -math.inf, _RUN_AT_MAX):

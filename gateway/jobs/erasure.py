@@ -31,7 +31,12 @@ def ask(cursor: Cursor, channel: str, account: str, key: str, *, even_if_unknown
     """
     for name, word in (("channel", channel), ("account", account), ("key", key)):
         if not (0 < len(word) <= _CHARS_MAX and clean(word) == word):
-            raise BadRequest(f"expected a {name} of 1 to {_CHARS_MAX} characters", reason=f"bad_{name}")
+            # Not the word itself: it may name a person.
+            raise BadRequest(
+                f"expected a {name} of 1 to {_CHARS_MAX} characters without NUL and lone surrogates, "
+                f"got {len(word)} characters",
+                reason=f"bad_{name}",
+            )
     user_id = erase.find(cursor, channel, account, key)
     if user_id is None and not even_if_unknown:
         raise NotFound(f"no user of this key has spoken on {channel[:40]}/{account[:80]}", reason="no_such_user")

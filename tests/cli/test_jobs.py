@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gevent
 import psycopg2
 import pytest
 import redis
@@ -20,6 +21,7 @@ from gateway.domain.job import Draft, Enqueued, JobEnd
 from gateway.domain.resilience.priority import Priority
 from gateway.store.ledger import job_partitions, jobs
 from gateway.store.ledger.process import Process, register
+from tests.support.waiting import until
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
@@ -288,7 +290,11 @@ def test_pause_and_resume_have_json_for_programs(shell: Shell) -> None:
         (["list", "--state", "lost"], 2, "'lost' is not one of"),
         (["list", "--kind", "nul\0"], 1, "expected a kind of lower-case letters"),
         (["list", "--lane", "nul\0"], 1, "expected a lane"),
-        (["show", "0"], 2, "0 is not in the range"),
+        (["list", "--lane", ""], 1, "got 0 characters"),
+        (["list", "--before", "x"], 2, "expected an id, a whole number from 1 on as lists show it, got 'x'"),
+        (["show", "0"], 2, "expected an id, a whole number from 1 on as lists show it, got '0'"),
+        (["show", "9" * 19], 2, "expected an id"),
+        (["show", "9" * 9_999], 2, "expected an id"),
         (["retry"], 2, "Missing argument"),
     ],
 )
@@ -296,6 +302,25 @@ def test_what_makes_no_sense_is_refused(shell: Shell, arguments: list[str], stat
     result = shell.run(*arguments)
     assert result.exit_code == status
     assert text in result.output
+
+
+def test_a_statement_that_is_ended_is_told(shell: Shell) -> None:
+    """Whoever waits too long for a lock, or meets a PostgreSQL that is stopped, is told so in words."""
+    with shell.cursor() as blocker, shell.cursor() as operator:
+        blocker.execute("BEGIN; LOCK TABLE jobs")
+        asking = gevent.spawn(shell.run, "list")
+
+        def ended() -> bool:
+            operator.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted AND database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            return operator.fetchone() == (1,)
+
+        until("its statement to be ended", ended)
+        result = asking.get()
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: PostgreSQL does not do this now (")
 
 
 def test_without_redis_everything_is_done_and_told_later(tmp_path: Path, database: str) -> None:

@@ -98,10 +98,14 @@ def test_a_job_that_bears_the_key_is_the_answer(shell: Shell) -> None:
         (["a", "1", "--at", "tomorrow"], "'--at': expected a time such as 2030-01-31T13:30:00Z, or Unix seconds"),
         (["a", "1", "--at", "2030-01-01T00:00:00"], "'--at': expected a time zone"),
         (["a", "1", "--at", "nan"], "'--at': expected a time"),
-        (["a", "1", "--at", "1e13"], "before the year 10000"),
-        (["a", "1", "--at", "9", "--in", "9"], "expected run_at or delay_s, got both"),
-        (["a", "1", "--in", "-1"], "'--in'"),
-        (["a", "1", "--keep", "7776001"], "'--keep'"),
+        (["a", "1", "--at", "-inf"], "'--at': expected a time"),
+        (["a", "1", "--at", "1e13"], "'--at': expected a time before the year 10000, got '1e13'"),
+        (["a", "1", "--at", "9", "--in", "9"], "expected --at or --in, got both"),
+        (["a", "1", "--in", "-1"], "'--in': expected a number of seconds from 0 to 3162240000 (100 years), got '-1'"),
+        (["a", "1", "--in", "nan"], "'--in': expected a number of seconds"),
+        (["a", "1", "--keep", "7776001"], "'--keep': expected a number of seconds from 0 to 7776000 (90 days)"),
+        (["a", "1", "--wait", "inf"], "'--wait': expected a number of seconds from 0 on, got 'inf'"),
+        (["a", "1", "--wait", "soon"], "'--wait': expected a number of seconds from 0 on, got 'soon'"),
         (["a", "1", "--priority", "urgent"], "is not one of 'high', 'normal', 'low'"),
     ],
 )
@@ -110,12 +114,16 @@ def test_what_cannot_be_asked_for_is_refused(shell: Shell, arguments: list[str],
 
 
 def test_a_standard_input_without_json_is_refused(shell: Shell) -> None:
-    assert "PAYLOAD_JSON: expected JSON" in shell.refused("a", "-")
+    for stdin, got in ((b"", "got nothing"), (b"{", "got what is none: Input data was truncated")):
+        assert f"or - for the standard input, {got}" in shell.refused("a", "-", stdin=stdin)
 
 
 def test_a_ledger_that_does_not_answer_is_told(shell: Shell) -> None:
     shell.env["DATABASE_URL"] = "postgresql://127.0.0.1:1/none"
-    assert "PostgreSQL cannot be reached" in shell.run("a", "1").stderr
+    told = "Error: PostgreSQL cannot be reached at the address of DATABASE_URL (store.database_url)\n"
+    assert shell.run("a", "1").stderr == told
+    shell.env["DATABASE_URL"] = ""
+    assert "PostgreSQL cannot be reached: start `switchboard up`" in shell.run("a", "1").stderr
 
 
 def test_a_ledger_without_a_schema_is_told(shell: Shell, empty_database: str) -> None:
@@ -135,7 +143,10 @@ def test_without_redis_a_job_is_written_all_the_same(shell: Shell) -> None:
 def test_one_that_has_not_ended_in_time_ends_the_command_with_status_1(shell: Shell) -> None:
     result = shell.run("a", "1", "--wait", "0.01")
     assert (result.exit_code, result.stdout) == (1, "Job 1 of kind a is asked for.\n")
-    assert result.stderr == "Job 1 has not ended within 0.01 s; it is ready, and goes on.\n"
+    goes_on = "`switchboard jobs show 1` shows how it goes on.\n"
+    assert result.stderr == f"Job 1 has not ended within 0.01 s; it is ready: {goes_on}"
+    later = shell.run("a", "1", "--at", "2999-01-01T00:00:00Z", "--wait", "0").stderr
+    assert "it is scheduled, due at 2999-01-01 00:00:00 UTC: `switchboard jobs show 2`" in later
 
 
 @pytest.mark.parametrize(

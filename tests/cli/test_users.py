@@ -82,7 +82,8 @@ def test_without_waiting_it_says_where_the_report_will_be(shell: Shell, redis_ur
 
 def test_whom_nobody_knows_is_refused_unless_that_is_meant(shell: Shell) -> None:
     refused = shell.erase("slack", "bot", "T1:U2", "--yes")
-    assert (refused.exit_code, refused.stderr) == (1, "Error: no user of this key has spoken on slack/bot\n")
+    told = "Error: no user of this key has spoken on slack/bot; --even-if-unknown looks for what names them\n"
+    assert (refused.exit_code, refused.stderr) == (1, told)
     assert shell.jobs() == []
     assert shell.erase("slack", "bot", "T1:U2", "--yes", "--even-if-unknown").exit_code == 0
 
@@ -121,6 +122,12 @@ def test_nobody_is_guessed(shell: Shell, database: str) -> None:
 def test_an_account_that_nobody_has_spoken_on_is_told_with_those_there_are(shell: Shell) -> None:
     refused = shell.erase("slack", "bto", "T1:U1", "--yes")
     assert refused.stderr == "Error: nobody has ever spoken on slack/bto, expected one of slack/bot\n"
+    shell.view.rows("DELETE FROM turns")
+    shell.view.rows("DELETE FROM conversations")
+    refused = shell.erase("slack", "bto", "T1:U1", "--yes")
+    assert refused.stderr == "Error: nobody has ever spoken on slack/bto, nor anywhere else\n"
+    assert "got 0 characters" in shell.erase("slack", "bot", "", "--yes").stderr
+    assert "expected a number of seconds from 0 on, got 'nan'" in shell.erase(*ADA, "--yes", "--wait", "nan").stderr
 
 
 def test_it_waits_for_the_report(shell: Shell, meanwhile: Callable[..., None]) -> None:

@@ -105,3 +105,5 @@ def test_a_name_that_nobody_bears_is_refused(shell: Shell, order: tuple[str, ...
 
     assert refused.exit_code == 1
     assert "there is no webhook 'pagr' in the settings, did you mean pager?" in refused.output
+    strange = shell.run(order[0], "nobody", *order[2:]).output
+    assert "there is no webhook 'nobody' in the settings, expected one of crm, pager" in strange

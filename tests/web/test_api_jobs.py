@@ -178,6 +178,12 @@ def test_the_list_is_narrowed_and_paged(site: Site) -> None:
         ("?limit=many", "bad_query"),
         ("?state=lost", "bad_query"),
         ("?before=x", "bad_query"),
+        ("?before=", "bad_query"),
+        ("?before=0", "bad_before"),
+        ("?before=-1", "bad_before"),
+        ("?before=9999999999999999999", "bad_before"),
+        ("?before=99999999999999999999", "bad_query"),
+        ("?kind=a&kind=b", "bad_query"),
         ("?limit=0", "bad_limit"),
         ("?limit=100000", "bad_limit"),
         ("?kind=Two%20Words", "bad_kind"),
@@ -415,13 +421,21 @@ def test_a_job_that_cannot_be_is_refused(site: Site, change: dict[str, Any], rea
 def test_a_body_that_is_none_is_refused(site: Site, body: bytes) -> None:
     answer = site.ask("POST", PATH, data=body)
     assert answer.status_code in {400, 413}
-    assert "expected" in problem_of(answer)["detail"]
+    got = "got what is none: " if body else "got an empty body"
+    assert got in problem_of(answer)["detail"]
     assert site.shown()["jobs"] == []
+
+
+def test_an_idempotency_key_that_can_be_none_is_refused_by_its_own_name(site: Site) -> None:
+    answer = site.ask("POST", PATH, {"kind": "greet", "payload": 1}, Idempotency_Key="x" * 257)
+    assert refusal(answer) == (400, "bad_unique")
+    assert problem_of(answer)["detail"] == "expected the header Idempotency-Key with 1 to 256 characters, got 257"
 
 
 def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
     answer = site.ask("POST", PATH, {"kind": "a", "payload": "x" * 10_000})
     assert refusal(answer) == (413, "http_413")
+    assert problem_of(answer)["detail"] == "expected a body of at most 9192 bytes"
 
 
 # Refusals of what is nowhere

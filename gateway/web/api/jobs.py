@@ -21,6 +21,7 @@ false, and the answer names that one.  Whether a worker has a handler for the ki
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import get_args
@@ -31,6 +32,7 @@ import msgspec
 from gateway.domain.errors import BadRequest, NotFound
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.admin import Asked, JobAdmin
+from gateway.jobs.drafts import WORD_CHARS_MAX
 from gateway.jobs.jobs import Jobs
 from gateway.settings.secret import Secret
 from gateway.store.job_views import State
@@ -41,6 +43,8 @@ __all__ = ["job_pages"]
 
 _BODY_BYTES_MAX = 8_192
 _ID_MAX = 2**63 - 1
+_NUMBERS = ("before", "limit")
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
 _PRIORITIES = {one.name.lower(): one for one in Priority}
 
 
@@ -110,7 +114,7 @@ class _Jobs:
             lane=wanted.lane,
             run_at=wanted.run_at,
             delay_s=wanted.delay_s,
-            unique=flask.request.headers.get("Idempotency-Key") if wanted.unique is None else wanted.unique,
+            unique=_idempotency_key() if wanted.unique is None else wanted.unique,
             priority=_PRIORITIES[wanted.priority],
             keep_s=wanted.keep_s,
         )
@@ -147,16 +151,20 @@ def _asked() -> Asked:
     given = flask.request.args.to_dict()
     if strange := sorted(set(given) - set(known)):
         raise BadRequest(f"expected only {', '.join(known)}, got {strange[0][:40]!r}", reason="bad_query")
+    for name, texts in flask.request.args.lists():
+        if len(texts) > 1:
+            raise BadRequest(f"expected {name} once, got it {len(texts)} times", reason="bad_query")
+        if name in _NUMBERS and not _NUMBER.fullmatch(texts[0]):
+            raise BadRequest(
+                f"expected {name} as a whole number of at most 19 digits, got {texts[0][:40]!r}", reason="bad_query"
+            )
     state = given.get("state")
     if state is not None and state not in get_args(State):
         raise BadRequest(
             f"expected state to be one of {', '.join(get_args(State))}, got {state[:40]!r}", reason="bad_query"
         )
-    try:
-        # Words of a query are texts: "7" is a number where one is wanted.
-        return msgspec.convert(given, Asked, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"the query cannot be understood: {error}", reason="bad_query") from None
+    # Words of a query are texts: "7" is a number where one is wanted.
+    return msgspec.convert(given, Asked, strict=False)
 
 
 def _id(job_id: int) -> int:
@@ -170,7 +178,7 @@ def _wanted() -> Wanted:
     try:
         return msgspec.json.decode(flask.request.get_data(), type=Wanted)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"expected a JSON object with a reason: {error}", reason="bad_body") from None
+        raise BadRequest(f"expected a JSON object with a reason, {_got(error)}", reason="bad_body") from None
 
 
 def _new_job(body_bytes_max: int) -> NewJob:
@@ -181,8 +189,8 @@ def _new_job(body_bytes_max: int) -> NewJob:
         msgspec.json.decode(wanted.payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(
-            f"expected a JSON object with kind and payload, and of {', '.join(NewJob.__struct_fields__[2:])} what is "
-            f"wanted: {error}",
+            f"expected a JSON object with kind and payload, and perhaps {', '.join(NewJob.__struct_fields__[2:])}, "
+            f"{_got(error)}",
             reason="bad_body",
         ) from None
     if wanted.priority not in _PRIORITIES:
@@ -191,6 +199,20 @@ def _new_job(body_bytes_max: int) -> NewJob:
             reason="bad_priority",
         )
     return wanted
+
+
+def _got(error: Exception) -> str:
+    return f"got what is none: {error}" if flask.request.get_data().strip() else "got an empty body"
+
+
+def _idempotency_key() -> str | None:
+    key = flask.request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= WORD_CHARS_MAX:
+        raise BadRequest(
+            f"expected the header Idempotency-Key with 1 to {WORD_CHARS_MAX} characters, got {len(key)}",
+            reason="bad_unique",
+        )
+    return key
 
 
 def _by() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import flask
 import msgspec
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from gateway import telemetry
 from gateway.domain.errors import SwitchboardError, TryLater
@@ -50,6 +50,9 @@ def _flasks(error: HTTPException) -> flask.Response:
     methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
     if isinstance(error, NotFound):
         return problem(status, reason=f"http_{status}", detail="nothing is at this address")
+    if isinstance(error, RequestEntityTooLarge):
+        detail = f"expected a body of at most {flask.request.max_content_length} bytes"
+        return problem(status, reason=f"http_{status}", detail=detail)
     if methods is None:
         return problem(status, reason=f"http_{status}", detail=error.description or "")
     # RFC 9110, section 15.5.6: it must say what may be asked here.
