@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import statistics
 
 from tests.architecture.sources import ROOT, Source, sources
@@ -59,10 +58,10 @@ def test_files_are_small() -> None:
 def test_functions_are_short() -> None:
     """No function is over 60 lines."""
     long = [
-        f"{source.name}:{function.lineno} {function.name}"
+        f"{source.name}:{function.line} {function.name}"
         for source in sources(*ALL)
-        for function in source.functions()
-        if (function.end_lineno or 0) - function.lineno >= FUNCTION_LINES_MAX
+        for function in source.functions
+        if function.lines > FUNCTION_LINES_MAX
     ]
     assert long == []
 
@@ -88,7 +87,7 @@ def test_only_entry_points_read_the_environment() -> None:
     readers = [
         source.name
         for source in sources(*OURS)
-        if not source.name.startswith(tuple(READS_ENVIRONMENT)) and reads_environment(source)
+        if not source.name.startswith(tuple(READS_ENVIRONMENT)) and source.reads_environment
     ]
     assert readers == []
 
@@ -107,7 +106,7 @@ def test_names_say_a_role() -> None:
 
 def test_every_module_says_what_it_is() -> None:
     """A module of the product begins with its docstring."""
-    assert [source.name for source in sources(*OURS) if not ast.get_docstring(source.tree)] == []
+    assert [source.name for source in sources(*OURS) if not source.documented] == []
 
 
 def test_nothing_is_left_for_later() -> None:
@@ -143,19 +142,3 @@ def impure(files: object) -> list[str]:
         for name in sorted(source.imports)
         if name.partition(".")[0] in IMPURE
     ]
-
-
-def reads_environment(source: Source) -> bool:
-    return any(
-        (isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} and named(node.value, "os"))
-        or (
-            isinstance(node, ast.ImportFrom)
-            and node.module == "os"
-            and "environ" in {a.name for a in node.names}
-        )
-        for node in ast.walk(source.tree)
-    )
-
-
-def named(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
