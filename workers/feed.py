@@ -58,6 +58,8 @@ _LONG_S = 10.0
 _LONG_WHEN_MANY_S = 1.0
 #: Lanes that may sleep, by ``jobs.jobs_buffered_max``: a million.  Above that they wait in memory, if there is room.
 _ASLEEP_FACTOR = 250
+#: Rows that a lane which wakes is taken to have: mostly the one that failed, and what was said since.
+_LANE_ROWS_GUESSED = 4
 #: What is held in memory (short retries, full kinds) is bounded as well: by so many times
 #: ``jobs.jobs_buffered_max`` in all, and by one more for each class above the least important one, so that what fills
 #: memory without ever starting hides nothing more important than itself.
@@ -180,14 +182,13 @@ class Feed:
                 self._begin_anew()
         if now >= self._promote_at:
             self._promote()
-        # Many at once or none: a statement for a handful of rows costs nearly as much.
+        # Many at once or none: a statement for a handful of rows costs nearly as much.  The same for what is new and for
+        # what wakes, or a flood of the one would starve the other.
         room = self._portion if self._room() >= self._portion else 0
-        waking = self._board.classes_waking(now)
-        if waking and self._hungry:
-            room = -(-room // 2)
         if pulls := self._pulls(room):
             self._look(pulls)
-        roused = self._rouse(waking, room, now)
+        self._refill(self._board.hungry_lanes(max(1, self._settings.batch_rows_max // self._board.lane_rows)))
+        roused = self._rouse(room, now)
         self._refill(roused)
         at = self._board.next_waking()
         late = at is not None and at <= now
@@ -202,15 +203,14 @@ class Feed:
         long_s = _LONG_S if self._board.held <= jobs_max else _LONG_WHEN_MANY_S
         self._board.put_down(now, long_s, _ASLEEP_FACTOR * jobs_max)
 
-    def _rouse(self, classes: Sequence[int], room: int, now: float) -> dict[str, int]:
+    def _rouse(self, room: int, now: float) -> dict[str, int]:
         """Return lanes whose head is due by now, as many as there is room for, to be read."""
-        lane_rows, lanes = self._board.lane_rows, dict[str, int]()
-        # At most half of a statement: those that have run low are to be read too.
-        rows_max = min(room, self._settings.batch_rows_max // 2)
+        classes = self._board.classes_waking(now)
+        lanes: dict[str, int] = {}
         for priority in classes:
-            rows = max(rows_max // len(classes), self._few(priority))
-            if rows > 0:
-                lanes |= self._board.waking_lanes(priority, now, max(1, rows // lane_rows))
+            rows_max = max(room // len(classes), self._few(priority))
+            if rows_max > 0:
+                lanes |= self._board.waking_lanes(priority, now, max(1, rows_max // _LANE_ROWS_GUESSED))
         return lanes
 
     def _begin_anew(self) -> None:
@@ -308,13 +308,11 @@ class Feed:
                 self._hungry[pair] = None
                 self._something.set()
 
-    def _refill(self, roused: Mapping[str, int]) -> None:
-        """Read lanes of which memory holds a piece that has run low, and those that were roused."""
-        board, lane_rows = self._board, self._board.lane_rows
-        lanes_max = max(1, self._settings.batch_rows_max // lane_rows - len(roused))
-        lanes = {**roused, **board.hungry_lanes(lanes_max)}
+    def _refill(self, lanes: Mapping[str, int]) -> None:
+        """Read lanes of which memory holds a piece that has run low, or nothing, each from behind its place on."""
         if not lanes:
             return
+        board, lane_rows = self._board, self._board.lane_rows
         fences = dict(self._fences)
         floors = {pair: marks.floor for pair, marks in self._marks.items()}
         found: dict[str, list[Job]] = {}

@@ -168,12 +168,24 @@ def test_a_lane_that_was_spilled_sleeps_as_others_do(board: Board) -> None:
 
 def test_what_is_kept_of_a_lane_that_woke_is_not_found_due_again(board: Board) -> None:
     """Law: times of lanes that sleep no more must not pile up, nor name one twice."""
-    sleeping(board)
+    for place in range(11, 15):
+        board.add(job(place, f"lane {place}", wait_s=500.0), 0.0)
+    put_down(board)
+    board.add(job(2, "a", wait_s=60.0), 0.0)
+    put_down(board)
     board.add(job(1, "a"), 0.0)
     finish(board, *start(board))
     board.hungry_lanes(10)
-    board.refilled("a", [job(2, "a", wait_s=60.0)], exhausted=True, now=0.0)
+    board.refilled("a", [job(2, "a", wait_s=90.0)], exhausted=True, now=0.0)
     put_down(board)
-    assert sum(map(len, board._asleep._due)) <= 2
-    assert list(board.waking_lanes(1, 60.0, 10)) == ["a"]
-    assert board.next_waking() is None
+    assert board.waking_lanes(1, 60.0, 10) == {}
+    for _ in range(20):
+        # At the same time again.
+        board.add(job(1, "a"), 0.0)
+        finish(board, *start(board))
+        board.hungry_lanes(10)
+        board.refilled("a", [job(2, "a", wait_s=90.0)], exhausted=True, now=0.0)
+        put_down(board)
+    assert sum(map(len, board._asleep._due)) <= 2 * board.asleep
+    assert list(board.waking_lanes(1, 90.0, 10)) == ["a"]
+    assert board.next_waking() == 500.0
