@@ -2,11 +2,12 @@
 
 All tests run in a process that gevent has patched, as the gateway's and the worker's are, except
 tests/browser: Playwright's sync API runs greenlets on asyncio, which does not survive patching.  `make test`
-therefore runs pytest twice; `pytest tests/browser` on its own is recognised here by its argument.
+therefore runs those in a pytest of their own; `pytest tests/browser` is recognised here by its argument.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -51,3 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     strangers = [item for item in items if not item.path.is_relative_to(BROWSER_TESTS)]
     if UNPATCHED and strangers:
         raise pytest.UsageError("run tests/browser in a pytest of its own")
+
+
+def pytest_collection_finish() -> None:
+    """Spare each collection of garbage the walk through what lives as long as the run: the tests themselves."""
+    gc.collect()
+    gc.freeze()
