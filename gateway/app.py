@@ -29,6 +29,7 @@ from gateway.domain.hint import Hint
 from gateway.domain.http import Request, Response, json_response
 from gateway.domain.resilience.health import Change
 from gateway.intake.accept import Intake
+from gateway.intake.proofs import ProofKeeper, rpc_fetch
 from gateway.jobs.admin import JobAdmin, Tellers
 from gateway.jobs.erasure import Erasure
 from gateway.jobs.follow_ups import JobFollowUps
@@ -40,8 +41,10 @@ from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
 from gateway.pipeline import Door, Runner
 from gateway.replies.outbox_watch import OutboxWatch
+from gateway.replies.platform_client import RpcPlatformClient
 from gateway.replies.responses import Responses
 from gateway.replies.results import Results
+from gateway.replies.signs import SignsOfLife
 from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
 from gateway.settings.server import ServerSettings
@@ -233,6 +236,12 @@ class Gateway:
             self._results,
             self._responses,
             self._announcements,
+            proofs=ProofKeeper(rpc_fetch(self.rpc)),
+            signs=SignsOfLife(
+                RpcPlatformClient(
+                    self.rpc, private_addresses_allowed=self.settings.rpc.private_addresses_allowed
+                )
+            ),
             keep_delivery=self._ledger.dead_letter,
             # Random, not secret (W3C trace context, section 2.2.3): no system call a message.
             new_trace_id=lambda: f"{random.getrandbits(128):032x}",

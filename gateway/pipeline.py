@@ -2,9 +2,9 @@
 
 ``Door``: a platform's delivery comes in and gets its HTTP answer.
 
-    find the account ─▶ verify ─▶ parse ─▶ accept (committed) ─▶ start the lane ─▶ answer
-                                                              ├─ the surface answers in the response: wait
-                                                              └─ it is answered later: acknowledge at once
+    find the account ─▶ fetch what proves it ─▶ verify ─▶ parse ─▶ accept (committed) ─▶ start the lane ─▶ answer
+                        (mostly nothing)                         ├─ the surface answers in the response: wait
+                                                                 └─ it is answered later: acknowledge at once
 
 ``Runner``: a lane runs one turn, in whatever process owns the lane.
 
@@ -45,9 +45,11 @@ from gateway.domain.message import Inbound
 from gateway.domain.reply import Reply, Text
 from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.intake.accept import Intake, refusal
+from gateway.intake.proofs import ProofKeeper
 from gateway.lanes.lane import Lanes
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Expectation, Results
+from gateway.replies.signs import SignsOfLife
 from gateway.replies.way_out import way_out
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.settle import Settled
@@ -83,6 +85,8 @@ class Door:
         responses: Responses,
         watchers: Watchers,
         *,
+        proofs: ProofKeeper,
+        signs: SignsOfLife,
         keep_delivery: Callable[..., int],
         new_trace_id: Callable[[], str],
         wall_clock: Callable[[], float] = time.time,
@@ -94,6 +98,8 @@ class Door:
         self._results = results
         self._responses = responses
         self._watchers = watchers
+        self._proofs = proofs
+        self._signs = signs
         self._keep_delivery = keep_delivery
         self._new_trace_id = new_trace_id
         self._wall_clock = wall_clock
@@ -104,11 +110,14 @@ class Door:
 
         :raises NotFound: no such account.
         :raises BadRequest: not authentic, or (web chat only) not a message; nothing is stored.
+        :raises TryLater: whether it is authentic cannot be known now; nothing is stored.
         """
         arrived = self._clock()
         bot = self._bots.find(channel, account)
         try:
-            bot.channel.verify(request, bot.account, self._wall_clock())
+            now_s = self._wall_clock()
+            proofs = self._proofs.proofs(bot, request, now_s)
+            bot.channel.verify(request, bot.account, now_s, proofs)
             parsed = self._parse(bot, request)
         except NotUnderstood as error:
             return self._keep(bot, request, error)
@@ -155,10 +164,13 @@ class Door:
                 self._lanes.grant(each.lane, (account.channel, account.name), each.head)
         if refusals:
             return self._turn_away(bot, request, last, refusals)
+        answered = self._signs.begin(bot, last, arrived) if accepted[-1].outcome == "new" else None
         if expectation is None:
             return bot.channel.accepted([Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in accepted])
         try:
             result = expectation.wait()
+            if answered is not None:
+                answered()
             if result is not None and self._leaves_elsewhere(bot, last, accepted[-1], result):
                 result = None
             return self._answer(bot, last, expectation, result)

@@ -4,11 +4,14 @@
 gives the same answer anywhere.  ``send`` performs one call through the client that it is handed.  A channel
 never decides: whether a reply leaves in the response or later is the pipeline's business, told by
 :class:`Capabilities`.
+
+What only a few platforms need has its answer for all others in :class:`Ordinary`, from which a channel inherits it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -24,14 +27,19 @@ from gateway.domain.reply import Reply
 from gateway.settings.accounts import Account
 
 __all__ = [
+    "NO_PROOFS",
     "Channel",
     "Immediate",
     "Messages",
+    "Ordinary",
     "Parsed",
     "PlatformAnswer",
     "PlatformClient",
+    "Proof",
+    "Proofs",
     "Receipt",
     "Rendered",
+    "SignOfLife",
 ]
 
 A_contra = TypeVar("A_contra", bound=Account, contravariant=True)
@@ -62,6 +70,32 @@ class Rendered(msgspec.Struct, frozen=True):
 
     payloads: tuple[dict[str, Any], ...]
     degraded: tuple[str, ...] = ()
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """A document of the platform's that proves deliveries, read and found good.  ``value`` is its channel's own.
+
+    It is good between two Unix times; outside of them its document is judged anew.
+    """
+
+    value: Any
+    good_from_s: float
+    good_until_s: float
+
+
+#: What ``verify`` is given of the documents that it asked for, by their addresses: :attr:`Proof.value`.
+Proofs = Mapping[str, Any]
+NO_PROOFS: Proofs = MappingProxyType({})
+
+
+class SignOfLife(msgspec.Struct, frozen=True):
+    """One POST that shows a user that the message is being worked on: typing, or "one moment"."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    #: Given where *url* came out of a payload, as for :meth:`PlatformClient.post`.
+    allowed_hosts: tuple[str, ...] | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -117,7 +151,23 @@ class Channel(Protocol[A_contra]):
         """What can be shown and how it is answered, for every surface that ``parse`` may name."""
         ...
 
-    def verify(self, request: Request, account: A_contra, now_s: float) -> None:
+    def proof_urls(self, request: Request, account: A_contra) -> tuple[str, ...]:
+        """Return the addresses of what must be fetched before ``verify`` can judge: checked, and safe to be called.
+
+        The request is anybody's still.  One that cannot be authentic asks for nothing: ``verify`` refuses it.
+        """
+        ...
+
+    def read_proof(self, url: str, document: bytes, account: A_contra, now_s: float) -> Proof:
+        """Return what was fetched from *url*, if it is good.
+
+        :raises gateway.domain.errors.Unauthentic: it proves nothing.
+        """
+        ...
+
+    def verify(
+        self, request: Request, account: A_contra, now_s: float, proofs: Proofs = NO_PROOFS
+    ) -> None:
         """Return if the platform sent exactly these bytes now; *now_s* is Unix time in seconds.
 
         :raises gateway.domain.errors.Unauthentic: it did not, or nothing is configured to prove it.
@@ -140,6 +190,13 @@ class Channel(Protocol[A_contra]):
         """Return where a message goes that answers nothing, in a conversation whose last turn came from *address*.
 
         None: this surface has no way for one.
+        """
+        ...
+
+    def sign_of_life(self, inbound: Inbound, account: A_contra) -> SignOfLife | None:
+        """Return what shows the user that *inbound* is being worked on; None: nothing can.
+
+        Asked on surfaces with ``alive_after_s``.  Best effort: nobody waits for it.
         """
         ...
 
@@ -178,3 +235,16 @@ class Channel(Protocol[A_contra]):
     ) -> Outcome:
         """Deliver one rendered message through the platform's API and say honestly what became of it."""
         ...
+
+
+class Ordinary:
+    """What holds for most platforms: a delivery carries its own proof, and there is no sign of life."""
+
+    def proof_urls(self, request: Request, account: Any) -> tuple[str, ...]:
+        return ()
+
+    def read_proof(self, url: str, document: bytes, account: Any, now_s: float) -> Proof:
+        raise AssertionError("this channel asks for no document")
+
+    def sign_of_life(self, inbound: Inbound, account: Any) -> SignOfLife | None:
+        return None

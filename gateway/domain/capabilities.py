@@ -47,6 +47,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     buttons_max: int = 0
     markdown: bool = False
     typing: bool = False
+    #: Seconds from arrival after which a message without an answer gets a sign of life; None: there is none.  Where the
+    #: answer leaves in the response it stops the sign; elsewhere the sign does not wait to see.
+    alive_after_s: float | None = None
     #: Whether pieces of a reply are shown while it is still being made.
     streams: bool = False
     #: Days for which a dedupe key of this channel is kept: longer than the platform keeps redelivering.

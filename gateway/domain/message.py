@@ -78,3 +78,5 @@ class Inbound(msgspec.Struct, frozen=True):
     #: Seconds for which this caller wants the response held, where it said so; never more than the surface
     #: allows.
     answer_by_s: float | None = None
+    #: What is of use while the delivery is being answered and is kept nowhere: a token that dies within the hour.
+    passing: dict[str, str] = {}

@@ -98,6 +98,7 @@ _EVENTS = (
     Event(
         "delivery.crashed", "error", "our own code failed on an authentic call", ("channel", "account", "reason")
     ),
+    Event("proof.unavailable", "warning", "what proves a platform's calls could not be fetched", ("reason",)),
     # Turns
     Event("turn.crashed", "error", "our own code failed while a turn ran", ("channel", "account", "reason")),
     Event("turn.accepted", "debug", "a message is committed in the ledger", ("channel", "account")),
@@ -226,6 +227,12 @@ _EVENTS = (
         "warning",
         "replies that waited without a job that carries them got one, or were given up with theirs",
         ("carried", "given_up"),
+    ),
+    Event(
+        "sign_of_life.given",
+        "debug",
+        "a user was shown that a message is being worked on, or could not be",
+        ("channel", "account", "outcome"),
     ),
     Event("outbox.strays", "warning", "rows claimed by an answer that never came were given back", ("rows",)),
     Event(

@@ -113,6 +113,13 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     Counted(
         "switchboard_deliveries_refused", "Calls refused at the door", "delivery.refused", (*_BOT, "reason")
     ),
+    Counted(
+        "switchboard_proofs_unavailable",
+        "Documents that prove calls and could not be fetched",
+        "proof.unavailable",
+        ("reason",),
+    ),
+    Counted("switchboard_signs_of_life", "Signs of life given", "sign_of_life.given", (*_BOT, "outcome")),
     Counted("switchboard_turns_accepted", "Messages committed", "turn.accepted", _BOT),
     Counted("switchboard_turns_duplicate", "Messages that were already there", "turn.duplicate", _BOT),
     Counted("switchboard_turns_refused", "Messages refused by a bound", "turn.refused", (*_BOT, "reason")),

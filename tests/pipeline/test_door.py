@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from gateway.channels.base import Messages, Receipt
+from gateway.channels.base import NO_PROOFS, Messages, Ordinary, Proofs, Receipt
 from gateway.channels.bots import Bots
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.errors import (
@@ -24,8 +24,10 @@ from gateway.domain.errors import (
 from gateway.domain.http import Request, Response
 from gateway.domain.turn import LaneKey
 from gateway.intake.accept import Intake
+from gateway.intake.proofs import ProofKeeper
 from gateway.pipeline import Door
 from gateway.replies.results import Results
+from gateway.replies.signs import SignsOfLife
 from gateway.settings.accounts import Account
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.outbox import OutboxSettings
@@ -43,7 +45,11 @@ _SURFACE = Capabilities(
 )
 
 
-class Batches:
+def _no_fetch(*_: object) -> bytes:
+    raise AssertionError("nobody asked for a document")
+
+
+class Batches(Ordinary):
     """A platform that brings several messages in a delivery: one a line of the body."""
 
     name = "batches"
@@ -52,7 +58,7 @@ class Batches:
         "call": msgspec.structs.replace(_SURFACE, answers_in_response=True),
     }
 
-    def verify(self, request: Request, account: Account, now_s: float) -> None:
+    def verify(self, request: Request, account: Account, now_s: float, proofs: Proofs = NO_PROOFS) -> None:
         if request.body.startswith(b"forged"):
             raise Unauthentic("who are you", reason="signature")
 
@@ -98,6 +104,8 @@ class House:
             self.results,
             SimpleNamespace(),  # type: ignore[arg-type]
             SimpleNamespace(accepted=lambda one: self.watched.append(one.turn_id)),  # type: ignore[arg-type]
+            proofs=ProofKeeper(_no_fetch),
+            signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
             keep_delivery=self._keep,
             new_trace_id=lambda: "0" * 32,
         )

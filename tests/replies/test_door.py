@@ -14,14 +14,20 @@ from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
 from gateway.domain.http import Response
 from gateway.domain.reply import Reply, Text
+from gateway.intake.proofs import ProofKeeper
 from gateway.pipeline import Door
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Results
+from gateway.replies.signs import SignsOfLife
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.outbox import Finish
 from tests.channels.slack.deliveries import ACCOUNT, NOW_S, delivery, sample
 
 TURN = 7
+
+
+def _no_fetch(*_: object) -> bytes:
+    raise AssertionError("nobody asked for a document")
 
 
 def ask(
@@ -45,6 +51,8 @@ def ask(
         results,
         responses,
         watchers,  # type: ignore[arg-type]
+        proofs=ProofKeeper(_no_fetch),
+        signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
         keep_delivery=lambda **_: 0,
         new_trace_id=lambda: "0" * 32,
         wall_clock=lambda: NOW_S,

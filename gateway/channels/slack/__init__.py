@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.channels.base import Parsed, PlatformClient, Receipt, Rendered
+from gateway.channels.base import NO_PROOFS, Ordinary, Parsed, PlatformClient, Proofs, Receipt, Rendered
 from gateway.channels.slack import answers, place
 from gateway.channels.slack.parse import parse
 from gateway.channels.slack.render import render
@@ -25,7 +25,7 @@ from gateway.settings.accounts import SlackAccount
 __all__ = ["SlackChannel"]
 
 
-class SlackChannel:
+class SlackChannel(Ordinary):
     """The Channel protocol, each method in the file of its name."""
 
     name = "slack"
@@ -34,7 +34,9 @@ class SlackChannel:
     def surfaces(self) -> Mapping[Surface, Capabilities]:
         return SURFACES
 
-    def verify(self, request: Request, account: SlackAccount, now_s: float) -> None:
+    def verify(
+        self, request: Request, account: SlackAccount, now_s: float, proofs: Proofs = NO_PROOFS
+    ) -> None:
         verify(request, account, now_s)
 
     def parse(self, request: Request, account: SlackAccount, now_s: float) -> Parsed:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.channels.base import Parsed, PlatformClient, Receipt, Rendered
+from gateway.channels.base import NO_PROOFS, Ordinary, Parsed, PlatformClient, Proofs, Receipt, Rendered
 from gateway.channels.webchat.parse import parse
 from gateway.channels.webchat.render import render
 from gateway.channels.webchat.surfaces import MESSAGE, SURFACES
@@ -24,7 +24,7 @@ from gateway.settings.accounts import WebchatAccount
 __all__ = ["WebchatChannel"]
 
 
-class WebchatChannel:
+class WebchatChannel(Ordinary):
     """The Channel protocol for a page that reads its late answers from a stream of its own."""
 
     name = "webchat"
@@ -33,7 +33,9 @@ class WebchatChannel:
     def surfaces(self) -> Mapping[Surface, Capabilities]:
         return SURFACES
 
-    def verify(self, request: Request, account: WebchatAccount, now_s: float) -> None:
+    def verify(
+        self, request: Request, account: WebchatAccount, now_s: float, proofs: Proofs = NO_PROOFS
+    ) -> None:
         verify(request, account, now_s)
 
     def parse(self, request: Request, account: WebchatAccount, now_s: float) -> Parsed:
