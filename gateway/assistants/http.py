@@ -13,13 +13,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
-
-import msgspec
 
 from gateway import telemetry
 from gateway.assistants.decode import decode_reply
 from gateway.assistants.preview import OnPreview
+from gateway.assistants.service import BACKSTOP_BYTES, call_failure, call_timeouts, service_and_path
 from gateway.assistants.stream import StreamDecoder
 from gateway.assistants.wire import DEADLINE_HEADER, call_headers, encode, message_id
 from gateway.domain.capabilities import Capabilities
@@ -28,16 +26,10 @@ from gateway.domain.errors import AssistantFailed, CallFailed, TryLater
 from gateway.domain.reply import Reply
 from gateway.domain.signing import signature_headers, signing_key
 from gateway.domain.turn import LaneKey, Turn
-from gateway.rpc import Call, Policy, RpcClient, Service, StreamedResponse
-from gateway.rpc.address import parse_base_url
-from gateway.rpc.errors import BadAnswer, CallTimeout, ConnectFailed, ConnectionLost, InvalidCall
+from gateway.rpc import Call, RpcClient, StreamedResponse
 from gateway.settings.assistants import AssistantSettings
 
 __all__ = ["HttpAssistant"]
-
-#: Bytes above an answer's own bound at which the RPC client ends it: more than it reads from a socket at
-#: once.
-_BACKSTOP_BYTES = 1024 * 1024
 
 
 class HttpAssistant:
@@ -63,14 +55,8 @@ class HttpAssistant:
         self._unix_time = unix_time
         self._random_bits = random_bits
         self._keys = _signing_keys(name, settings)
-        self._service, self._path = _service(name, settings)
-        self._timeouts = msgspec.structs.replace(
-            rpc.timeouts,
-            connect_s=settings.connect_timeout_s,
-            first_byte_s=settings.first_byte_timeout_s,
-            idle_s=settings.idle_timeout_s,
-            total_s=settings.total_timeout_s,
-        )
+        self._service, self._path = service_and_path(name, settings)
+        self._timeouts = call_timeouts(rpc, settings)
 
     def ask(
         self,
@@ -89,7 +75,7 @@ class HttpAssistant:
                 with self._rpc.stream(call) as response:
                     return self._read(response, on_preview)
             except (CallFailed, TryLater) as error:
-                raise self._failure(error) from error
+                raise call_failure(self.name, error) from error
 
     def _call(self, turn: Turn, lane_key: LaneKey, capabilities: Capabilities, deadline: Deadline) -> Call:
         settings, now = self._settings, self._monotonic()
@@ -119,7 +105,7 @@ class HttpAssistant:
             idempotent=settings.honours_idempotency_key,
             # A backstop: which bound holds is known only from the head, and _read keeps to it.  An answer
             # that announces more than this is not read at all.
-            body_bytes_max=max(settings.reply_bytes_max, settings.stream_bytes_max) + _BACKSTOP_BYTES,
+            body_bytes_max=max(settings.reply_bytes_max, settings.stream_bytes_max) + BACKSTOP_BYTES,
             timeouts=self._timeouts,
         )
 
@@ -156,24 +142,6 @@ class HttpAssistant:
                 break  # the decoder refuses it; no more of it is read
         return decode_reply(bytes(body), self._settings)
 
-    def _failure(self, error: CallFailed | TryLater) -> AssistantFailed:
-        message, reason = f"{self.name}: {error}", error.reason
-        own = f"assistants.{self.name}"  # the client's messages name its own settings, which ours replace
-        match error:
-            case ConnectFailed():
-                reason = "unreachable"
-            case CallTimeout():
-                reason = "timeout"
-                if not error.by_deadline:
-                    message = f"{self.name} was too slow ({own}.{error.reason}_s)"
-            case ConnectionLost() | BadAnswer(reason="truncated" | "reset"):
-                reason = "connection_lost"
-            case BadAnswer(reason="body_too_large"):
-                message, reason = f"{self.name} answered with too much ({own}.reply_bytes_max)", "too_large"
-            case BadAnswer():
-                reason = "bad_answer"
-        return AssistantFailed(message, reason=reason)
-
 
 def _signing_keys(name: str, settings: AssistantSettings) -> tuple[bytes, ...]:
     keys = []
@@ -183,47 +151,3 @@ def _signing_keys(name: str, settings: AssistantSettings) -> tuple[bytes, ...]:
         except ValueError as error:
             raise ValueError(f"assistants.{name}.signing_secrets[{index}]: {error}") from None
     return tuple(keys)
-
-
-def _service(name: str, settings: AssistantSettings) -> tuple[Service, str]:
-    """Return the service that the settings' addresses lie on, and the path that they share."""
-    base_url, path = _address(name, "url", settings.url)
-    base_urls = [base_url]
-    for index, url in enumerate(settings.replica_urls):
-        base_url, other_path = _address(name, f"replica_urls[{index}]", url)
-        if other_path != path:
-            raise ValueError(
-                f"assistants.{name}.replica_urls[{index}]: expected the path of url, {path}, got {other_path}"
-            )
-        if base_url in base_urls:
-            raise ValueError(
-                f"assistants.{name}.replica_urls[{index}]: expected another host or port, got {base_url} again"
-            )
-        base_urls.append(base_url)
-    policy = Policy(
-        connections_max=settings.connections_max,
-        slow_s=settings.slow_s,
-        probe_path=settings.health_path,
-        hedge=settings.hedge,
-    )
-    return Service(f"assistants.{name}", tuple(base_urls), policy), path
-
-
-def _address(name: str, field: str, url: str) -> tuple[str, str]:
-    """Return scheme and host of *url*, and the rest of it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise ValueError(f"assistants.{name}.{field}: {error}") from None
-    if parts.scheme not in {"http", "https", "http+unix"} or not parts.netloc:
-        got = parts.scheme or "none"
-        raise ValueError(
-            f"assistants.{name}.{field}: expected http://, https:// or http+unix:// and a host, got scheme {got}"
-        )
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    base_url = f"{parts.scheme}://{parts.netloc}"
-    try:
-        parse_base_url(base_url)
-    except InvalidCall as error:
-        raise ValueError(f"assistants.{name}.{field}: {error}") from None
-    return base_url, path
