@@ -24,6 +24,8 @@ def home(tmp_path: Path) -> Iterator[Home]:
     opened = Home(tmp_path / "home")
     opened.open(time.monotonic() + 1)
     ensure_secrets(opened.secrets)
+    # As if there were a cluster: what is looked at here are plans, and one costs half a second to make.
+    (opened.data / "postgres").mkdir()
     yield opened
     opened.close()
 
@@ -77,7 +79,7 @@ def test_with_nothing_given_everything_is_ours(home: Home) -> None:
     assert [[program.name for program in group] for group in groups] == [
         ["postgres", "redis"],
         ["migrate"],
-        ["bartender", "worker", "gateway"],
+        ["bartender", "platforms", "worker", "gateway"],
     ]
 
 
@@ -87,6 +89,7 @@ def test_with_nothing_given_everything_is_ours(home: Home) -> None:
         ("DATABASE_URL", "postgresql://user@db.example/switchboard", "postgres"),
         ("REDIS_URL", "redis://redis.example:6379/0", "redis"),
         ("BARTENDER_URL", "http://127.0.0.1:8090/turn", "bartender"),
+        ("PLATFORMS_URL", "http://127.0.0.1:18089", "platforms"),
     ],
 )
 def test_what_the_environment_names_is_not_started(home: Home, name: str, url: str, missing: str) -> None:
