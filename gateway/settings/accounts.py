@@ -7,12 +7,15 @@ an empty list means that nothing can be proved, so everything is refused.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from gateway.settings.quantities import Count, Days, Rate
 from gateway.settings.secret import Secret
 
-__all__ = ["ACCOUNT_TYPES", "Account", "SlackAccount", "WebchatAccount"]
+__all__ = ["ACCOUNT_TYPES", "Account", "AlexaAccount", "KeepingAccount", "SlackAccount", "WebchatAccount"]
 
 DEFAULT_APOLOGY = "Sorry, I could not answer that just now. Please try again in a moment."
 DEFAULT_BUSY = "I am still busy with your earlier messages. Please try again in a moment."
@@ -48,6 +51,45 @@ class SlackAccount(Account, frozen=True, kw_only=True):
     channel_posts_per_s: Rate = 1.0
     #: Messages posted to one channel at once after a pause.  Slack allows "short bursts" and names no figure.
     channel_posts_burst: Count = 3
+
+
+class KeepingAccount(Account, frozen=True, kw_only=True):
+    """Of a channel that cannot send by itself: an answer that comes too late is kept for the user's next turn."""
+
+    #: What the user hears when the answer takes longer than the platform waits.
+    later: str = "That takes me a little longer. Ask me again in a moment, and I will tell you."
+    #: What comes before an answer that was kept.
+    kept: str = "Here is what you asked for."
+    #: The same, where the user may have heard it already.
+    kept_again: str = "You may have heard this: here is what you asked for."
+    #: Said in place of an answer that was kept, where there is none.
+    kept_failed: str = "I found no answer to what you asked before."
+    #: Days for which an answer is kept; what is older is not told.
+    kept_days: Days = 1.0
+
+
+class AlexaAccount(KeepingAccount, frozen=True, kw_only=True):
+    """An Alexa custom skill.  https://developer.amazon.com/docs/alexa/custom-skills/host-a-custom-skill-as-a-web-service.html"""
+
+    #: Ids of the skill (``amzn1.ask.skill...``), in each of its stages; a delivery for another skill is refused.
+    skill_ids: tuple[str, ...] = ()
+    #: Slots that hold whatever the user said, in the order in which they are looked for: of type AMAZON.SearchQuery.
+    text_slots: tuple[str, ...] = ("text", "query", "utterance")
+    #: Seconds from arrival until the response leaves; Alexa gives up at about 8.  7 at most.
+    answer_by_s: Annotated[float, Meta(ge=0.5, le=7)] = 6.5
+    #: What Alexa says while the assistant works for longer than a moment; empty: nothing.
+    progress: str = "One moment, please."
+    #: What Alexa says when the user stays silent, where the reply has no suggestions; empty: nothing.
+    reprompt: str = "What would you like to do?"
+    #: Hosts that a delivery may name for what is said meanwhile; anything else is not called.
+    api_hosts: tuple[str, ...] = ("*.amazonalexa.com",)
+    #: Bytes of one response.  Amazon has published 24 KB and 120 KB: the smaller one.
+    response_bytes_max: Annotated[int, Meta(ge=8_192, le=122_880)] = 24_000
+    #: Certificates (PEM) to one of which Amazon's must lead, in place of those that are trusted in general.  Whoever has
+    #: their key can speak as Amazon: only ``switchboard up`` takes it, for trials.
+    trust_root: Secret = Secret("")
+    #: Where the certificates are fetched; another place only under ``switchboard up``, too.
+    chain_origin: str = "https://s3.amazonaws.com"
 
 
 class WebchatAccount(Account, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.settings.problems import Problems, did_you_mean
 
-__all__ = ["ALIASES", "OUTSIDE", "PREFIX", "Given", "overlay", "variable"]
+__all__ = ["ALIASES", "EMBEDDED", "OUTSIDE", "PREFIX", "Given", "overlay", "variable"]
 
 PREFIX = "SWITCHBOARD_"
 
@@ -22,6 +22,9 @@ OUTSIDE = {
     "SWITCHBOARD_CONFIG": ("The TOML file; without it the working default.", "config/switchboard.toml"),
     "SWITCHBOARD_HOME": ("Folder of this copy's state and secrets.", ".switchboard"),
 }
+
+#: Set by `switchboard up` for what it starts: what only a trial may do is allowed.  Not for people to set.
+EMBEDDED = "SWITCHBOARD_EMBEDDED"
 
 #: Well-known names of settings.  The longer name of the same setting wins.
 ALIASES = {
@@ -77,7 +80,7 @@ def _all_aliases(table: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 def _long_names(environ: Mapping[str, str], problems: Problems) -> Iterator[tuple[tuple[str, ...], Given]]:
     for name, text in sorted(environ.items()):
-        if not name.startswith(PREFIX) or name in OUTSIDE or not text:
+        if not name.startswith(PREFIX) or name in OUTSIDE or name == EMBEDDED or not text:
             continue
         path = tuple(name[len(PREFIX) :].lower().split("__"))
         if len(path) < 2 or not all(path):
