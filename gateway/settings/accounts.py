@@ -85,8 +85,8 @@ class AlexaAccount(KeepingAccount, frozen=True, kw_only=True):
     api_hosts: tuple[str, ...] = ("*.amazonalexa.com",)
     #: Bytes of one response.  Amazon has published 24 KB and 120 KB: the smaller one.
     response_bytes_max: Annotated[int, Meta(ge=8_192, le=122_880)] = 24_000
-    #: Certificates (PEM) to one of which Amazon's must lead, in place of those that are trusted in general.  Whoever has
-    #: their key can speak as Amazon: only ``switchboard up`` takes it, for trials.
+    #: Certificates (PEM) to one of which Amazon's must lead, in place of those that are trusted in general.  Whoever
+    #: has their key can speak as Amazon: only ``switchboard up`` takes it, for trials.
     trust_root: Secret = Secret("")
     #: Where the certificates are fetched; another place only under ``switchboard up``, too.
     chain_origin: str = "https://s3.amazonaws.com"

@@ -33,6 +33,7 @@ from gateway.settings.schedules import PLATFORM_SCHEDULES, ScheduleSettings, not
 from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
+from gateway.settings.trials import note_trial_problems
 from gateway.settings.webhooks import WebhookSettings, note_webhook_problems, note_webhook_secrets
 
 __all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_jobs", "load_store", "load_webhooks"]
@@ -68,6 +69,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     schedules = _schedules(builder, table, problems)
     webhooks = _webhooks(builder, table, problems, secrets=True)
     _check(accounts, assistants, sections["store"], problems)
+    note_trial_problems(accounts.values(), environ, problems)
     problems.raise_if_any()
     return Settings(
         home=home,
