@@ -182,7 +182,7 @@ class Feed:
                 self._begin_anew()
         if now >= self._promote_at:
             self._promote()
-        # Many at once or none: a statement for a handful of rows costs nearly as much.  The same for what is new and for
+        # Many at once or none: a statement for a handful of rows costs nearly as much.  As many for what is new as for
         # what wakes, or a flood of the one would starve the other.
         room = self._portion if self._room() >= self._portion else 0
         if pulls := self._pulls(room):
