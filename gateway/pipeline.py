@@ -29,7 +29,7 @@ import msgspec
 from gateway import telemetry
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.preview import Preview
-from gateway.channels.base import Immediate, Parsed, Receipt
+from gateway.channels.base import Immediate, Messages, Parsed, Receipt
 from gateway.channels.bots import Bot, Bots
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
@@ -127,8 +127,8 @@ class Door:
         if isinstance(parsed, Immediate):
             return parsed.response
         if not parsed.inbound:
-            return bot.channel.accepted(())
-        return self._accept(bot, request, parsed.inbound, arrived)
+            return parsed.acknowledgement or bot.channel.accepted(())
+        return self._accept(bot, request, parsed, arrived)
 
     def _parse(self, bot: Bot, request: Request) -> Parsed:
         try:
@@ -146,8 +146,8 @@ class Door:
             )
             raise NotUnderstood(f"{type(error).__name__} in our own code", reason="crashed") from error
 
-    def _accept(self, bot: Bot, request: Request, inbound: Sequence[Inbound], arrived: float) -> Response:
-        account, last = bot.account, inbound[-1]
+    def _accept(self, bot: Bot, request: Request, parsed: Messages, arrived: float) -> Response:
+        account, inbound, last = bot.account, parsed.inbound, parsed.inbound[-1]
         left_s = bot.channel.surfaces[last.surface].answer_by_s - (self._clock() - arrived)
         try:
             taken = self._intake.accept(account.channel, account.name, inbound, self._new_trace_id(), left_s)
@@ -166,7 +166,8 @@ class Door:
             return self._turn_away(bot, request, last, refusals)
         answered = self._signs.begin(bot, last, arrived) if accepted[-1].outcome == "new" else None
         if expectation is None:
-            return bot.channel.accepted([Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in accepted])
+            receipts = [Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in accepted]
+            return parsed.acknowledgement or bot.channel.accepted(receipts)
         try:
             result = expectation.wait()
             if answered is not None:

@@ -52,9 +52,14 @@ class Immediate(msgspec.Struct, frozen=True):
 
 
 class Messages(msgspec.Struct, frozen=True):
-    """The delivery's messages, in order.  None: understood, and nothing for us (our own echo, an edit)."""
+    """The delivery's messages, in order.  None: understood, and nothing for us (our own echo, an edit).
+
+    ``acknowledgement`` takes the place of ``accepted``, where a platform does something with what the 2xx says.  It may
+    be given twice, and must do no harm then.
+    """
 
     inbound: tuple[Inbound, ...]
+    acknowledgement: Response | None = None
 
 
 Parsed = Immediate | Messages

@@ -11,10 +11,11 @@ from typing import Any
 
 from gateway.channels.base import Channel
 from gateway.channels.slack import SlackChannel
+from gateway.channels.telegram import TelegramChannel
 from gateway.channels.webchat import WebchatChannel
 
 __all__ = ["CHANNELS"]
 
-_ALL: tuple[Channel[Any], ...] = (SlackChannel(), WebchatChannel())
+_ALL: tuple[Channel[Any], ...] = (SlackChannel(), TelegramChannel(), WebchatChannel())
 
 CHANNELS: Mapping[str, Channel[Any]] = MappingProxyType({channel.name: channel for channel in _ALL})

@@ -27,13 +27,15 @@ class NotSent(msgspec.Struct, frozen=True, tag="not_sent"):
 class RetryLater(msgspec.Struct, frozen=True, tag="retry"):
     """Certainly not sent, and worth another try; ``after_s`` is the platform's own word, where it gave one.
 
-    ``limited``: the platform takes no more for now of what this was counted under.
+    ``limited``: the platform takes no more for now of what this was counted under, or of the scopes that
+    ``limited_scopes`` names, where others may still have room.
     """
 
     reason: str
     detail: str = ""
     after_s: float | None = None
     limited: bool = False
+    limited_scopes: tuple[str, ...] = ()
 
 
 class Unknown(msgspec.Struct, frozen=True, tag="unknown"):

@@ -7,7 +7,7 @@ an empty list means that nothing can be proved, so everything is refused.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,15 @@ from msgspec import Meta
 from gateway.settings.quantities import Count, Days, Rate
 from gateway.settings.secret import Secret
 
-__all__ = ["ACCOUNT_TYPES", "Account", "AlexaAccount", "KeepingAccount", "SlackAccount", "WebchatAccount"]
+__all__ = [
+    "ACCOUNT_TYPES",
+    "Account",
+    "AlexaAccount",
+    "KeepingAccount",
+    "SlackAccount",
+    "TelegramAccount",
+    "WebchatAccount",
+]
 
 DEFAULT_APOLOGY = "Sorry, I could not answer that just now. Please try again in a moment."
 DEFAULT_BUSY = "I am still busy with your earlier messages. Please try again in a moment."
@@ -51,6 +59,37 @@ class SlackAccount(Account, frozen=True, kw_only=True):
     channel_posts_per_s: Rate = 1.0
     #: Messages posted to one channel at once after a pause.  Slack allows "short bursts" and names no figure.
     channel_posts_burst: Count = 3
+
+
+class TelegramAccount(Account, frozen=True, kw_only=True):
+    """A Telegram bot.  https://core.telegram.org/bots/api#setwebhook"""
+
+    #: Secret tokens given to setWebhook, newest first; any of them proves a delivery.
+    secret_tokens: tuple[Secret, ...] = ()
+    #: The bot's token from @BotFather (``123456789:...``), with which replies are sent.
+    bot_token: Secret = Secret("")
+    #: The bot's username, without "@": by it a command or a mention in a group is known to be for this bot.
+    username: str = ""
+    #: What the bot answers in groups: "addressed" (commands, mentions, replies to it), or "all" that Telegram delivers.
+    group_messages: Literal["addressed", "all"] = "addressed"
+    #: Whether a message that its user edits is answered again.
+    answers_edits: bool = True
+    #: Whether a chat shows "typing" for a moment when a message is taken.
+    typing: bool = True
+    #: Root of the Bot API.
+    api_base_url: str = "https://api.telegram.org"
+    #: Messages sent to one chat in a second, in the long run; more of them wait.  Telegram's own figure.
+    chat_messages_per_s: Rate = 1.0
+    #: Messages sent to one chat at once after a pause.  Telegram allows "short bursts" and names no figure.
+    chat_messages_burst: Count = 3
+    #: Messages sent to one group in a minute, in the long run.  Telegram's own figure.
+    group_messages_per_min: Count = 20
+    #: Messages sent to one group at once after a pause.
+    group_messages_burst: Count = 3
+    #: Messages sent by the bot in a second, to all chats together, in the long run.  Telegram's own figure.
+    bot_messages_per_s: Rate = 30.0
+    #: Messages sent by the bot at once after a pause.
+    bot_messages_burst: Count = 30
 
 
 class KeepingAccount(Account, frozen=True, kw_only=True):
@@ -109,4 +148,8 @@ class WebchatAccount(Account, frozen=True, kw_only=True):
     cookie_secure: bool = False
 
 
-ACCOUNT_TYPES: dict[str, type[Account]] = {"slack": SlackAccount, "webchat": WebchatAccount}
+ACCOUNT_TYPES: dict[str, type[Account]] = {
+    "slack": SlackAccount,
+    "telegram": TelegramAccount,
+    "webchat": WebchatAccount,
+}

@@ -14,7 +14,7 @@ from gateway.domain.reply import Reply
 from gateway.settings.accounts import ACCOUNT_TYPES
 from tests.channels.strategies import replies
 
-ADDRESS = {"channel": "C1", "team": "T1", "visitor": "v", "chat": "main", "id": "12345678"}
+ADDRESS = {"channel": "C1", "team": "T1", "visitor": "v", "chat": "main", "id": "12345678", "chat_id": "1"}
 NAMES = sorted(CHANNELS)
 
 

@@ -94,7 +94,9 @@ def _send(job: Context, row: OutboxRow) -> JobOutcome:
             # Its end is known, whatever cuts off what is left to do.
             cut = finish = _judged(job, row, outcome)
             if isinstance(outcome, RetryLater) and outcome.limited:
-                tools.limits.pause(way.owner, way.scopes, outcome.after_s or finish.after_s)
+                named = outcome.limited_scopes
+                paused = [scope for scope in way.scopes if not named or scope.name in named]
+                tools.limits.pause(way.owner, paused, outcome.after_s or finish.after_s)
     except BaseException:
         tools.sends.put(cut)
         raise
