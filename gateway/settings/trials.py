@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from gateway.settings.accounts import Account, AlexaAccount
 from gateway.settings.environment import EMBEDDED
 from gateway.settings.problems import Problems
@@ -16,7 +18,7 @@ from gateway.settings.problems import Problems
 __all__ = ["note_trial_problems"]
 
 _PEM = "-----BEGIN CERTIFICATE-----"
-_AMAZON = AlexaAccount.__struct_defaults__[AlexaAccount.__struct_fields__.index("chain_origin")]
+_AMAZON = next(field.default for field in structs.fields(AlexaAccount) if field.name == "chain_origin")
 
 
 def note_trial_problems(
