@@ -15,6 +15,7 @@ from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Program
 from gateway.embedded.redis import EmbeddedRedis
 from gateway.embedded.secret_files import BARTENDER_SECRET
+from gateway.settings.environment import EMBEDDED
 from gateway.settings.load import DEFAULT_FILE
 from gateway.settings.settings import Settings
 
@@ -60,7 +61,7 @@ class Plan:
         given = {name: value for name, value in environment.items() if value}
         self._ours = ours.keys() - given.keys()
         #: What every program is given.
-        self.environment = {**ours, **given, "SWITCHBOARD_HOME": str(home.root)}
+        self.environment = {**ours, **given, "SWITCHBOARD_HOME": str(home.root), EMBEDDED: "1"}
 
     def groups(self, settings: Settings) -> list[list[Program]]:
         """Return what to start, in groups; :class:`Supervisor` stops it in the exact reverse of this order.
