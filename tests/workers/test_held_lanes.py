@@ -130,6 +130,9 @@ def test_a_death_is_not_counted_for_what_stands_behind_a_sleeping_head(crew: Cre
         [Draft(kind="s", payload="behind", lane="l"), Draft(kind="g", payload=1, lane=beside)]
     )
     until("it to run", lambda: gate.inside)
+    # The end of another takes along whatever claims have ended.
+    other = crew.jobs.enqueue("s", "other", lane="other")
+    until("its end", lambda: not crew.one("SELECT count(*) FROM jobs WHERE id = %s", other.job_id))
     assert crew.one("SELECT count(*) FROM job_claims WHERE %s = ANY (jobs)", behind.job_id) == 1
     crew.declare_dead(worker)
     until("it to run again", lambda: len(crew.ran("g")) == 2)
