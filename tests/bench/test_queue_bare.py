@@ -13,29 +13,37 @@ from bench.queue.drain import enqueue, working
 from bench.queue.effects import faults, out_of_order
 from bench.queue.stage import Stage, stage
 
-JOBS, LANES, IN_FLIGHT_MAX = 3_000, 100, 400
-#: Those whose lanes have gone on, and one of each lane under way beside them.
-AHEAD = IN_FLIGHT_MAX + LANES
+JOBS = 1_200
 WAIT_MAX_S = 30.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def here() -> Iterator[Stage]:
     """Stores, and a file of effects."""
     with stage() as found:
         yield found
 
 
-def test_lanes_that_go_on_early_run_each_job_once_whatever_the_ledger_does(here: Stage) -> None:
+@pytest.mark.parametrize(
+    ("lanes", "in_flight_max", "lane_buffered_max", "ahead"),
+    [
+        # As many as may be ahead of the ledger, and one of each lane under way beside them.
+        pytest.param(200, 200, 16, 400, id="more ends than may be ahead"),
+        # As many of each lane as one read of it shows, as long as none of them is settled.
+        pytest.param(20, 400, 4, 20 * 5, id="lanes that are read again"),
+    ],
+)
+def test_lanes_that_go_on_early_run_each_job_once_whatever_the_ledger_does(
+    here: Stage, lanes: int, in_flight_max: int, lane_buffered_max: int, ahead: int
+) -> None:
     """No end is forgotten because too many wait, and no job is read again because its end is not written yet."""
-    contestant = msgspec.structs.replace(
-        PRICES["no_ends"], enqueue=(*PRICES["no_ends"].enqueue[:-1], str(LANES))
-    )
+    here.clear()
+    contestant = PRICES["no_ends"]
+    contestant = msgspec.structs.replace(contestant, enqueue=(*contestant.enqueue[:-1], str(lanes)))
     env = {
         **here.env,
-        "SWITCHBOARD_JOBS__JOBS_IN_FLIGHT_MAX": str(IN_FLIGHT_MAX),
-        # So that the rest of a lane is read while its first jobs are not settled.
-        "SWITCHBOARD_JOBS__LANE_BUFFERED_MAX": "4",
+        "SWITCHBOARD_JOBS__JOBS_IN_FLIGHT_MAX": str(in_flight_max),
+        "SWITCHBOARD_JOBS__LANE_BUFFERED_MAX": str(lane_buffered_max),
     }
     enqueue(contestant, env, JOBS)
     locking = psycopg2.connect(here.stores.postgres.url())
@@ -44,11 +52,11 @@ def test_lanes_that_go_on_early_run_each_job_once_whatever_the_ledger_does(here:
         # read begins again at the first job.
         cursor.execute("LOCK TABLE jobs IN SHARE MODE; SELECT pg_current_xact_id()")
     with working(contestant, env, here.folder / "worker.log"):
-        assert here.effects.wait(AHEAD, idle_max_s=WAIT_MAX_S).count == AHEAD
+        assert here.effects.wait(ahead, idle_max_s=WAIT_MAX_S).count == ahead
         locking.rollback()
         here.effects.wait(JOBS, idle_max_s=WAIT_MAX_S)
         here.ledger.wait_settled(max_s=WAIT_MAX_S)
     locking.close()
     numbers = here.effects.numbers()
     assert not faults(numbers, JOBS), str(faults(numbers, JOBS))
-    assert not out_of_order(numbers, LANES)
+    assert not out_of_order(numbers, lanes)
