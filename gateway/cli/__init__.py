@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "main"]
 #: Command, file and help in the order in which a newcomer meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
+    "simulate": ("gateway.cli.simulate", "Speak to an account as a user of its platform, and see what they see."),
     "conversations": ("gateway.cli.conversations", "Look at conversations: list, show."),
     "breakers": ("gateway.cli.breakers", "See and override circuit breakers: list, force, clear."),
     "jobs": ("gateway.cli.jobs", "Workers' jobs: enqueue, list, show, retry, drop, pause, resume."),

@@ -54,10 +54,14 @@ def _find_embedded() -> None:
     except SettingsError:
         # The workers' parent tells that, with all other problems of the settings.
         return
-    there = Plan(home, {}).environment
+    plan = Plan(home, {})
+    there = plan.environment
     if not store.redis_url:
         os.environ["REDIS_URL"] = there["REDIS_URL"]
     if not store.database_url:
         os.environ["DATABASE_URL"] = there["DATABASE_URL"]
         # Of a ledger of its own the assistant is its own too.
         os.environ.setdefault("BARTENDER_URL", there["BARTENDER_URL"])
+        # And the platforms that its replies are sent to are stood in for.
+        for name, text in plan.stand_in_environment.items():
+            os.environ.setdefault(name, text)

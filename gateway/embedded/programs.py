@@ -8,8 +8,10 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
+from gateway.embedded.addresses import free_stand_in, kept, pointed_at
 from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Program
@@ -37,7 +39,7 @@ class Plan:
     """The programs of one home.
 
     A store that the environment names (``DATABASE_URL``, ``REDIS_URL``) is not ours to run; nor is the sample
-    assistant if ``BARTENDER_URL`` names one.
+    assistant if ``BARTENDER_URL`` names one, and the stand-in for the platforms if ``PLATFORMS_URL`` does.
     """
 
     def __init__(self, home: Home, environment: Mapping[str, str]) -> None:
@@ -56,8 +58,20 @@ class Plan:
             # The children's stderr is our pipe, so they cannot see that a person is reading.
             "SWITCHBOARD_LOGGING__FORMAT": "text" if sys.stdout.isatty() else "json",
         }
-        if not _file_says_drain_s(environment):
+        table = _file(environment)
+        if not _says_drain_s(table):
             ours["SWITCHBOARD_SERVER__DRAIN_S"] = str(_DRAIN_S)
+        running = kept(home)
+        stand_in = environment.get("PLATFORMS_URL") or (running.stand_in if running else free_stand_in())
+        #: What leads the accounts of a trial to the stand-in for their platforms.
+        self.stand_in_environment = pointed_at(stand_in, table)
+        if self.stand_in_environment:
+            ours["PLATFORMS_URL"] = stand_in
+            # Addresses that a delivery names are on this machine then; an account's list of hosts still holds.
+            self.stand_in_environment["SWITCHBOARD_RPC__PRIVATE_ADDRESSES_ALLOWED"] = "true"
+        ours |= self.stand_in_environment
+        #: Scheme, host and port of the stand-in; empty if no account of the file is a trial's.
+        self.stand_in = ours.get("PLATFORMS_URL", "")
         given = {name: value for name, value in environment.items() if value}
         self._ours = ours.keys() - given.keys()
         #: What every program is given.
@@ -68,8 +82,8 @@ class Plan:
 
         So the gateway stops first: it takes no new message, and while it drains its turns the assistants and
         both stores still answer.  Then the worker, which may be sending what the gateway has just settled.
-        Then the assistant, whom nobody calls any more.  The stores go last, because everything above ends by
-        writing down how far it came; PostgreSQL is the very last, because it is the truth.
+        Then the assistant and the platforms' stand-in, whom nobody calls any more.  The stores go last, because
+        everything above ends by writing down how far it came; PostgreSQL is the very last, because it is the truth.
         """
         stores = []
         if "DATABASE_URL" in self._ours:
@@ -77,6 +91,8 @@ class Plan:
         if "REDIS_URL" in self._ours:
             stores.append(self._redis.prepare())
         own = [self._worker(settings), self._gateway(settings)]
+        if "PLATFORMS_URL" in self._ours:
+            own.insert(0, self._platforms())
         if "BARTENDER_URL" in self._ours:
             own.insert(0, self._bartender())
         return [group for group in (stores, [self._migration()], own) if group]
@@ -97,6 +113,17 @@ class Plan:
         env = {"BARTENDER_SIGNING_SECRET": secret, **self.environment}
         return Program(name="bartender", argv=argv, env=env, stop_max_s=_BARTENDER_STOP_MAX_S)
 
+    def _platforms(self) -> Program:
+        host, port = urlsplit(self.stand_in).netloc.split(":")
+        return Program(
+            name="platforms",
+            argv=(sys.executable, "-m", "gateway.platforms", "--host", host, "--port", port),
+            env=self.environment,
+            ready=lambda _pid: _answers(host, int(port), "/stand-in"),
+            # It keeps nothing, and nobody calls it any more.
+            stop_signal=signal.SIGKILL,
+        )
+
     def _worker(self, settings: Settings) -> Program:
         # The parent: its children die with it, as it does with us.
         argv = (sys.executable, "-m", "workers.processes")
@@ -116,27 +143,31 @@ class Plan:
             name="gateway",
             argv=(sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG), "gateway.wsgi:app"),
             env={**self.environment, **read_there},
-            ready=lambda _pid: _is_ready(server.host, server.port),
+            ready=lambda _pid: _answers(server.host, server.port, "/readyz"),
             stop_max_s=server.drain_s + _GATEWAY_LEAVING_S,
             # Its workers end at once; on SIGTERM they would drain towards stores that are gone too.
             death_signal=signal.SIGQUIT,
         )
 
 
-def _file_says_drain_s(environment: Mapping[str, str]) -> bool:
+def _file(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings file as it stands; nothing of one that cannot be read, which is told with the settings."""
     path = Path(environment.get("SWITCHBOARD_CONFIG") or DEFAULT_FILE)
     try:
-        server = tomllib.loads(path.read_text()).get("server")
+        return tomllib.loads(path.read_text())
     except (OSError, ValueError):
-        # Told when the settings are read.
-        return False
+        return {}
+
+
+def _says_drain_s(table: Mapping[str, Any]) -> bool:
+    server = table.get("server")
     return isinstance(server, dict) and "drain_s" in server
 
 
-def _is_ready(host: str, port: int) -> bool:
+def _answers(host: str, port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(host, port, timeout=_PROBE_TIMEOUT_S)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

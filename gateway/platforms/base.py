@@ -36,12 +36,14 @@ __all__ = [
     "Call",
     "Control",
     "Delivery",
+    "Inbox",
     "Picture",
     "Platform",
     "Say",
     "Scene",
     "Seen",
     "Served",
+    "Shows",
     "Signed",
     "Tap",
     "digits",
@@ -54,6 +56,8 @@ A_contra = TypeVar("A_contra", bound=Account, contravariant=True)
 #: How a late reply reaches a user: ``stand_in``, the gateway calls the platform, which is the stand-in; ``stream``, the
 #: user's own program reads the gateway's stream (web chat).
 Inbox = Literal["stand_in", "stream"]
+#: What can be shown beside words: controls to tap, pictures.
+Shows = Literal["controls", "pictures"]
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +182,11 @@ class Platform(Protocol[A_contra]):
     @property
     def inbox(self) -> Inbox:
         """How what comes later reaches the user."""
+        ...
+
+    @property
+    def shows(self) -> frozenset[Shows]:
+        """What a user of it has beside words; a script that asks for the rest is told that it is not shown here."""
         ...
 
     def api_base_url(self, account: A_contra) -> str:

@@ -26,6 +26,7 @@ from gateway.platforms.base import (
     Scene,
     Seen,
     Served,
+    Shows,
     Signed,
     json_answer,
     letters,
@@ -39,6 +40,7 @@ class WebchatPlatform:
     """:class:`gateway.platforms.base.Platform`."""
 
     name = "webchat"
+    shows: frozenset[Shows] = frozenset({"controls", "pictures"})
     inbox: Inbox = "stream"
 
     def __init__(self, home: Path) -> None:

@@ -101,6 +101,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
     assert [line.split()[-1] for line in it.lines if "| stopping" in line] == [
         "gateway",
         "worker",
+        "platforms",
         "bartender",
         "redis",
         "postgres",

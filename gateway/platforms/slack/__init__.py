@@ -22,6 +22,7 @@ from gateway.platforms.base import (
     Scene,
     Seen,
     Served,
+    Shows,
     Signed,
     json_answer,
 )
@@ -36,6 +37,7 @@ class SlackPlatform:
     """:class:`gateway.platforms.base.Platform`."""
 
     name = "slack"
+    shows: frozenset[Shows] = frozenset({"controls", "pictures"})
     inbox: Inbox = "stand_in"
 
     def __init__(self, home: Path) -> None:
