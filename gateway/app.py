@@ -205,7 +205,7 @@ class Gateway:
     def _build_lanes(self) -> Lanes:
         runner = Runner(
             self._bots,
-            Assistants(self.settings.assistants, self.rpc).get,
+            Assistants(self.settings.assistants, self.rpc, self._transcripts).get,
             self._results,
             self._responses,
             self._announcements,

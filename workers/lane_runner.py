@@ -24,6 +24,7 @@ from gateway.assistants.client import Assistants
 from gateway.assistants.preview import Preview
 from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
+from gateway.conversations.transcripts import Transcripts
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.hint import Orphans, Settled
 from gateway.domain.resilience.priority import Priority
@@ -74,7 +75,7 @@ class LaneRunner:
         )
         self._runner = Runner(
             Bots(CHANNELS, settings.accounts),
-            Assistants(settings.assistants, rpc).get,
+            Assistants(settings.assistants, rpc, Transcripts(database, settings.store)).get,
             # Nobody calls a worker, so nobody waits here, and nothing leaves in a response.
             Results(self._ledger.results, lambda _: {}, lambda _: None, poll_s=settings.lanes.poll_s),
             Responses(self._ledger.finish),

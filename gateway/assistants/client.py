@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.http import HttpAssistant
+from gateway.assistants.openai.assistant import OpenaiAssistant, Transcript
 from gateway.assistants.scripted import ScriptedAssistant
 from gateway.domain.errors import NotFound
 from gateway.rpc.client import RpcClient
@@ -18,9 +19,10 @@ from gateway.settings.problems import SettingsError
 
 __all__ = ["KINDS", "Assistants"]
 
-KINDS: Mapping[AssistantKind, Callable[[str, AssistantSettings, RpcClient], Assistant]] = {
-    "http": HttpAssistant,
-    "scripted": lambda name, settings, _rpc: ScriptedAssistant(name, settings),
+KINDS: Mapping[AssistantKind, Callable[[str, AssistantSettings, RpcClient, Transcript], Assistant]] = {
+    "http": lambda name, settings, rpc, _: HttpAssistant(name, settings, rpc),
+    "openai": OpenaiAssistant,
+    "scripted": lambda name, settings, _rpc, _: ScriptedAssistant(name, settings),
 }
 
 
@@ -30,12 +32,14 @@ class Assistants:
     :raises SettingsError: what cannot work in their settings, of all of them; no secret is shown.
     """
 
-    def __init__(self, settings: Mapping[str, AssistantSettings], rpc: RpcClient) -> None:
+    def __init__(
+        self, settings: Mapping[str, AssistantSettings], rpc: RpcClient, transcript: Transcript
+    ) -> None:
         self._by_name: dict[str, Assistant] = {}
         problems = []
         for name, each in settings.items():
             try:
-                self._by_name[name] = KINDS[each.kind](name, each, rpc)
+                self._by_name[name] = KINDS[each.kind](name, each, rpc, transcript)
             except ValueError as error:
                 problems.append(str(error))
         if problems:

@@ -13,13 +13,15 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.settings.store import StoreSettings
 from gateway.store.batcher import Batcher
 from gateway.store.ledger import transcripts as rows
-from gateway.store.ledger.transcripts import ConversationKey, Entry, Mark, Span
+from gateway.store.ledger.transcripts import ConversationKey, Entry, Exchange, Mark, Past, Span
 from gateway.store.postgres import Database
 
 __all__ = ["Transcripts"]
 
 #: Conversations of one statement of a poll: it must not hold a connection for long.
 _POLL_ROWS_MAX = 1_000
+#: Conversations of which one statement reads what was said before.
+_PASTS_MAX = 16
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -39,6 +41,15 @@ class Transcripts:
             batches_max=settings.batches_in_flight_max,
             waiting_max=waiting_max,
         )
+        self._pasts: Batcher[Past, list[Exchange]] = Batcher(
+            "transcript_pasts",
+            database,
+            rows.before,
+            # Whole conversations, not what a page has not seen of one: few to a statement.
+            rows_max=_PASTS_MAX,
+            batches_max=settings.batches_in_flight_max,
+            waiting_max=waiting_max,
+        )
         self._finds: Batcher[ConversationKey, Mark | None] = Batcher(
             "transcript_finds",
             database,
@@ -54,6 +65,13 @@ class Transcripts:
         :raises Overloaded: too many reads wait already.
         """
         return self._reads.submit(Span(conversation_id, after_seq, turns_max))
+
+    def before(self, past: Past) -> list[Exchange]:
+        """Return the answered turns of *past*, in order.
+
+        :raises Overloaded: too many reads wait already.
+        """
+        return self._pasts.submit(past)
 
     def find(self, key: ConversationKey) -> Mark | None:
         """Return where the conversation stands, or None: nobody has spoken in it yet.

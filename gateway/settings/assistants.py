@@ -12,12 +12,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.settings.openai import OpenaiSettings
 from gateway.settings.quantities import Bytes, Count, Seconds
 from gateway.settings.secret import Secret
 
 __all__ = ["AssistantKind", "AssistantSettings", "ScriptRule"]
 
-AssistantKind = Literal["http", "scripted"]
+AssistantKind = Literal["http", "openai", "scripted"]
 
 #: A pause that may be none.
 Pause = Annotated[float, Meta(ge=0, le=3_600)]
@@ -39,10 +40,11 @@ class ScriptRule(msgspec.Struct, frozen=True, kw_only=True):
 class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How one assistant is called, and how much of it is borne."""
 
-    #: ``http``: a service that is POSTed to.  ``scripted``: answers by ``script`` inside the gateway, for
-    #: trials.
+    #: ``http``: a service that is POSTed to.  ``openai``: a model server that speaks OpenAI's chat completions.
+    #: ``scripted``: answers by ``script`` inside the gateway, for trials.
     kind: AssistantKind = "http"
-    #: Where turns are POSTed (``http``): http, https, or http+unix with the socket's path percent-encoded.
+    #: Where turns are POSTed (``http``), or the base URL that clients of a model server are given, such as
+    #: ``https://api.openai.com/v1`` (``openai``): http, https, or http+unix with the socket's path percent-encoded.
     url: str = ""
     #: Further copies of the same service, each as a whole address with the same path as ``url``: calls are
     #: spread over all of them, and one that is sick is left out.
@@ -83,8 +85,8 @@ class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Bytes of a reply: of a JSON body, or of one event of a stream.
     reply_bytes_max: Bytes = 256 * 1024
-    #: Bytes of a whole stream, comments included.
-    stream_bytes_max: Bytes = 1024 * 1024
+    #: Bytes of a whole stream, comments included.  A model server wraps each token in some 400.
+    stream_bytes_max: Bytes = 4 * 1024 * 1024
     #: Events of a stream, unknown ones included.
     events_max: Count = 10_000
     #: Bytes of the conversation state that a reply brings, as JSON.
@@ -93,6 +95,9 @@ class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes_max: Bytes = 64 * 1024
     #: Levels of objects and arrays inside state and memory.
     nesting_max: Annotated[int, Meta(ge=1, le=200)] = 32
+
+    #: What a model server is asked for (``openai``).
+    openai: OpenaiSettings = OpenaiSettings()
 
     #: Rules of a ``scripted`` assistant, in order; what none of them matches is echoed.
     script: tuple[ScriptRule, ...] = ()

@@ -12,7 +12,8 @@ from msgspec import NODEFAULT, inspect, structs
 from gateway.settings.environment import Given, variable
 from gateway.settings.expected import expected
 from gateway.settings.problems import Problems, did_you_mean, shown
-from gateway.settings.references import BadReference, resolve
+from gateway.settings.prose import Prose
+from gateway.settings.references import BadReference, read_prose, resolve
 from gateway.settings.secret import Secret
 
 __all__ = ["Builder"]
@@ -80,6 +81,8 @@ class Builder:
         info = inspect.type_info(kind)
         if isinstance(info, inspect.CustomType) and info.cls is Secret:
             return self._secret(value, path)
+        if isinstance(info, inspect.CustomType) and info.cls is Prose:
+            return self._prose(value, path)
         if isinstance(info, inspect.StructType):
             built = self.struct(info.cls, value, path)
             if built is None:
@@ -119,6 +122,16 @@ class Builder:
     def _secret(self, value: object, path: Keys) -> Secret:
         try:
             return resolve(_raw(value), self._environ, self._home)
+        except BadReference as error:
+            text = str(error)
+        raise self._wrong(path, value, text)
+
+    def _prose(self, value: object, path: Keys) -> Prose:
+        raw = _raw(value)
+        if not isinstance(raw, str):
+            raise self._wrong(path, value, f"expected {expected(Prose)}, got {shown(raw)}")
+        try:
+            return read_prose(raw, self._home)
         except BadReference as error:
             text = str(error)
         raise self._wrong(path, value, text)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.settings.assistants import AssistantSettings
+from gateway.settings.openai import OpenaiSettings, note_openai_problems
 from gateway.settings.problems import Problems
 from gateway.settings.rpc import RpcSettings
 
@@ -65,6 +66,14 @@ def note_assistant_conflicts(name: str, settings: AssistantSettings, problems: P
             f"{where}.hedge",
             "expected honours_idempotency_key = true beside it, got false: no call may be made a second time",
         )
+    if settings.kind == "openai":
+        note_openai_problems(f"{where}.openai", settings.openai, problems)
+        if settings.signing_secrets:
+            problems.add(
+                f"{where}.signing_secrets", "a model server checks no signature: openai.api_key is the setting"
+            )
+    elif settings.openai != OpenaiSettings():
+        problems.add(f"{where}.openai", f'expected kind = "openai" beside it, got "{settings.kind}"')
 
 
 def _note(settings: msgspec.Struct, rules: tuple[_Rule, ...], where: str, problems: Problems) -> None:

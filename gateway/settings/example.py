@@ -89,6 +89,10 @@ def _struct(kind: type[msgspec.Struct], path: tuple[str, ...]) -> Iterator[str]:
         where = (*path, field.name)
         if field.name in _KEYS or _is_tables(field.type):
             continue
+        kind_of_field = msgspec.inspect.type_info(field.type)
+        if isinstance(kind_of_field, msgspec.inspect.StructType):
+            yield from _struct(kind_of_field.cls, where)
+            continue
         yield ""
         yield from _comment(meanings[field.name].replace("``", ""))
         yield f"# Takes {expected(field.type)}{_short_name(where)}."
@@ -118,7 +122,7 @@ def _is_tables(kind: Any) -> bool:
 
 def _default(field: structs.FieldInfo) -> str:
     value = field.default
-    if value is NODEFAULT or isinstance(value, Secret):
+    if value is NODEFAULT or value is None or isinstance(value, Secret):
         return ""
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)

@@ -6,14 +6,22 @@ from typing import Any
 
 from msgspec import inspect
 
+from gateway.settings.prose import Prose
 from gateway.settings.secret import Secret
 
 __all__ = ["expected"]
 
+#: Types of ours.
+_OURS: dict[type, str] = {Secret: "env:NAME or file:PATH", Prose: "a text or file:PATH"}
+
 
 def expected(kind: Any) -> str:
     """Return what a value of the type *kind* looks like, such as "an integer from 1 to 65535"."""
-    return _words(inspect.type_info(kind))
+    info = inspect.type_info(kind)
+    if isinstance(info, inspect.UnionType) and info.includes_none:
+        # None is what it is where nothing is set: nobody writes it.
+        (info,) = (one for one in info.types if not isinstance(one, inspect.NoneType))
+    return _words(info)
 
 
 def _words(kind: inspect.Type) -> str:
@@ -28,8 +36,8 @@ def _words(kind: inspect.Type) -> str:
             return "a text"
         case inspect.LiteralType():
             return "one of " + ", ".join(f'"{value}"' for value in kind.values)
-        case inspect.CustomType() if kind.cls is Secret:
-            return "env:NAME or file:PATH"
+        case inspect.CustomType() if kind.cls in _OURS:
+            return _OURS[kind.cls]
         case inspect.VarTupleType():
             one = _words(kind.item_type)
             return "a list of " + (one + "s" if one in {"a text", "a table"} else one).removeprefix("a ")

@@ -224,14 +224,19 @@ def _webhooks(
 
 
 def _without_secrets(table: dict[str, Any], section: str, problems: Problems) -> dict[str, Any]:
-    """Return the tables of *section* alone, without the secrets that only processes need that sign."""
+    """Return the tables of *section* alone, without what lies elsewhere and only processes need that do the work."""
     named = _tables(table.get(section, {}), section, problems)
-    public = {
-        name: {key: value for key, value in fields.items() if key != "signing_secrets"}
-        for name, fields in named.items()
-        if isinstance(fields, dict)
+    return {section: {name: _public(fields) for name, fields in named.items()}}
+
+
+def _public(fields: Any) -> Any:
+    if not isinstance(fields, dict):
+        return fields
+    return {
+        key: _public(value)
+        for key, value in fields.items()
+        if key not in {"signing_secrets", "api_key", "system_prompt"}
     }
-    return {section: {**named, **public}}
 
 
 def _tables(value: Any, where: str, problems: Problems) -> dict[str, Any]:

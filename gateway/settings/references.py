@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.settings.prose import Prose
 from gateway.settings.secret import Secret
 
-__all__ = ["SECRET_BYTES_MAX", "BadReference", "resolve"]
+__all__ = ["SECRET_BYTES_MAX", "BadReference", "read_prose", "resolve"]
 
 SECRET_BYTES_MAX = 65_536
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -34,6 +35,15 @@ def resolve(reference: object, environ: Mapping[str, str], home: Path) -> Secret
     if scheme == "file" and _PATH.fullmatch(name):
         return Secret(_from_file(home / name))
     raise BadReference("expected env:NAME or file:PATH, got a literal (not shown)")
+
+
+def read_prose(text: str, home: Path) -> Prose:
+    """Return *text*, or what stands in the file that it names; a relative path is seen from *home*.
+
+    :raises BadReference: there is no such file, or none that can be used.
+    """
+    scheme, _, name = text.partition(":")
+    return Prose(_from_file(home / name) if scheme == "file" and _PATH.fullmatch(name) else text)
 
 
 def _from_variable(name: str, environ: Mapping[str, str]) -> str:

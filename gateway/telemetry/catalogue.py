@@ -146,6 +146,18 @@ _EVENTS = (
     # Calls
     Event("assistant.call", "debug", "an assistant was asked for a reply", ("assistant", *_SPAN)),
     Event(
+        "assistant.counted",
+        "debug",
+        "what a model server counted for one answer",
+        ("assistant", "prompt_tokens", "completion_tokens"),
+    ),
+    Event(
+        "assistant.shortened",
+        "warning",
+        "a model could not take its chat, and is asked again with turns of the before that it was told first",
+        ("assistant", "before", "turns"),
+    ),
+    Event(
         "breaker.changed",
         "warning",
         "a circuit breaker went from one state to another",

@@ -152,6 +152,26 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
         ("assistant", "outcome"),
     ),
     Counted(
+        "switchboard_assistant_prompt_tokens",
+        "Tokens that model servers read, by their own count",
+        "assistant.counted",
+        ("assistant",),
+        "prompt_tokens",
+    ),
+    Counted(
+        "switchboard_assistant_completion_tokens",
+        "Tokens that model servers wrote, by their own count",
+        "assistant.counted",
+        ("assistant",),
+        "completion_tokens",
+    ),
+    Counted(
+        "switchboard_assistant_shortened",
+        "Chats that a model could not take",
+        "assistant.shortened",
+        ("assistant",),
+    ),
+    Counted(
         "switchboard_breaker_changes",
         "Changes of breakers",
         "breaker.changed",

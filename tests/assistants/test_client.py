@@ -15,7 +15,7 @@ from gateway.settings.assistants import AssistantKind, AssistantSettings, Script
 from gateway.settings.problems import SettingsError
 from gateway.settings.secret import Secret
 from tests.assistants.service import answer, serving
-from tests.assistants.turns import CAPABILITIES, LANE_KEY, TURN, deadline
+from tests.assistants.turns import CAPABILITIES, LANE_KEY, NOTHING_SAID, TURN, deadline
 
 
 def test_each_kind_of_the_settings_has_its_factory() -> None:
@@ -32,6 +32,7 @@ def test_an_assistant_is_found_by_its_name_and_does_what_its_settings_say(rpc: R
                 ),
             },
             rpc,
+            NOTHING_SAID,
         )
 
         said = [
@@ -44,7 +45,7 @@ def test_an_assistant_is_found_by_its_name_and_does_what_its_settings_say(rpc: R
 
 def test_a_name_without_settings_is_refused(rpc: RpcClient) -> None:
     with pytest.raises(NotFound, match=r"no assistant 'nobody'.*\[assistants\]"):
-        Assistants({}, rpc).get("nobody")
+        Assistants({}, rpc, NOTHING_SAID).get("nobody")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_settings_that_cannot_work_fail_the_start_and_not_a_turn(
     rpc: RpcClient, settings: AssistantSettings, problem: str
 ) -> None:
     with pytest.raises(SettingsError, match=problem):
-        Assistants({"far": settings}, rpc)
+        Assistants({"far": settings}, rpc, NOTHING_SAID)
 
 
 def test_all_that_cannot_work_is_told_at_once(rpc: RpcClient) -> None:
@@ -71,7 +72,7 @@ def test_all_that_cannot_work_is_told_at_once(rpc: RpcClient) -> None:
         "second": AssistantSettings(url="ftp://127.0.0.1"),
     }
     with pytest.raises(SettingsError) as caught:
-        Assistants(settings, rpc)
+        Assistants(settings, rpc, NOTHING_SAID)
 
     first, second = caught.value.problems
     assert first.startswith("assistants.first.signing_secrets[0]: expected whsec_")

@@ -9,9 +9,11 @@ import msgspec
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
 from gateway.domain.message import Message, Sender
+from gateway.domain.reply import Text
 from gateway.domain.turn import LaneKey, Turn
+from gateway.store.ledger.transcripts import Exchange, Past
 
-__all__ = ["CAPABILITIES", "KEYS", "LANE_KEY", "TURN", "deadline", "saying"]
+__all__ = ["CAPABILITIES", "KEYS", "LANE_KEY", "NOTHING_SAID", "TURN", "Said", "deadline", "saying"]
 
 #: ``whsec_`` texts of 32 bytes each: a newer and an older live secret.
 KEYS = (
@@ -53,6 +55,25 @@ CAPABILITIES = Capabilities(
     markdown=True,
     streams=True,
 )
+
+
+class Said:
+    """A transcript in memory: pairs of what the user said and what was answered, newest last."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self.asked: list[Past] = []
+        self._pairs = pairs
+
+    def before(self, past: Past) -> list[Exchange]:
+        """Return what was said; which turns the ledger would choose is the ledger's business."""
+        self.asked.append(past)
+        return [
+            Exchange(seq, Message(kind="text", text=user), (Text(answer, markdown=True),))
+            for seq, (user, answer) in enumerate(self._pairs, 1)
+        ]
+
+
+NOTHING_SAID = Said()
 
 
 def saying(text: str) -> Turn:

@@ -10,11 +10,14 @@ import pytest
 
 from gateway.settings.accounts import ACCOUNT_TYPES
 from gateway.settings.assistants import AssistantSettings
+from gateway.settings.openai import OpenaiSettings
 from gateway.settings.settings import SECTIONS
 from gateway.settings.webhooks import WebhookSettings
 
 ROOT = Path(__file__).parents[2]
-STRUCTS: list[type[msgspec.Struct]] = [*SECTIONS.values(), AssistantSettings, WebhookSettings, *ACCOUNT_TYPES.values()]
+STRUCTS: list[type[msgspec.Struct]] = [
+    *SECTIONS.values(), AssistantSettings, OpenaiSettings, WebhookSettings, *ACCOUNT_TYPES.values()
+]
 READERS = [
     path.read_text()
     for pattern in ("gateway/**/*.py", "gateway/**/*.html", "workers/**/*.py")

@@ -135,4 +135,6 @@ def test_the_repository_holds_no_secret() -> None:
             assert "file:" in line or "env:" in line or line.startswith("#"), line
     for line in (config / "example.env").read_text().splitlines():
         if not line.startswith("# ") and any(word in line for word in ("SECRET", "TOKEN", "_URL=")):
-            assert line.endswith("=") or "API_BASE_URL" in line, line
+            value = line.partition("=")[2]
+            # A number counts tokens of another sort.
+            assert not value or value.replace(".", "").isdigit() or "API_BASE_URL" in line, line

@@ -100,6 +100,8 @@ class Ledger:
         yield "beat", gateway, gateway.beat
         spans = [transcripts.Span(lane, 0, 50) for lane in lanes]
         yield "transcript", gateway, lambda: transcripts.after(gateway.cursor, spans)
+        pasts = [transcripts.Past(lane, 100, 20, 100_000) for lane in lanes]
+        yield "past", gateway, lambda: transcripts.before(gateway.cursor, pasts)
         keys = [("slack", "bot", f"lane {now} {n}") for n in range(4)]
         yield "find", gateway, lambda: transcripts.find(gateway.cursor, keys)
         yield "marks", gateway, lambda: transcripts.marks(gateway.cursor, lanes)

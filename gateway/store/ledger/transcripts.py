@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.message import Message
-from gateway.domain.reply import Reply
+from gateway.domain.reply import Part, Reply
 from gateway.domain.turn import TurnState
 
-__all__ = ["ConversationKey", "Entry", "Mark", "Span", "after", "find", "keys", "marks"]
+__all__ = [
+    "ConversationKey", "Entry", "Exchange", "Mark", "Past", "Span", "after", "before", "find", "keys", "marks",
+]  # fmt: skip
 
 #: Channel, account, and the channel's own key.
 ConversationKey = tuple[str, str, str]
 
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_reply = msgspec.json.Decoder(Reply).decode
+_decode_parts = msgspec.json.Decoder(tuple[Part, ...]).decode
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -37,6 +41,23 @@ class Entry(msgspec.Struct, frozen=True):
     reply: Reply | None
     #: Unix seconds on the database's clock.
     accepted_at: float
+
+
+class Past(msgspec.Struct, frozen=True):
+    """The answered turns of a conversation before *before_seq*: the newest, so many, within so many bytes."""
+
+    conversation_id: int
+    before_seq: int
+    turns_max: int
+    bytes_max: int
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """What was said in an answered turn, by both sides."""
+
+    seq: int
+    message: Message
+    parts: tuple[Part, ...]
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -64,6 +85,30 @@ def after(cursor: Cursor, spans: Sequence[Span]) -> list[list[Entry]]:
     for index, seq, state, message, reply, accepted_at in cursor.fetchall():
         answer = None if reply is None else _decode_reply(reply)
         found[index - 1].append(Entry(seq, state, _decode_message(message), answer, accepted_at))
+    return found
+
+
+def before(cursor: Cursor, pasts: Sequence[Past]) -> list[list[Exchange]]:
+    """Return the turns of each past, in the order of their sequence numbers.
+
+    One that another version wrote and this one cannot read is passed over: it must not fail what strangers ask.
+    """
+    cursor.execute(
+        "SELECT p.i, t.* FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::integer[])"
+        " WITH ORDINALITY AS p(lane, before_seq, turns_max, bytes_max, i)"
+        " CROSS JOIN LATERAL transcript_before(p.lane, p.before_seq, p.turns_max, p.bytes_max) AS t"
+        " ORDER BY p.i, t.seq",
+        (
+            [past.conversation_id for past in pasts],
+            [past.before_seq for past in pasts],
+            [past.turns_max for past in pasts],
+            [past.bytes_max for past in pasts],
+        ),
+    )
+    found: list[list[Exchange]] = [[] for _ in pasts]
+    for index, seq, message, parts in cursor.fetchall():
+        with contextlib.suppress(msgspec.MsgspecError):
+            found[index - 1].append(Exchange(seq, _decode_message(message), _decode_parts(parts)))
     return found
 
 

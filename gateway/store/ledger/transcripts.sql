@@ -26,3 +26,24 @@ CREATE OR REPLACE FUNCTION transcript_keys(lanes bigint[]) RETURNS TABLE (lane b
 LANGUAGE sql STABLE AS $$
     SELECT c.id, c.channel, c.account, c.key FROM conversations c WHERE c.id = ANY (lanes)
 $$;
+
+-- What was said before a turn, oldest first: as many answered turns as bytes_max holds, the newest of them, turns_max at
+-- most.  Failed ones are passed over, and so that an outage's worth of them is not read through, the look ends after four
+-- times as many turns.  Of a reply the parts alone: state and memory are no words.
+CREATE OR REPLACE FUNCTION transcript_before(lane bigint, before_seq bigint, turns_max integer, bytes_max integer)
+RETURNS TABLE (seq bigint, message jsonb, parts jsonb)
+LANGUAGE sql STABLE AS $$
+    SELECT summed.seq, summed.message, summed.parts
+    FROM (
+        SELECT last.*, sum(octet_length(last.message::text) + octet_length(last.parts::text))
+                       OVER (ORDER BY last.seq DESC) AS bytes
+        FROM (
+            SELECT t.seq, t.message, coalesce(t.reply -> 'parts', '[]') AS parts
+            FROM turns t
+            WHERE t.conversation_id = lane AND t.seq < before_seq AND t.seq >= before_seq - 4 * turns_max
+              AND t.state || '' = 'answered'
+            ORDER BY t.seq DESC LIMIT turns_max
+        ) AS last
+    ) AS summed
+    WHERE summed.bytes <= bytes_max ORDER BY summed.seq
+$$;
