@@ -54,14 +54,17 @@ from gateway.store.kvs import KeyValues
 from gateway.store.ledger.ledger import Ledger
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
+from gateway.store.tokens import Tokens
 from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web import probes
-from gateway.web.api.breakers import breaker_pages
-from gateway.web.api.jobs import job_pages
-from gateway.web.api.messages import message_pages
+from gateway.web.api.bearer import Bearers
+from gateway.web.api.breakers import Breakers
+from gateway.web.api.jobs import Jobs as JobOperations
+from gateway.web.api.messages import Messages
+from gateway.web.api.pages import api_pages
 from gateway.web.api.problem import problems_below
-from gateway.web.api.users import user_pages
+from gateway.web.api.users import Users
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
@@ -266,22 +269,19 @@ class Gateway:
 
     def _pages(self) -> flask.Flask:
         """Return the pages that can wait for Flask: the chat, and what operators ask."""
-        settings, tokens = self.settings, self.settings.api.tokens
+        settings = self.settings
         tellers = Tellers(self._signals, self._job_hints)
         pages = flask.Flask("gateway.web")
-        for blueprint in (
-            chat_pages(settings, self._live, self._transcripts),
-            breaker_pages(self._circuits, configured_endpoints(settings.assistants), tokens),
-            job_pages(
-                JobAdmin(self._database, tellers),
-                self.jobs,
-                tokens,
-                payload_bytes_max=settings.jobs.payload_bytes_max,
+        pages.register_blueprint(chat_pages(settings, self._live, self._transcripts))
+        operations = (
+            Breakers(self._circuits, configured_endpoints(settings.assistants)),
+            JobOperations(
+                JobAdmin(self._database, tellers), self.jobs, payload_bytes_max=settings.jobs.payload_bytes_max
             ),
-            message_pages(self.pushes, tokens),
-            user_pages(Erasure(self._database, self._job_hints), tokens),
-        ):
-            pages.register_blueprint(blueprint)
+            Messages(self.pushes),
+            Users(Erasure(self._database, self._job_hints)),
+        )
+        pages.register_blueprint(api_pages(operations, Bearers(settings.api.tokens, Tokens(self._database))))
         problems_below(pages, "/api/v1/")
         return pages
 

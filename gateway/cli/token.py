@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import UTC, datetime
-
 import click
 import msgspec
 
+from gateway.cli.given import Id
 from gateway.cli.ledger import ledger
-from gateway.cli.person import echo_json, person, told
 from gateway.cli.table import table
+from gateway.cli.telling import caller, echo_json, told, utc_text
 from gateway.domain.api_token import RANDOM_BYTES, SCOPES, check_scopes, make
 from gateway.store.tokens import Token, create, list_tokens, revoke
 
@@ -74,12 +73,12 @@ def create_(*, scopes: tuple[str, ...], name: str, expires_in_s: float | None, a
     with told():
         check_scopes(scopes)
         with ledger(writes=True) as cursor:
-            made = create(cursor, secret, name=name, scopes=scopes, by=person(), expires_in_s=expires_in_s)
+            made = create(cursor, secret, name=name, scopes=scopes, by=caller(), expires_in_s=expires_in_s)
     if as_json:
         echo_json(_Made(secret=secret, token=made))
         return
     click.echo(secret)
-    until = "until it is revoked" if made.expires_at is None else f"until {_time(made.expires_at)} UTC"
+    until = "until it is revoked" if made.expires_at is None else f"until {utc_text(made.expires_at)} UTC"
     whose = f"This is token {made.token_id}, {made.name}: {', '.join(made.scopes)}, {until}."
     click.echo(f"{whose}  It is not shown again.", err=True)
 
@@ -103,10 +102,10 @@ def list_(*, revoked: bool, as_json: bool) -> None:
             one.name,
             ",".join(one.scopes),
             one.state,
-            _time(one.created_at),
+            utc_text(one.created_at),
             one.created_by,
-            _time(one.expires_at),
-            _time(one.last_used_at),
+            utc_text(one.expires_at),
+            utc_text(one.last_used_at),
         )
         for one in found
     ]
@@ -114,17 +113,13 @@ def list_(*, revoked: bool, as_json: bool) -> None:
 
 
 @token.command("revoke")
-@click.argument("token_id", type=click.IntRange(1, 2**63 - 1))
+@click.argument("token_id", type=Id())
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def revoke_(*, token_id: int, as_json: bool) -> None:
     """Have every process refuse a token, within a second."""
     with told(), ledger(writes=True) as cursor:
-        revoked = revoke(cursor, token_id, by=person())
+        revoked = revoke(cursor, token_id, by=caller())
     if as_json:
         echo_json(revoked)
     else:
         click.echo(f"Token {token_id}, {revoked.name}, is refused from now on.")
-
-
-def _time(unix_s: float | None) -> str:
-    return "-" if unix_s is None else datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -43,7 +43,7 @@ def test_list_shows_what_each_may_do_and_who_made_it(database: str) -> None:
     text = re.sub(r"ada@\S+", "ada@HOST", text)
     assert [" ".join(line.split()) for line in text.splitlines()] == [
         "ID NAME SCOPES STATE CREATED (UTC) BY EXPIRES (UTC) LAST USED (UTC)",
-        "1 unnamed admin valid TIME ada@HOST TIME -",
+        "1 unnamed admin valid TIME ada@HOST TIME",
     ]
 
 
@@ -72,7 +72,7 @@ def test_a_life_is_in_days_or_hours(database: str) -> None:
         (["create", "--scope", "admin", "--expires", "9999d"], 2, "expected at most 3660d"),
         (["create", "--scope", "admin", "--name", "\x1b[2J"], 1, "expected a name"),
         (["revoke", "7"], 1, "there is no token 7"),
-        (["revoke", "0"], 2, "0 is not in the range"),
+        (["revoke", "0"], 2, "expected an id"),
     ],
 )
 def test_what_makes_no_sense_is_refused(database: str, arguments: list[str], status: int, text: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import flask
 import msgspec
 import pytest
 import redis
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import TestResponse
 
 from gateway.domain.job import Draft, Enqueued
 from gateway.jobs.admin import JobAdmin, Tellers
@@ -21,8 +21,8 @@ from gateway.store.job_hints import JobHints
 from gateway.store.ledger import jobs
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
-from gateway.web.api.jobs import job_pages
-from gateway.web.api.problem import problems_below
+from gateway.web.api.jobs import Jobs as JobOperations
+from tests.web.api_site import api_client
 
 TOKEN = "a token of this test run"
 PATH = "/api/v1/jobs"
@@ -39,14 +39,9 @@ class Site:
         self.signals = Signals(store, audience="gateways", on_hint=lambda _: None)
         self.hints = JobHints(store, 100)
         self.tellers = Tellers(self.signals, self.hints)
-        app = flask.Flask("api")
-        secrets = tuple(Secret(token) for token in tokens)
         jobs = Jobs(self.database, JobSettings(), self.hints)
         admin = JobAdmin(self.database, self.tellers)
-        app.register_blueprint(job_pages(admin, jobs, secrets, payload_bytes_max=1_000))
-        problems_below(app, "/api/v1/")
-        app.add_url_rule("/page", "page", lambda: "", methods=["GET"])
-        self.client = Client(app)
+        self.client = api_client(self.database, [JobOperations(admin, jobs, payload_bytes_max=1_000)], tokens)
 
     def ask(
         self,
@@ -138,7 +133,7 @@ def test_nobody_may_without_a_token(site: Site, method: str, path: str) -> None:
 @pytest.mark.parametrize(("method", "path"), EVERY)
 def test_nobody_may_where_no_token_is_configured(database: str, method: str, path: str) -> None:
     site = Site(database, "redis://127.0.0.1:1", tokens=())
-    assert refusal(site.ask(method, path, WHY)) == (403, "no_tokens")
+    assert refusal(site.ask(method, path, WHY)) == (401, "wrong_token")
     site.close()
 
 
@@ -179,17 +174,17 @@ def test_the_list_is_narrowed_and_paged(site: Site) -> None:
         ("?state=lost", "bad_query"),
         ("?before=x", "bad_query"),
         ("?before=", "bad_query"),
-        ("?before=0", "bad_before"),
-        ("?before=-1", "bad_before"),
-        ("?before=9999999999999999999", "bad_before"),
+        ("?before=0", "bad_query"),
+        ("?before=-1", "bad_query"),
+        ("?before=9999999999999999999", "bad_query"),
         ("?before=99999999999999999999", "bad_query"),
         ("?kind=a&kind=b", "bad_query"),
-        ("?limit=0", "bad_limit"),
-        ("?limit=100000", "bad_limit"),
-        ("?kind=Two%20Words", "bad_kind"),
-        ("?kind=nul%00", "bad_kind"),
+        ("?limit=0", "bad_query"),
+        ("?limit=100000", "bad_query"),
+        ("?kind=Two%20Words", "bad_query"),
+        ("?kind=nul%00", "bad_query"),
         ("?lane=nul%00", "bad_lane"),
-        ("?lane=", "bad_lane"),
+        ("?lane=", "bad_query"),
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused(site: Site, query: str, reason: str) -> None:
@@ -385,17 +380,17 @@ def test_an_idempotency_key_is_a_unique_key(site: Site) -> None:
 @pytest.mark.parametrize(
     ("change", "reason", "told"),
     [
-        ({"kind": "A B"}, "bad_kind", "expected a kind of lower-case letters"),
-        ({"kind": 7}, "bad_body", "$.kind"),
+        ({"kind": "A B"}, "bad_body", "expected kind as a word of lower-case letters"),
+        ({"kind": 7}, "bad_body", "at most 64, got 7"),
         ({"knd": "a"}, "bad_body", "unknown field `knd`"),
-        ({"lane": ""}, "bad_lane", "expected lane as a text of 1 to 256"),
-        ({"unique": "x" * 257}, "bad_unique", "expected unique as a text"),
-        ({"priority": "urgent"}, "bad_priority", "one of high, normal, low, got 'urgent'"),
-        ({"keep_s": -1}, "bad_keep_s", "expected keep_s"),
-        ({"delay_s": -1}, "bad_delay_s", "expected delay_s"),
+        ({"lane": ""}, "bad_body", "expected lane as a text of 1 to 256"),
+        ({"unique": "x" * 257}, "bad_body", "expected unique as a text"),
+        ({"priority": "urgent"}, "bad_body", "one of high, low, normal, got 'urgent'"),
+        ({"keep_s": -1}, "bad_body", "expected keep_s as a number from 0 to 7776000, got -1"),
+        ({"delay_s": -1}, "bad_body", "expected delay_s as a number from 0 to"),
         ({"delay_s": 1, "run_at": 1}, "bad_run_at", "got both"),
-        ({"run_at": "2030-01-01T00:00:00"}, "bad_run_at", "expected run_at with a time zone"),
-        ({"run_at": "tomorrow"}, "bad_body", "$.run_at"),
+        ({"run_at": "2030-01-01T00:00:00"}, "bad_body", "expected run_at as a number or a time with a zone"),
+        ({"run_at": "tomorrow"}, "bad_body", "such as 2030-01-31T13:30:00Z, got 'tomorrow'"),
     ],
 )
 def test_a_job_that_cannot_be_is_refused(site: Site, change: dict[str, Any], reason: str, told: str) -> None:
@@ -421,15 +416,16 @@ def test_a_job_that_cannot_be_is_refused(site: Site, change: dict[str, Any], rea
 def test_a_body_that_is_none_is_refused(site: Site, body: bytes) -> None:
     answer = site.ask("POST", PATH, data=body)
     assert answer.status_code in {400, 413}
-    got = "got what is none: " if body else "got an empty body"
-    assert got in problem_of(answer)["detail"]
+    assert re.search("expected a (JSON object|payload)|Expected `object`, got", problem_of(answer)["detail"])
     assert site.shown()["jobs"] == []
 
 
 def test_an_idempotency_key_that_can_be_none_is_refused_by_its_own_name(site: Site) -> None:
     answer = site.ask("POST", PATH, {"kind": "greet", "payload": 1}, Idempotency_Key="x" * 257)
-    assert refusal(answer) == (400, "bad_unique")
-    assert problem_of(answer)["detail"] == "expected the header Idempotency-Key with 1 to 256 characters, got 257"
+    assert refusal(answer) == (400, "bad_headers")
+    assert problem_of(answer)["detail"] == (
+        "expected Idempotency-Key as a text of 1 to 256 characters, got 257 characters"
+    )
 
 
 def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
@@ -443,7 +439,7 @@ def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
 
 def test_a_state_that_is_none_is_told_with_those_that_are(site: Site) -> None:
     detail = problem_of(site.ask("GET", f"{PATH}?state=foo"))["detail"]
-    assert detail == "expected state to be one of ready, scheduled, done, buried, got 'foo'"
+    assert detail == "expected state as one of buried, done, ready, scheduled, got 'foo'"
 
 
 @pytest.mark.parametrize("path", [f"{PATH}/abc", "/api/v1/nothing", "/api/v1/"])

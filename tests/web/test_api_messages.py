@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import flask
 import msgspec
 import pytest
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import TestResponse
 
 from gateway.domain.job import Done
 from gateway.jobs.jobs import Jobs
@@ -21,9 +20,10 @@ from gateway.settings.store import StoreSettings
 from gateway.store.job_hints import JobHints
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
-from gateway.web.api.messages import message_pages
+from gateway.web.api.messages import Messages
 from tests.support.actor import Actor
 from tests.support.handling import Handling, job
+from tests.web.api_site import api_client
 from workers.registry import load_handlers
 
 TOKEN = "a token of this test run"
@@ -39,9 +39,7 @@ class Site:
         self.hints = JobHints(store, 100)
         self.signals = Signals(store, audience="gateways", on_hint=lambda _: None)
         pushes = Pushes(self.database, Jobs(self.database, JobSettings(), self.hints), self.signals)
-        app = flask.Flask("api")
-        app.register_blueprint(message_pages(pushes, (Secret(TOKEN),)))
-        self.client = Client(app)
+        self.client = api_client(self.database, [Messages(pushes)], [TOKEN])
         self.actor = Actor(database_url)
         self.conversation_id = self.actor.say("hello").conversation_id
         self.path = f"/api/v1/conversations/{self.conversation_id}/messages"
@@ -167,14 +165,14 @@ def test_a_conversation_that_nobody_has_begun_is_not_found(site: Site, conversat
         ({"parts": [{"type": "hologram"}]}, "bad_body"),
         ({**HELLO, "delay_s": -1}, "bad_body"),
         ({**HELLO, "delay_s": 1, "at": 1}, "bad_body"),
-        ({**HELLO, "at": "2999-01-01T00:00:00"}, "bad_at"),
+        ({**HELLO, "at": "2999-01-01T00:00:00"}, "bad_body"),
         ({**HELLO, "at": 5}, "bad_at"),
         ({**HELLO, "at": -1}, "bad_at"),
         ({**HELLO, "at": "2020-01-01T00:00:00Z"}, "bad_at"),
         ({**HELLO, "at": 1.7e12}, "bad_at"),
         ({"parts": [{"type": "text", "text": " \n"}]}, "bad_body"),
         ({"parts": [*HELLO["parts"], {"type": "speech", "text": ""}]}, "bad_body"),
-        ({**HELLO, "key": "k" * 129}, "bad_key"),
+        ({**HELLO, "key": "k" * 129}, "bad_body"),
         ({**HELLO, "kye": "k"}, "bad_body"),
     ],
 )
@@ -194,8 +192,8 @@ def test_what_cannot_be_asked_for_is_refused(site: Site, value: object, reason: 
         ),
         ({"parts": [{"text": "a"}]}, "missing required field `type`; expected a type of text, speech,"),
         ({"parts": [{"type": "text", "text": ""}]}, "expected a text that says something at $.parts[0].text"),
-        ({**HELLO, "at": "tomorrow"}, "Invalid RFC3339 encoded datetime at $.at"),
-        ({**HELLO, "at": "2026-11-23T13:30:00"}, "expected at with a time zone, such as 2026-11-23T13:30:00Z"),
+        ({**HELLO, "at": "tomorrow"}, "expected at as a number or a time with a zone, such as 2030-01-31T"),
+        ({**HELLO, "at": "2026-11-23T13:30:00"}, "got '2026-11-23T13:30:00'"),
         ({**HELLO, "at": 5}, "not more than a minute past"),
     ],
 )

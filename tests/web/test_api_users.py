@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import flask
 import msgspec
 import pytest
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import TestResponse
 
 from gateway.jobs.erasure import REPORT_KEPT_S, Erasure
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.job_hints import JobHints
 from gateway.store.postgres import Database
-from gateway.web.api.users import user_pages
+from gateway.web.api.users import Users
 from tests.support.actor import Actor
 from tests.support.ledger_view import LedgerView
+from tests.web.api_site import api_client
 
 TOKEN = "a token of this test run"
 PATH = "/api/v1/users/erase"
@@ -32,10 +32,7 @@ class Site:
         self.view = LedgerView(database_url)
         self.database = Database(store)
         self.hints = JobHints(store, 100)
-        app = flask.Flask("api")
-        erasure = Erasure(self.database, self.hints)
-        app.register_blueprint(user_pages(erasure, tuple(Secret(token) for token in tokens)))
-        self.client = Client(app)
+        self.client = api_client(self.database, [Users(Erasure(self.database, self.hints))], tokens)
 
     def ask(self, value: object = ADA, *, authorization: str = f"Bearer {TOKEN}", data: bytes = b"") -> TestResponse:
         body = data or msgspec.json.encode(value)
@@ -93,7 +90,7 @@ def test_nobody_may_without_a_token(site: Site, authorization: str) -> None:
 
 def test_without_a_token_in_the_settings_nobody_may(database: str, redis_url: str) -> None:
     closed = Site(database, redis_url)
-    assert refusal(closed.ask()) == (403, "no_tokens")
+    assert refusal(closed.ask()) == (401, "wrong_token")
     closed.close()
 
 
@@ -103,10 +100,10 @@ def test_without_a_token_in_the_settings_nobody_may(database: str, redis_url: st
         ({"channel": "slack", "account": "bot"}, "bad_body"),
         ({**ADA, "kye": "x"}, "bad_body"),
         ({**ADA, "key": 7}, "bad_body"),
-        ({**ADA, "key": ""}, "bad_key"),
-        ({**ADA, "key": "x" * 513}, "bad_key"),
+        ({**ADA, "key": ""}, "bad_body"),
+        ({**ADA, "key": "x" * 513}, "bad_body"),
         ({**ADA, "key": "a\0b"}, "bad_key"),
-        ({**ADA, "channel": ""}, "bad_channel"),
+        ({**ADA, "channel": ""}, "bad_body"),
         ({**ADA, "account": "\0"}, "bad_account"),
         ([], "bad_body"),
     ],

@@ -1,225 +1,166 @@
 """``/api/v1/jobs``: asks for jobs, shows what waits for workers and what was given up, and does what operators want.
 
-| request                       | answer                                                                            |
-|-------------------------------|-----------------------------------------------------------------------------------|
-| `GET /jobs`                   | the newest jobs, how many there are by kind and state, which kinds are paused      |
-| `POST /jobs`                  | 202 with `Location` and {job_id, fresh}: it is committed, and a worker will run it |
-| `GET /jobs/<id>`              | one job with its payload, result, progress and dead letters                        |
-| `POST /jobs/<id>/retry`       | 200: a buried job is ready again, at its lane's end; 409 where it is not buried    |
-| `DELETE /jobs/<id>`           | 200: it is dropped; `holder` is the worker that had read it, and may be running it |
-| `PUT /jobs/pauses/<kind>`     | 200 and the pause: no worker starts a job of this kind until it is taken back      |
-| `DELETE /jobs/pauses/<kind>`  | 204; 404 if it was not paused                                                      |
-
-`GET /jobs` takes `kind`, `state` (ready, scheduled, done, buried), `lane`, `limit`, and `before` with the last id of
-the page before.  The body of PUT is ``{"reason": "..."}``.  A lane whose next job is of a paused kind waits behind it.
-
-The body of POST has `kind` and `payload`, and may have `lane`, `run_at` (a time with a zone, or Unix seconds) or
-`delay_s`, `unique`, `priority` (high, normal, low) and `keep_s`, as :meth:`gateway.jobs.jobs.Jobs.enqueue` has them.
-The header ``Idempotency-Key`` is a `unique` key: while an unfinished job bears it no other is written, `fresh` is
-false, and the answer names that one.  Whether a worker has a handler for the kind is not known here.
+Whether a worker has a handler for a kind is not known here.  A lane whose next job is of a paused kind waits behind it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from datetime import datetime
-from typing import get_args
+from typing import Annotated, Literal
 
-import flask
 import msgspec
+from msgspec import Meta
 
 from gateway.domain.errors import BadRequest, NotFound
+from gateway.domain.resilience.orders import REASON_CHARS_MAX
 from gateway.domain.resilience.priority import Priority
-from gateway.jobs.admin import Asked, JobAdmin
-from gateway.jobs.drafts import WORD_CHARS_MAX
-from gateway.jobs.jobs import Jobs
-from gateway.settings.secret import Secret
-from gateway.store.job_views import State
-from gateway.web.api.bearer import bearer_guard
-from gateway.web.api.problem import refuse_with_problems
+from gateway.jobs.admin import ROWS_MAX, Asked, JobAdmin, Overview
+from gateway.jobs.drafts import DELAY_S_MAX, KEEP_S_MAX, WORD_CHARS_MAX
+from gateway.jobs.jobs import Jobs as JobQueue
+from gateway.store.job_admin import Dropped, Pause, Retried
+from gateway.store.job_views import JobView, State
+from gateway.web.api.operation import Caller, Located, operation
 
-__all__ = ["job_pages"]
+__all__ = ["Jobs"]
 
 _BODY_BYTES_MAX = 8_192
-_ID_MAX = 2**63 - 1
-_NUMBERS = ("before", "limit")
-_NUMBER = re.compile(r"-?[0-9]{1,19}")
 _PRIORITIES = {one.name.lower(): one for one in Priority}
 
+_Kind = Annotated[
+    str,
+    Meta(pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="a word of lower-case letters, digits and _ . -, at most 64"),
+]
+_Time = Annotated[datetime, Meta(tz=True, description="a time with a zone, such as 2030-01-31T13:30:00Z")]
+_Word = Annotated[str, Meta(min_length=1, max_length=WORD_CHARS_MAX)]
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of PUT."""
 
-    reason: str
+class JobsAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs are to be listed."""
+
+    kind: _Kind | None = None
+    state: State | None = None
+    lane: _Word | None = None
+    #: Only those asked for before the one of this id.
+    before: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = 50
+
+
+class JobList(Overview, frozen=True, kw_only=True):
+    """The newest jobs, how many there are by kind and state, and which kinds are paused."""
+
+    next: int | None
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of POST."""
+    """A job, as :meth:`gateway.jobs.jobs.Jobs.enqueue` has it."""
 
-    kind: str
+    kind: _Kind
     #: As it was written: a number may have more digits than ours.
     payload: msgspec.Raw
-    lane: str | None = None
-    run_at: float | datetime | None = None
-    delay_s: float | None = None
-    unique: str | None = None
-    priority: str = "normal"
-    keep_s: float = 0.0
+    lane: _Word | None = None
+    #: A time with a zone, or Unix seconds.
+    run_at: float | _Time | None = None
+    delay_s: Annotated[float, Meta(ge=0, le=DELAY_S_MAX)] | None = None
+    #: While an unfinished job bears it no other is written.
+    unique: _Word | None = None
+    priority: Literal["high", "normal", "low"] = "normal"
+    keep_s: Annotated[float, Meta(ge=0, le=KEEP_S_MAX)] = 0.0
+
+
+class JobHeaders(msgspec.Struct, frozen=True):
+    """The unique key, where the body has none."""
+
+    unique: _Word | None = msgspec.field(name="Idempotency-Key", default=None)
 
 
 class Written(msgspec.Struct, frozen=True):
-    """The answer to POST."""
+    """A job that is in the ledger."""
 
     job_id: int
+    #: False: it bears the unique key, and was there before.
     fresh: bool
 
 
-def job_pages(
-    admin: JobAdmin, jobs: Jobs, tokens: Sequence[Secret], *, payload_bytes_max: int
-) -> flask.Blueprint:
-    """Return the routes."""
-    pages = flask.Blueprint("api_jobs", __name__, url_prefix="/api/v1/jobs")
-    pages.before_request(bearer_guard(tokens))
-    refuse_with_problems(pages)
-    views = _Jobs(admin, jobs, payload_bytes_max + _BODY_BYTES_MAX)
-    pages.add_url_rule("", "list", views.list, methods=["GET"])
-    pages.add_url_rule("", "enqueue", views.enqueue, methods=["POST"])
-    pages.add_url_rule("/<int:job_id>", "show", views.show, methods=["GET"])
-    pages.add_url_rule("/<int:job_id>", "drop", views.drop, methods=["DELETE"])
-    pages.add_url_rule("/<int:job_id>/retry", "retry", views.retry, methods=["POST"])
-    pages.add_url_rule("/pauses/<kind>", "pause", views.pause, methods=["PUT"])
-    pages.add_url_rule("/pauses/<kind>", "resume", views.resume, methods=["DELETE"])
-    return pages
+class NewPause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why no job of a kind is to be started."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=REASON_CHARS_MAX)]
 
 
-class _Jobs:
-    """The views."""
+class Jobs:
+    """The operations."""
 
-    def __init__(self, admin: JobAdmin, jobs: Jobs, body_bytes_max: int) -> None:
+    def __init__(self, admin: JobAdmin, queue: JobQueue, *, payload_bytes_max: int) -> None:
         self._admin = admin
-        self._jobs = jobs
-        self._body_bytes_max = body_bytes_max
+        self._queue = queue
+        self.body_bytes_max = payload_bytes_max + _BODY_BYTES_MAX
 
-    def list(self) -> flask.Response:
-        """Show what there is."""
-        return _json(self._admin.look(_asked()))
-
-    def enqueue(self) -> flask.Response:
-        """Ask for one."""
-        wanted = _new_job(self._body_bytes_max)
-        enqueued = self._jobs.enqueue(
-            wanted.kind,
-            wanted.payload,
-            lane=wanted.lane,
-            run_at=wanted.run_at,
-            delay_s=wanted.delay_s,
-            unique=_idempotency_key() if wanted.unique is None else wanted.unique,
-            priority=_PRIORITIES[wanted.priority],
-            keep_s=wanted.keep_s,
+    @operation("GET", "/jobs", scope="jobs:read")
+    def list(self, query: JobsAsked) -> JobList:
+        """Show the newest jobs, how many there are by kind and state, and which kinds are paused."""
+        found = self._admin.look(
+            Asked(kind=query.kind, state=query.state, lane=query.lane, before=query.before, limit=query.limit)
         )
-        response = _json(Written(enqueued.job_id, enqueued.fresh))
-        response.status_code = 202
-        response.headers["Location"] = flask.url_for(".show", job_id=enqueued.job_id)
-        return response
+        more = len(found.jobs) == query.limit
+        return JobList(
+            counts=found.counts,
+            pauses=found.pauses,
+            jobs=found.jobs,
+            next=found.jobs[-1].job_id if more else None,
+        )
 
-    def show(self, job_id: int) -> flask.Response:
-        """Show one whole."""
-        return _json(self._admin.show(_id(job_id)))
+    @operation("POST", "/jobs", scope="jobs:write", status=202, body_bytes_max="body_bytes_max")
+    def enqueue(self, headers: JobHeaders, body: NewJob) -> Located[Written]:
+        """Ask for a job: it is committed, and a worker will run it.
 
-    def retry(self, job_id: int) -> flask.Response:
-        """Let a buried one start anew."""
-        return _json(self._admin.retry(_id(job_id), by=_by()))
+        While an unfinished job bears the same unique key no other is written, and the answer names that one.
+        """
+        _check_payload(body.payload)
+        enqueued = self._queue.enqueue(
+            body.kind,
+            body.payload,
+            lane=body.lane,
+            run_at=body.run_at,
+            delay_s=body.delay_s,
+            unique=headers.unique if body.unique is None else body.unique,
+            priority=_PRIORITIES[body.priority],
+            keep_s=body.keep_s,
+        )
+        return Located(Written(enqueued.job_id, enqueued.fresh), f"/api/v1/jobs/{enqueued.job_id}")
 
-    def drop(self, job_id: int) -> flask.Response:
-        """Forget one."""
-        return _json(self._admin.drop(_id(job_id), by=_by()))
+    @operation("GET", "/jobs/{job_id}", scope="jobs:read")
+    def show(self, job_id: int) -> JobView:
+        """Show one job with its payload, result, progress and dead letters."""
+        return self._admin.show(job_id)
 
-    def pause(self, kind: str) -> flask.Response:
-        """Have none of a kind started."""
-        return _json(self._admin.pause(kind, by=_by(), reason=_wanted().reason))
+    @operation("POST", "/jobs/{job_id}/retry", scope="jobs:write", problems=(409,))
+    def retry(self, job_id: int, caller: Caller) -> Retried:
+        """Let a buried job start anew, at its lane's end."""
+        return self._admin.retry(job_id, by=caller.by)
 
-    def resume(self, kind: str) -> flask.Response:
-        """Have them started again."""
+    @operation("DELETE", "/jobs/{job_id}", scope="jobs:write", problems=(409,))
+    def drop(self, job_id: int, caller: Caller) -> Dropped:
+        """Forget a job that is not done.
+
+        `holder` is the worker that had read it, and may be running it.
+        """
+        return self._admin.drop(job_id, by=caller.by)
+
+    @operation("PUT", "/jobs/pauses/{kind}", scope="jobs:write")
+    def pause(self, kind: str, body: NewPause, caller: Caller) -> Pause:
+        """Have no worker start a job of this kind, until the pause is taken back."""
+        return self._admin.pause(kind, by=caller.by, reason=body.reason)
+
+    @operation("DELETE", "/jobs/pauses/{kind}", scope="jobs:write")
+    def resume(self, kind: str) -> None:
+        """Have jobs of this kind started again."""
         if not self._admin.resume(kind):
             raise NotFound(f"jobs of kind {kind[:80]!r} are not paused", reason="not_paused")
-        return flask.Response(status=204)
 
 
-def _asked() -> Asked:
-    known = Asked.__struct_fields__
-    given = flask.request.args.to_dict()
-    if strange := sorted(set(given) - set(known)):
-        raise BadRequest(f"expected only {', '.join(known)}, got {strange[0][:40]!r}", reason="bad_query")
-    for name, texts in flask.request.args.lists():
-        if len(texts) > 1:
-            raise BadRequest(f"expected {name} once, got it {len(texts)} times", reason="bad_query")
-        if name in _NUMBERS and not _NUMBER.fullmatch(texts[0]):
-            raise BadRequest(
-                f"expected {name} as a whole number of at most 19 digits, got {texts[0][:40]!r}", reason="bad_query"
-            )
-    state = given.get("state")
-    if state is not None and state not in get_args(State):
-        raise BadRequest(
-            f"expected state to be one of {', '.join(get_args(State))}, got {state[:40]!r}", reason="bad_query"
-        )
-    # Words of a query are texts: "7" is a number where one is wanted.
-    return msgspec.convert(given, Asked, strict=False)
-
-
-def _id(job_id: int) -> int:
-    if job_id > _ID_MAX:
-        raise NotFound("there is no job of such a number", reason="no_such_job")
-    return job_id
-
-
-def _wanted() -> Wanted:
-    flask.request.max_content_length = _BODY_BYTES_MAX
+def _check_payload(payload: msgspec.Raw) -> None:
+    # What is left as it was written has only been passed over.
     try:
-        return msgspec.json.decode(flask.request.get_data(), type=Wanted)
+        msgspec.json.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"expected a JSON object with a reason, {_got(error)}", reason="bad_body") from None
-
-
-def _new_job(body_bytes_max: int) -> NewJob:
-    flask.request.max_content_length = body_bytes_max
-    try:
-        wanted = msgspec.json.decode(flask.request.get_data(), type=NewJob)
-        # What is left as it was written has only been passed over.
-        msgspec.json.decode(wanted.payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(
-            f"expected a JSON object with kind and payload, and perhaps {', '.join(NewJob.__struct_fields__[2:])}, "
-            f"{_got(error)}",
-            reason="bad_body",
-        ) from None
-    if wanted.priority not in _PRIORITIES:
-        raise BadRequest(
-            f"expected priority to be one of {', '.join(_PRIORITIES)}, got {wanted.priority[:40]!r}",
-            reason="bad_priority",
-        )
-    return wanted
-
-
-def _got(error: Exception) -> str:
-    return f"got what is none: {error}" if flask.request.get_data().strip() else "got an empty body"
-
-
-def _idempotency_key() -> str | None:
-    key = flask.request.headers.get("Idempotency-Key")
-    if key is not None and not 0 < len(key) <= WORD_CHARS_MAX:
-        raise BadRequest(
-            f"expected the header Idempotency-Key with 1 to {WORD_CHARS_MAX} characters, got {len(key)}",
-            reason="bad_unique",
-        )
-    return key
-
-
-def _by() -> str:
-    return f"api ({flask.request.remote_addr or 'unknown'})"
-
-
-def _json(value: object) -> flask.Response:
-    return flask.Response(
-        msgspec.json.encode(value), content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+        raise BadRequest(f"expected a payload in JSON, got what is none: {error}", reason="bad_body") from None

@@ -1,125 +1,93 @@
 """``/api/v1/conversations/<id>/messages``: messages that answer nothing, now or later.
 
-| request                                     | answer                                                              |
-|---------------------------------------------|---------------------------------------------------------------------|
-| `POST /conversations/<id>/messages`         | 202 and the job that writes it; 404 where nobody has spoken         |
-| `DELETE /conversations/<id>/messages/<key>` | 204: it was taken back; 404 where none waits under this key         |
-
-The body of POST is ``{"parts": [...]}``, as in an assistant's reply, with ``"delay_s"`` seconds or ``"at"`` (Unix
-seconds, or a time with a zone) for one that is to come later, and ``"key"``, or the header ``Idempotency-Key``, under
-which it is written once however often it is asked for, within seven days of its writing.  ``fresh`` is false where it
-waits already, and where it was written already: then ``job_id`` is null.
+What is written under a key is written once however often it is asked for, within seven days of its writing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, get_args
+from typing import Annotated
 
-import flask
 import msgspec
 from msgspec import Meta
 
-from gateway.assistants.decode import decode_json, place
-from gateway.domain.errors import AssistantFailed, BadRequest, NotFound
+from gateway.domain.errors import BadRequest
 from gateway.domain.reply import PARTS_MAX, TIMER_S_MAX, Part, Reply, Speech, Text
-from gateway.jobs.pushes import Pushes
-from gateway.settings.secret import Secret
-from gateway.web.api.bearer import bearer_guard
-from gateway.web.api.problem import refuse_with_problems
+from gateway.jobs.pushes import KEY_CHARS_MAX, Pushes
+from gateway.web.api.operation import operation
 
-__all__ = ["message_pages"]
+__all__ = ["Messages"]
 
 _BODY_BYTES_MAX = 262_144
-_ID_MAX = 2**63 - 1
 #: Seconds by which a time may be past: clocks differ, and requests take a while.
 _PAST_S_MAX = 60.0
 #: 9999-12-31 as Unix seconds.
 _AT_MAX = 253_402_214_400.0
-#: Characters of an error that may quote what it found.
-_WORDS_CHARS_MAX = 400
-_PART_TYPES = [str(part.__struct_config__.tag) for part in get_args(Part)]
+
+_Time = Annotated[datetime, Meta(tz=True, description="a time with a zone, such as 2030-01-31T13:30:00Z")]
+_Key = Annotated[str, Meta(max_length=KEY_CHARS_MAX, description="The message is written once under this key.")]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of POST."""
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message, and when it is to come: `delay_s` from now, or `at` (Unix seconds, or a time with a zone)."""
 
     parts: Annotated[tuple[Part, ...], Meta(min_length=1, max_length=PARTS_MAX)]
     locale: Annotated[str, Meta(max_length=35)] = ""
-    key: str = ""
+    key: _Key = ""
     delay_s: Annotated[float, Meta(ge=0, le=TIMER_S_MAX)] | None = None
-    at: float | datetime | None = None
+    at: float | _Time | None = None
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """The answer to POST."""
+class MessageHeaders(msgspec.Struct, frozen=True):
+    """The key, where the body has none."""
+
+    key: _Key = msgspec.field(name="Idempotency-Key", default="")
+
+
+class AskedMessage(msgspec.Struct, frozen=True):
+    """The job that writes it."""
 
     #: None: it was written already.
     job_id: int | None
+    #: False where it waits already, and where it was written already.
     fresh: bool
 
 
-_decoder = msgspec.json.Decoder(Wanted)
+class Messages:
+    """The operations."""
 
-
-def message_pages(pushes: Pushes, tokens: Sequence[Secret]) -> flask.Blueprint:
-    """Return the routes."""
-    pages = flask.Blueprint("api_messages", __name__, url_prefix="/api/v1/conversations/<int:conversation_id>/messages")
-    pages.before_request(bearer_guard(tokens))
-    refuse_with_problems(pages)
-    views = _Messages(pushes)
-    pages.add_url_rule("", "post", views.post, methods=["POST"])
-    pages.add_url_rule("/<path:key>", "delete", views.delete, methods=["DELETE"])
-    return pages
-
-
-class _Messages:
-    """The views."""
-
-    def __init__(self, pushes: Pushes) -> None:
+    def __init__(self, pushes: Pushes, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._pushes = pushes
+        self._wall_clock = wall_clock
 
-    def post(self, conversation_id: int) -> flask.Response:
-        """Ask for a message."""
-        wanted = _wanted()
-        _check_texts(wanted.parts)
-        key = wanted.key or flask.request.headers.get("Idempotency-Key", "")
+    @operation(
+        "POST",
+        "/conversations/{conversation_id}/messages",
+        scope="messages:write",
+        status=202,
+        body_bytes_max=_BODY_BYTES_MAX,
+        repairs=True,
+    )
+    def post(self, conversation_id: int, headers: MessageHeaders, body: NewMessage) -> AskedMessage:
+        """Ask for a message that answers nothing, now or later.
+
+        A job writes it, when no turn of the conversation waits or runs.
+        """
+        _check_texts(body.parts)
         enqueued = self._pushes.push(
-            _id(conversation_id), Reply(wanted.parts, locale=wanted.locale), key=key, run_at=_at(wanted, time.time())
+            conversation_id,
+            Reply(body.parts, locale=body.locale),
+            key=body.key or headers.key,
+            run_at=_at(body, self._wall_clock()),
         )
-        asked = Asked(None, fresh=False) if enqueued is None else Asked(enqueued.job_id, enqueued.fresh)
-        return flask.Response(
-            msgspec.json.encode(asked),
-            202,
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
+        return AskedMessage(None, fresh=False) if enqueued is None else AskedMessage(enqueued.job_id, enqueued.fresh)
 
-    def delete(self, conversation_id: int, key: str) -> flask.Response:
-        """Take one back."""
-        self._pushes.cancel(_id(conversation_id), key)
-        return flask.Response(status=204)
-
-
-def _wanted() -> Wanted:
-    flask.request.max_content_length = _BODY_BYTES_MAX
-    try:
-        return decode_json(flask.request.get_data(), _decoder, "message", explained=_explained)
-    except AssistantFailed as error:
-        # The words are those of a reply, which a message is; who wrote it is the caller here.
-        raise BadRequest(str(error), reason="bad_body") from None
-
-
-def _explained(error: msgspec.ValidationError) -> str:
-    """Say what was found as well, unlike of a reply: who is told has written it."""
-    what, path = place(error)
-    if "unknown field" in what:
-        what = f"{what}; expected only {', '.join(Wanted.__struct_fields__)}"
-    elif path.endswith(".type") or what.endswith("`type`"):
-        what = f"{what}; expected a type of {', '.join(_PART_TYPES)}"
-    return what[:_WORDS_CHARS_MAX] + ("" if path == "$" else f" at {path}")
+    @operation("DELETE", "/conversations/{conversation_id}/messages/{key}", scope="messages:write")
+    def delete(self, conversation_id: int, key: str) -> None:
+        """Take a message back that waits under this key."""
+        self._pushes.cancel(conversation_id, key)
 
 
 def _check_texts(parts: Sequence[Part]) -> None:
@@ -128,18 +96,12 @@ def _check_texts(parts: Sequence[Part]) -> None:
             raise BadRequest(f"expected a text that says something at $.parts[{number}].text", reason="bad_body")
 
 
-def _at(wanted: Wanted, now: float) -> float | None:
+def _at(wanted: NewMessage, now: float) -> float | None:
     if wanted.delay_s is not None:
         if wanted.at is not None:
             raise BadRequest("expected delay_s or at, got both", reason="bad_body")
         return now + wanted.delay_s
-    at = wanted.at
-    if isinstance(at, datetime):
-        if at.tzinfo is None:
-            raise BadRequest(
-                f"expected at with a time zone, such as {at.isoformat()}Z or {at.isoformat()}+01:00", reason="bad_at"
-            )
-        at = at.timestamp()
+    at = wanted.at.timestamp() if isinstance(wanted.at, datetime) else wanted.at
     # What is long past is a mistake in the unit or the zone, and a message cannot be taken back once it is shown.
     if at is not None and not now - _PAST_S_MAX <= at <= _AT_MAX:
         raise BadRequest(
@@ -148,9 +110,3 @@ def _at(wanted: Wanted, now: float) -> float | None:
             reason="bad_at",
         )
     return at
-
-
-def _id(conversation_id: int) -> int:
-    if conversation_id > _ID_MAX:
-        raise NotFound("there is no conversation of such a number", reason="no_such_conversation")
-    return conversation_id

@@ -10,12 +10,22 @@ from gateway import telemetry
 from gateway.domain.errors import SwitchboardError, TryLater
 from gateway.domain.http import status_line
 
-__all__ = ["problem", "problems_below", "refuse_with_problems"]
+__all__ = ["Problem", "problem", "problems_below", "refuse_with_problems"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why something was not done."""
+
+    title: str
+    status: int
+    detail: str
+    #: Our own short stable word.
+    reason: str
 
 
 def problem(status: int, *, reason: str, detail: str, headers: dict[str, str] | None = None) -> flask.Response:
     """Return a refusal.  *reason* is our own short stable word; ``type`` is left at its default, ``about:blank``."""
-    body = {"title": status_line(status).partition(" ")[2], "status": status, "detail": detail, "reason": reason}
+    body = Problem(status_line(status).partition(" ")[2], status, detail, reason)
     return flask.Response(
         msgspec.json.encode(body),
         status,

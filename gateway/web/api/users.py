@@ -1,65 +1,52 @@
 """``/api/v1/users``: what people may ask of whoever keeps something about them.
 
-| request             | answer                                                                                     |
-|---------------------|--------------------------------------------------------------------------------------------|
-| `POST /users/erase` | 202: all that the user left behind is going to be removed; 404 if nobody of this key spoke |
-
-The body is ``{"channel": "slack", "account": "bartender", "key": "T1:U1"}``: a key is no part of an address, because
-addresses are logged.  With ``"even_if_unknown": true`` what names the user is looked for even if they never spoke.  The
-answer has ``job_id``, and ``Location`` leads to the job, whose result is the report.
+A key is no part of an address, because addresses are logged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Annotated
 
-import flask
 import msgspec
+from msgspec import Meta
 
-from gateway.domain.errors import BadRequest
 from gateway.jobs.erasure import Erasure
-from gateway.settings.secret import Secret
-from gateway.web.api.bearer import bearer_guard
-from gateway.web.api.problem import refuse_with_problems
+from gateway.web.api.operation import Located, operation
 
-__all__ = ["user_pages"]
+__all__ = ["Users"]
 
-_BODY_BYTES_MAX = 8_192
+_Word = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body."""
+class NewErasure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is to be removed, by the platform's own name for them."""
 
-    channel: str
-    account: str
-    key: str
+    channel: _Word
+    account: _Word
+    key: _Word
+    #: Look for what names them even if they never spoke.
     even_if_unknown: bool = False
 
 
-def user_pages(erasure: Erasure, tokens: Sequence[Secret]) -> flask.Blueprint:
-    """Return the routes."""
-    pages = flask.Blueprint("api_users", __name__, url_prefix="/api/v1/users")
-    pages.before_request(bearer_guard(tokens))
-    refuse_with_problems(pages)
+class AskedErasure(msgspec.Struct, frozen=True):
+    """The job that removes them; its result is the report."""
 
-    def erase() -> flask.Response:
-        """Have one erased."""
-        wanted = _wanted()
-        asked = erasure.ask(wanted.channel, wanted.account, wanted.key, even_if_unknown=wanted.even_if_unknown)
-        return flask.Response(
-            msgspec.json.encode({"job_id": asked.job_id, "fresh": asked.fresh}),
-            202,
-            content_type="application/json",
-            headers={"Cache-Control": "no-store", "Location": f"/api/v1/jobs/{asked.job_id}"},
-        )
-
-    pages.add_url_rule("/erase", "erase", erase, methods=["POST"])
-    return pages
+    job_id: int
+    #: False: it was asked for already, and is not done yet.
+    fresh: bool
 
 
-def _wanted() -> Wanted:
-    flask.request.max_content_length = _BODY_BYTES_MAX
-    try:
-        return msgspec.json.decode(flask.request.get_data(), type=Wanted)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"expected a JSON object with channel, account and key: {error}", reason="bad_body") from None
+class Users:
+    """The operations."""
+
+    def __init__(self, erasure: Erasure) -> None:
+        self._erasure = erasure
+
+    @operation("POST", "/users/erase", scope="users:write", status=202, problems=(404,))
+    def erase(self, body: NewErasure) -> Located[AskedErasure]:
+        """Have all removed that a user has left behind: for good.
+
+        Location leads to the job that does it, whose result is the report.
+        """
+        asked = self._erasure.ask(body.channel, body.account, body.key, even_if_unknown=body.even_if_unknown)
+        return Located(AskedErasure(asked.job_id, asked.fresh), f"/api/v1/jobs/{asked.job_id}")
