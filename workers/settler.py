@@ -33,8 +33,6 @@ _PAUSE_S = 0.25
 _FORGET_EVERY_S = 1.0
 #: What is written of a job whose end PostgreSQL refuses.
 _UNWRITABLE = "PostgreSQL refuses what the job returned"
-#: Of an end whose partition was taken anew since its run began: it was not written, whatever the later run's was.
-_SUPERSEDED = Settled(frozenset(), frozenset())
 
 
 class Settler:
@@ -108,24 +106,20 @@ class Settler:
             self._database.run(lambda cursor: jobs.settle(cursor, self._process(), (), claims))
 
     def _write(self, cursor: Cursor, ends: Sequence[JobEnd]) -> Sequence[Settled]:
-        fences = {end.job.partition: end.job.fence for end in sorted(ends, key=_fence)}
-        current = [end for end in ends if end.job.fence == fences[end.job.partition]]
         claims = self._claims_to_forget()
         try:
-            if any(end.then or end.fate == "bury" for end in current):
-                settled, asked, drafts = self._write_with_follow_ups(cursor, current, claims)
+            if any(end.then or end.fate == "bury" for end in ends):
+                settled, asked, drafts = self._write_with_follow_ups(cursor, ends, claims)
                 self._hint(asked, drafts)
             else:
-                settled = jobs.settle(cursor, self._process(), current, claims)
+                settled = jobs.settle(cursor, self._process(), ends, claims)
         except BaseException:
             self._claims += claims
             raise
-        for (kind, fate), count in Counter([(end.job.kind, end.fate) for end in current]).items():
+        held = [end for end in ends if settled.holds(end.job)]
+        for (kind, fate), count in Counter([(end.job.kind, end.fate) for end in held]).items():
             telemetry.event("jobs.settled", kind=kind, outcome=fate, jobs=count)
-        if len(current) == len(ends):
-            return [settled] * len(ends)
-        # By its id alone an earlier run would seem to be written, and what follows of it would be asked for twice.
-        return [settled if end.job.fence == fences[end.job.partition] else _SUPERSEDED for end in ends]
+        return [settled] * len(ends)
 
     def _claims_to_forget(self) -> list[int]:
         claims, self._claims = self._claims, []
@@ -138,7 +132,7 @@ class Settler:
         settled = jobs.settle(cursor, self._process(), ends, claims)
         # Only of those that were written now: of a batch that runs again because the answer to its commit was lost none
         # is, and its follow-ups are there already.
-        written = [end for end in ends if end.job.job_id in settled.changed]
+        written = [end for end in ends if settled.wrote(end.job)]
         drafts = [draft for end in written for draft in self._follow_ups(end)]
         asked = self._enqueue(cursor, drafts) if drafts else []
         cursor.execute("COMMIT")
@@ -151,12 +145,12 @@ class Settler:
         """In the event loop: *end* was written, or was not."""
         job = end.job
         if isinstance(outcome, Settled):
-            if job.job_id in outcome.changed:
+            if outcome.wrote(job):
                 if end.fate == "bury":
                     _tell_buried(end)
                 self._ended(end, end.fate)
             else:
-                self._ended(end, "gone" if job.partition in outcome.held else "lost")
+                self._ended(end, "gone" if outcome.holds(job) else "lost")
         elif not self._holds(job.partition, job.fence):
             self._ended(end, "lost")
         elif isinstance(outcome, StoreRefused):
@@ -180,10 +174,6 @@ class Settler:
         if not self._unwritten:
             self._empty.set()
         self._told(end, fate)
-
-
-def _fence(end: JobEnd) -> int:
-    return end.job.fence
 
 
 def _tell_buried(end: JobEnd) -> None:

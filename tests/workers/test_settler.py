@@ -214,7 +214,11 @@ def test_what_is_still_ours_is_written_although_it_goes_with_what_is_not(it: End
     assert it.kinds().count("test.follow") == 64 - len(lost)
 
 
-def test_of_one_job_under_two_fences_only_the_later_end_has_followers(it: Ends, database: str) -> None:
+@pytest.mark.parametrize("later_first", [False, True])
+@pytest.mark.parametrize("fate", ["done", "bury"])
+def test_of_one_job_under_two_fences_only_the_later_end_has_followers(
+    it: Ends, database: str, fate: Any, later_first: bool
+) -> None:
     """Law: a process that was dead and came back may have run a job twice; what follows of it is asked for once."""
     [before] = it.jobs(1, lane="l")
     other = JobActor(database)
@@ -224,10 +228,11 @@ def test_of_one_job_under_two_fences_only_the_later_end_has_followers(it: Ends, 
     it.actor.take()
     it.held = dict(it.actor.fences)
     [after] = it.actor.scan()
-    it.put(end(before, then=FOLLOWS), end(after, then=FOLLOWS))
+    ends = [end(each, fate, then=FOLLOWS, reason="x") for each in (before, after)]
+    it.put(*(reversed(ends) if later_first else ends))
     assert it.settler.flush(time.monotonic() + GUARD_S)
-    assert it.kinds() == ["test.follow"]
-    assert sorted(fate for _, fate in it.told) == ["done", "lost"]
+    assert it.kinds() == (["test.follow"] if fate == "done" else ["test.noop", "test.follow", "test.told"])
+    assert sorted(fate for _, fate in it.told) == sorted([fate, "lost"])
     other.connection.close()
 
 

@@ -45,10 +45,23 @@ class Scan(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Partitions that are still ours, and jobs that were written."""
+    """Partitions that are still ours, under which fences, and jobs that were written.
+
+    A partition has one fence in the ledger, so of the ends of one call only those under its highest one are written.
+    One of an earlier ownership may be another run of the same job, so who wants to know asks by the job as it was read.
+    """
 
     held: frozenset[int]
     changed: frozenset[int]
+    fences: Mapping[int, int]
+
+    def wrote(self, job: Job) -> bool:
+        """Return whether the end of this run was written."""
+        return job.job_id in self.changed and self.fences[job.partition] == job.fence
+
+    def holds(self, job: Job) -> bool:
+        """Return whether the job's partition is still ours, under the fence of its read."""
+        return job.partition in self.held and self.fences[job.partition] == job.fence
 
 
 def enqueue(cursor: Cursor, drafts: Sequence[Draft]) -> list[Enqueued]:
@@ -136,13 +149,12 @@ def scan_lanes(
 def settle(
     cursor: Cursor, process: Process, ends: Sequence[JobEnd], ended_claims: Sequence[int] = ()
 ) -> Settled:
-    """Write what became of jobs."""
+    """Write what became of jobs: of a partition's only those under its highest fence, as ``Settled`` says."""
     fences: dict[int, int] = {}
     for end in ends:
         if end.job.fence > fences.get(end.job.partition, 0):
             fences[end.job.partition] = end.job.fence
-    # A partition has one fence in the ledger.  What an earlier ownership of it still brings beside ends of a later one
-    # is not ours to write: it may not pass under the later fence, nor make that one look lost.
+    # The others may not pass under the later fence, nor make that one look lost.
     ends = [end for end in ends if end.job.fence == fences[end.job.partition]]
     done = [end.job.job_id for end in ends if end.fate == "done" and not end.job.keep_s]
     rest = [end for end in ends if end.fate != "done" or end.job.keep_s]
@@ -167,7 +179,7 @@ def settle(
     )
     row = cursor.fetchone()
     assert row is not None, "jobs_settle answers with one row"
-    return Settled(frozenset(row[0]), frozenset(row[1]))
+    return Settled(frozenset(row[0]), frozenset(row[1]), fences)
 
 
 def accuse(cursor: Cursor, process: Process, suspect: Job) -> bool:
