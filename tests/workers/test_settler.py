@@ -99,6 +99,16 @@ class Ends:
     def kinds(self) -> list[str]:
         return [row[0] for row in self.view.rows("SELECT kind FROM jobs ORDER BY id")]
 
+    def die_and_come_back(self, database: str) -> None:
+        """Have all partitions be taken anew, by the process that had them."""
+        other = JobActor(database)
+        self.actor.die(other)
+        self.actor.revive()
+        self.actor.fences.clear()
+        self.actor.take()
+        self.held = dict(self.actor.fences)
+        other.connection.close()
+
     def close(self) -> None:
         self.database.close()
         for actor in (self.actor, self.view):
@@ -221,19 +231,22 @@ def test_of_one_job_under_two_fences_only_the_later_end_has_followers(
 ) -> None:
     """Law: a process that was dead and came back may have run a job twice; what follows of it is asked for once."""
     [before] = it.jobs(1, lane="l")
-    other = JobActor(database)
-    it.actor.die(other)
-    it.actor.revive()
-    it.actor.fences.clear()
-    it.actor.take()
-    it.held = dict(it.actor.fences)
+    it.die_and_come_back(database)
     [after] = it.actor.scan()
     ends = [end(each, fate, then=FOLLOWS, reason="x") for each in (before, after)]
     it.put(*(reversed(ends) if later_first else ends))
     assert it.settler.flush(time.monotonic() + GUARD_S)
     assert it.kinds() == (["test.follow"] if fate == "done" else ["test.noop", "test.follow", "test.told"])
     assert sorted(fate for _, fate in it.told) == sorted([fate, "lost"])
-    other.connection.close()
+
+
+def test_an_end_of_an_earlier_ownership_is_not_written_beside_one_of_a_later(it: Ends, database: str) -> None:
+    """Law: its job is this ownership's to run, whose fence is not the one under which it was run before."""
+    first, second = it.jobs(2, lane="l")
+    it.die_and_come_back(database)
+    again, _ = it.actor.scan()
+    assert it.settle(end(second), end(again)) == [(first.job_id, "done"), (second.job_id, "lost")]
+    assert it.actor.states() == {second.job_id: "ready"}
 
 
 def test_a_job_that_was_dropped_by_hand_is_told_gone_and_nothing_follows(it: Ends) -> None:
