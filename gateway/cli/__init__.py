@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
     "simulate": ("gateway.cli.simulate", "Speak to an account as a user of its platform, and see what they see."),
+    "play": ("gateway.cli.play", "Play scripted conversations and tell whether they went as written."),
     "conversations": ("gateway.cli.conversations", "Look at conversations: list, show."),
     "breakers": ("gateway.cli.breakers", "See and override circuit breakers: list, force, clear."),
     "jobs": ("gateway.cli.jobs", "Workers' jobs: enqueue, list, show, retry, drop, pause, resume."),

@@ -1,0 +1,1 @@
+"""Plays: scripted conversations with expectations.  See the README beside this file."""

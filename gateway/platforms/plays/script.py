@@ -1,0 +1,286 @@
+"""A play as values, read from TOML: who says what, and what they expect to see.
+
+Reading reports every problem at once with its line, so that an author corrects a file once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from gateway.platforms.faults import FAULTS, Fault
+from gateway.settings.problems import did_you_mean
+
+__all__ = ["Expectation", "Play", "PlayError", "Step", "read_play"]
+
+#: Seconds that a step waits for what it expects, unless it says so itself.
+WITHIN_S = 10.0
+#: The same where it expects that nothing comes.
+SILENCE_S = 2.0
+_SECONDS_MAX = 600.0
+
+_STEP_HEAD = re.compile(r"^\s*\[\[\s*step\s*\]\]", re.MULTILINE)
+_PLAY_KEYS = ("title", "channel", "account", "user", "within_s", "step")
+_ACTS = ("say", "tap", "fault", "pause_s")
+_STEP_KEYS = (
+    *_ACTS,
+    *("user", "thread", "group", "repeat", "twin", "count", "seconds", "on", "within_s", "expect"),
+)
+_EXPECT_KEYS = ("contains", "matches", "lacks", "button", "image", "none", "messages")
+
+
+class PlayError(Exception):
+    """All that is wrong with a file, one problem a line."""
+
+    def __init__(self, name: str, problems: list[str]) -> None:
+        super().__init__("\n".join(f"{name}: {problem}" for problem in problems))
+        self.problems = problems
+
+
+class Expectation(msgspec.Struct, frozen=True):
+    """What some message of a step must be like; fields that are not set ask nothing.
+
+    ``lacks``, ``none`` and ``messages`` are about all messages of the step together.
+    """
+
+    contains: str = ""
+    matches: str = ""
+    lacks: str = ""
+    button: str = ""
+    image: bool = False
+    none: bool = False
+    messages: int | None = None
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it can only be judged when nothing more comes."""
+        return self.none or self.messages is not None or bool(self.lacks)
+
+    def __str__(self) -> str:
+        asked = [
+            *([f"contains {self.contains!r}"] if self.contains else []),
+            *([f"matches {self.matches!r}"] if self.matches else []),
+            *([f"has a button {self.button!r}"] if self.button else []),
+            *(["has an image"] if self.image else []),
+        ]
+        if self.none:
+            return "no message"
+        if self.messages is not None:
+            return f"{self.messages} message{'' if self.messages == 1 else 's'} in all"
+        if self.lacks:
+            return f"no message that contains {self.lacks!r}"
+        return f"a message that {' and '.join(asked)}" if asked else "a message"
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step.  At most one of ``say``, ``tap``, ``fault`` and ``pause_s`` is set; with none it only waits."""
+
+    line: int
+    user: str
+    thread: str = ""
+    group: bool = False
+    say: str | None = None
+    tap: str | None = None
+    fault: Fault | None = None
+    fault_count: int = 1
+    pause_s: float | None = None
+    repeat: int = 0
+    twin: bool = False
+    #: Channels on which it is played; empty: on all.
+    on: tuple[str, ...] = ()
+    within_s: float = WITHIN_S
+    expect: tuple[Expectation, ...] = ()
+
+    def __str__(self) -> str:
+        if self.say is not None:
+            return f"{self.user}: {self.say}"
+        if self.tap is not None:
+            return f"{self.user}: [tap] {self.tap}"
+        if self.fault is not None:
+            return f"(the platform's next answer: {self.fault.kind})"
+        if self.pause_s is not None:
+            return f"({self.pause_s:g} s pass)"
+        return f"({self.user} waits)"
+
+
+class Play(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole script.  ``channel`` and ``account`` are where it is played unless somebody says otherwise."""
+
+    name: str
+    title: str
+    channel: str = "webchat"
+    account: str = ""
+    steps: tuple[Step, ...]
+
+
+def read_play(name: str, text: str) -> Play:
+    """Return the play that *text* is; *name* is what its problems are told with.
+
+    :raises PlayError: with every problem that was found.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PlayError(name, [f"is not TOML: {error}"]) from None
+    reader = _Reader([text.count("\n", 0, head.start()) + 1 for head in _STEP_HEAD.finditer(text)])
+    play = reader.play(name, table)
+    if reader.problems:
+        raise PlayError(name, reader.problems)
+    return play
+
+
+class _Reader:
+    """Takes tables apart and notes what is wrong with them."""
+
+    def __init__(self, lines: list[int]) -> None:
+        self._lines = lines
+        self.problems: list[str] = []
+
+    def play(self, name: str, table: Mapping[str, Any]) -> Play:
+        self._unknown("", table, _PLAY_KEYS)
+        user = self._text("", table, "user", "ada")
+        within_s = self._seconds("", table, "within_s", WITHIN_S)
+        steps = table.get("step", [])
+        if not isinstance(steps, list) or not steps or not all(isinstance(step, dict) for step in steps):
+            self.problems.append("there are no steps: expected [[step]] tables")
+            steps = []
+        return Play(
+            name=name,
+            title=self._text("", table, "title", name),
+            channel=self._text("", table, "channel", "webchat"),
+            account=self._text("", table, "account", ""),
+            steps=tuple(self._step(at, step, user, within_s) for at, step in enumerate(steps)),
+        )
+
+    def _step(self, at: int, table: Mapping[str, Any], user: str, within_s: float) -> Step:
+        # A play may write its steps as inline tables, which have no heads to be found by.
+        line = self._lines[at] if len(self._lines) > at else 0
+        where = f"line {line} (step {at + 1}): " if line else f"step {at + 1}: "
+        self._unknown(where, table, _STEP_KEYS)
+        acts = [name for name in _ACTS if name in table]
+        if len(acts) > 1:
+            self.problems.append(f"{where}expected one of {', '.join(acts)}, got {len(acts)} of them")
+        speaks = "say" in table or "tap" in table
+        self._only_with(where, table, ("repeat", "twin"), is_there=speaks, what="say or tap")
+        self._only_with(where, table, ("count", "seconds"), is_there="fault" in table, what="fault")
+        expect = tuple(self._expectations(where, table.get("expect")))
+        if "expect" not in table and speaks:
+            expect = (Expectation(),)
+        elif not acts and not expect:
+            self.problems.append(f"{where}expected one of {', '.join(_ACTS)} or expect, got none of them")
+        if any(one.none for one in expect) and "within_s" not in table:
+            within_s = SILENCE_S
+        return Step(
+            line=line,
+            user=self._text(where, table, "user", user),
+            thread=self._text(where, table, "thread", ""),
+            group=self._flag(where, table, "group"),
+            say=self._text(where, table, "say", "") if "say" in table else None,
+            tap=self._tap(where, table),
+            fault=self._fault(where, table),
+            fault_count=self._count(where, table, "count", 1),
+            pause_s=self._seconds(where, table, "pause_s", 0.0) if "pause_s" in table else None,
+            repeat=self._count(where, table, "repeat", 0),
+            twin=self._flag(where, table, "twin"),
+            on=self._names(where, table, "on"),
+            within_s=self._seconds(where, table, "within_s", within_s),
+            expect=expect,
+        )
+
+    def _expectations(self, where: str, value: Any) -> Iterator[Expectation]:
+        tables = value if isinstance(value, list) else [] if value is None else [value]
+        for number, table in enumerate(tables, 1):
+            at = f"{where}expect {number}: " if len(tables) > 1 else f"{where}expect: "
+            if not isinstance(table, dict):
+                self.problems.append(f'{at}expected a table such as {{ contains = "rum" }}, got {table!r}')
+                continue
+            self._unknown(at, table, _EXPECT_KEYS)
+            of_all = [name for name in ("lacks", "none", "messages") if name in table]
+            if of_all and len(table) > 1:
+                self.problems.append(f"{at}{of_all[0]} stands alone: it is about all messages of the step")
+            matches = self._text(at, table, "matches", "")
+            try:
+                re.compile(matches)
+            except re.error as error:
+                self.problems.append(f"{at}matches is no regular expression: {error}")
+            yield Expectation(
+                contains=self._text(at, table, "contains", ""),
+                matches=matches,
+                lacks=self._text(at, table, "lacks", ""),
+                button=self._text(at, table, "button", ""),
+                image=self._flag(at, table, "image"),
+                none=self._flag(at, table, "none"),
+                messages=self._count(at, table, "messages", 0) if "messages" in table else None,
+            )
+
+    def _tap(self, where: str, table: Mapping[str, Any]) -> str | None:
+        value = table.get("tap")
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return str(value)
+        self.problems.append(f"{where}tap: expected a button's label or its number from 1 on, got {value!r}")
+        return None
+
+    def _fault(self, where: str, table: Mapping[str, Any]) -> Fault | None:
+        if "fault" not in table:
+            return None
+        kind = str(table["fault"])
+        if kind not in FAULTS:
+            hint = did_you_mean(kind, FAULTS)
+            self.problems.append(f"{where}fault: expected one of {', '.join(FAULTS)}, got {kind!r}{hint}")
+            return None
+        seconds = self._seconds(where, table, "seconds", 2.0)
+        return Fault(next(known for known in FAULTS if known == kind), min(seconds, 60.0))
+
+    def _unknown(self, where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+        for name in table:
+            if name not in known:
+                self.problems.append(f"{where}unknown key {name!r}{did_you_mean(name, known)}")
+
+    def _only_with(
+        self, where: str, table: Mapping[str, Any], names: tuple[str, ...], *, is_there: bool, what: str
+    ) -> None:
+        if not is_there:
+            self.problems += [f"{where}{name} means something beside {what} only" for name in names if name in table]
+
+    def _text(self, where: str, table: Mapping[str, Any], name: str, default: str) -> str:
+        value = table.get(name, default)
+        if isinstance(value, str) and (value.strip() or name not in table):
+            return value
+        self.problems.append(f"{where}{name}: expected a text, got {value!r}")
+        return default
+
+    def _flag(self, where: str, table: Mapping[str, Any], name: str) -> bool:
+        value = table.get(name, False)
+        if isinstance(value, bool):
+            return value
+        self.problems.append(f"{where}{name}: expected true or false, got {value!r}")
+        return False
+
+    def _count(self, where: str, table: Mapping[str, Any], name: str, default: int) -> int:
+        value = table.get(name, default)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100:
+            return value
+        self.problems.append(f"{where}{name}: expected a whole number from 0 to 100, got {value!r}")
+        return default
+
+    def _seconds(self, where: str, table: Mapping[str, Any], name: str, default: float) -> float:
+        value = table.get(name, default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if is_number and 0 <= value <= _SECONDS_MAX:
+            return float(value)
+        self.problems.append(f"{where}{name}: expected seconds from 0 to {_SECONDS_MAX:.0f}, got {value!r}")
+        return default
+
+    def _names(self, where: str, table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+        value = table.get(name, [])
+        if isinstance(value, list) and all(isinstance(one, str) and one for one in value):
+            return tuple(value)
+        self.problems.append(f"{where}{name}: expected a list of channels, got {value!r}")
+        return ()
