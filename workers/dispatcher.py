@@ -4,7 +4,8 @@ Everything here happens in the event loop's own turn or in the greenlet of one j
 come together are run by one greenlet for as long as none of them waits: one that only computes costs no switch.
 
 Who takes too long, or runs on when this process may not, is told by an exception thrown into its greenlet; and told
-again every ``tell_every_s``, because a handler may take it for a fault of what it was just doing, and go on.
+again every ``tell_every_s``, because a handler may take it for a fault of what it was just doing, and go on.  One that
+goes on after it was told twice is named: its lane waits, for who knows how long, and nobody else would say why.
 
 Who computes without waiting cannot be told: while it does, nothing else in this process happens, not even the beat that
 says that it lives.  So who has held the event loop for long is named afterwards, where it had not waited before; else
@@ -40,6 +41,8 @@ _WATCH_S = 0.1
 #: Seconds from one time that a run is told to end to the next: it may be writing down how far it came, and wait for
 #: PostgreSQL.
 _TELL_EVERY_S = 30.0
+#: Times that a run was told to end after which it is named if it goes on.
+_TOLD_ENOUGH = 2
 #: Seconds without a wait from which on a job is named for holding the event loop.
 _BLOCKED_S = 0.5
 #: Seconds that cut off jobs have to end.
@@ -49,15 +52,16 @@ _ENDING_S = 0.2
 class _Run:
     """A job that is under way."""
 
-    __slots__ = ("ends_at", "finishes", "greenlet", "kind", "told_at")
+    __slots__ = ("ends_at", "finishes", "greenlet", "job", "told", "told_at")
 
-    def __init__(self, kind: str, running: greenlet, ends_at: float, finishes: bool) -> None:
-        self.kind = kind
+    def __init__(self, job: Job, running: greenlet, ends_at: float, finishes: bool) -> None:
+        self.job = job
         self.greenlet = running
         self.ends_at = ends_at
         self.finishes = finishes
-        #: When something was last thrown into it.
+        #: When something was last thrown into it, and how often it was.
         self.told_at = float("-inf")
+        self.told = 0
 
 
 class Dispatcher:
@@ -119,7 +123,7 @@ class Dispatcher:
             gevent.sleep(_WATCH_S)
             now, holds = self._clock(), self._holds()
             if (held_s := now - begins_at - _WATCH_S) > _BLOCKED_S and blocked == self._blocked:
-                _tell_stalled({run.kind for run in (*running, *self._runs)}, held_s)
+                _tell_stalled({run.job.kind for run in (*running, *self._runs)}, held_s)
             for run in list(self._runs):
                 if now >= run.ends_at:
                     self._throw(run, TimeLimit())
@@ -182,7 +186,7 @@ class Dispatcher:
         handler = self._executor.handler(job.kind)
         ends_at = self._clock() + self._executor.time_limit_s(handler)
         finishes = handler is not None and handler.on_lease_lost == "finish"
-        run = _Run(job.kind, getcurrent(), ends_at, finishes)
+        run = _Run(job, getcurrent(), ends_at, finishes)
         self._runs.add(run)
         self._idle.clear()
         end: JobEnd | None = None
@@ -216,12 +220,22 @@ class Dispatcher:
             get_hub().loop.run_callback(self._tell, run, error)
 
     def _tell(self, run: _Run, error: BaseException) -> None:
-        if run in self._runs:
-            run.greenlet.throw(error)
+        if run not in self._runs:
+            return
+        run.greenlet.throw(error)
+        run.told += 1
+        if run.told == _TOLD_ENOUGH and run in self._runs:
+            _tell_overran(run.job, type(error).__name__, self._clock() - run.ends_at)
 
 
 def _tell_blocked(job: Job, held_s: float) -> None:
     telemetry.event("job.blocked", kind=job.kind, job_id=job.job_id, trace_id=job.trace_id, seconds=held_s)
+
+
+def _tell_overran(job: Job, told: str, late_s: float) -> None:
+    telemetry.event(
+        "job.overran", kind=job.kind, reason=told, job_id=job.job_id, trace_id=job.trace_id, late_s=late_s
+    )
 
 
 def _tell_stalled(kinds: set[str], held_s: float) -> None:

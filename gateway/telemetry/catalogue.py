@@ -316,6 +316,13 @@ _EVENTS = (
         ("kind", "reason", "job_id"),
     ),
     Event(
+        "job.overran",
+        "warning",
+        "a handler goes on although it was told twice that its time is over (TimeLimit), or that this worker may not go "
+        "on with it (Stopped): its lane waits for it",
+        ("kind", "reason", "job_id", "late_s"),
+    ),
+    Event(
         "job.blocked",
         "warning",
         "a job computed for long without waiting, and nothing else of its worker could run, its beat neither",

@@ -272,6 +272,35 @@ def test_who_takes_the_limit_for_a_fault_of_a_call_and_tries_again_is_told_again
     assert (end.fate, told) == ("done", 3)
 
 
+@pytest.mark.parametrize("why", ["TimeLimit", "Stopped"])
+def test_who_goes_on_although_it_was_told_twice_is_named_once(build: Build, why: str) -> None:
+    """Law: its lane stands still, and who looks for the reason finds it in the log."""
+    it = build(tell_every_s=0.0)
+    told_it, go_on = 0, True
+
+    def stubborn(_: Context) -> Done:
+        nonlocal told_it
+        while go_on:
+            try:
+                gevent.sleep(GUARD_S)
+            except BaseException:
+                told_it += 1
+        return Done()
+
+    it.on("k", stubborn, time_limit_s=0.01 if why == "TimeLimit" else GUARD_S)
+    it.on("other", lambda _: gevent.sleep(GUARD_S), time_limit_s=0.01)
+    with told("job.overran") as heard:
+        it.give(job(7, kind="k"), job(8, kind="other"))
+        it.wait_started(7, 8)
+        it.lease = why == "TimeLimit"
+        it.watch()
+        until("it to be told often", lambda: told_it >= 4)
+        go_on = False
+        it.wait_ends(2 if why == "TimeLimit" else 1)
+    [event] = heard.events
+    assert (event["kind"], event["job_id"], event["reason"]) == ("k", 7, why)
+
+
 def test_without_a_limit_of_its_own_a_kind_has_the_settings(build: Build) -> None:
     it, gate = build(time_limit_s=0.1), Gate()
     it.on("waits", gate)
