@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -34,11 +36,12 @@ def assistant(
     *,
     transcript: Transcript = NOTHING_SAID,
     openai: dict[str, Any] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
     **changes: Any,
 ) -> OpenaiAssistant:
     """Return the assistant that asks *server*."""
     url = server if isinstance(server, str) else server.url
-    return OpenaiAssistant("helper", settings(url, openai=openai, **changes), rpc, transcript)
+    return OpenaiAssistant("helper", settings(url, openai=openai, **changes), rpc, transcript, monotonic=monotonic)
 
 
 def ask(
