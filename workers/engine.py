@@ -132,8 +132,7 @@ class Engine:
 
     def declared_dead(self) -> None:
         """Own nothing from here on: this process was silent for too long, and its partitions are others'."""
-        # All in one walk, before it is told of each: thousands of jobs in 32 walks would hold up the event loop.
-        self._board.drop_partitions(range(PARTITIONS))
+        self._empty_board()
         self._partitions.drop()
         self._dispatcher.drop()
 
@@ -149,6 +148,7 @@ class Engine:
         Safe twice, and if never started.
         """
         begun = time.monotonic()
+        self._empty_board()
         self._partitions.drain()
         finished = self._dispatcher.stop(deadline - min(_SETTLE_S, max(0.0, deadline - begun) / 4))
         written = self._settler.flush(deadline)
@@ -182,6 +182,13 @@ class Engine:
     def _taken(self, fences: Mapping[int, int]) -> None:
         self._feed.taken(fences)
         self._reader.watch(self._partitions.fences)
+
+    def _empty_board(self) -> None:
+        """Forget what does not run, in the turn of the event loop in which all partitions are given up.
+
+        Told of one after the other, the board would walk through everything in memory once for each.
+        """
+        self._board.drop_partitions(range(PARTITIONS))
 
     def _released(self, partition: int) -> None:
         self._feed.released(partition)

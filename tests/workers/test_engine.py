@@ -49,6 +49,30 @@ def test_nothing_starts_before_it_is_known_what_is_paused(crew: Crew, database: 
     assert sorted(crew.ran()) == [1, 2]
 
 
+def test_of_a_paused_kind_nothing_starts_while_the_pauses_cannot_be_read_nor_after(
+    crew: Crew, database: str
+) -> None:
+    """Law: what an operator has paused stays so, whoever starts anew in the meantime."""
+    crew.on("paused")
+    crew.one("INSERT INTO job_pauses (kind, by, reason) VALUES ('paused', 'test', '') RETURNING kind")
+    holder = psycopg2.connect(database)
+    with holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE job_pauses IN ACCESS EXCLUSIVE MODE")
+    crew.jobs.enqueue_many([Draft(kind=kind, payload=kind) for kind in ("paused", "a")])
+    worker = crew.start()
+    until("it to have read both", lambda: worker._engine._board.ready == 2)
+    until("its lease", worker.owner.holds)
+    worker._engine._dispatcher.wake()
+    crew.turns()
+    assert crew.ran() == []
+    holder.close()
+    until("the other to have run", lambda: crew.ran() == ["a"])
+    assert (worker._engine._board.held, worker._engine._board.ready) == (1, 0)
+    crew.one("DELETE FROM job_pauses RETURNING kind")
+    crew.finish()
+    assert crew.ran() == ["a", "paused"]
+
+
 def test_what_has_killed_two_runs_beside_others_but_not_beside_another_such(crew: Crew) -> None:
     """Law: an innocent one that ran beside the guilty would count the next death with it."""
     suspects, others = Gate(), Gate()
