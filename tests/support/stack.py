@@ -24,6 +24,7 @@ from tests.support.calling import call
 from tests.support.ledger_view import LedgerView
 from tests.support.slack_platform import SlackPlatform
 from tests.support.stack_settings import FAST_BEATS, Settings, environment, free_port, write_config
+from tests.support.telegram_platform import TelegramPlatform
 from tests.support.waiting import GUARD_S, until
 
 __all__ = ["FAST_BEATS", "GatewayProcess", "Stack", "Started", "running_stack", "word"]
@@ -146,12 +147,13 @@ class Stack:
     def __init__(self, database_url: str, redis_url: str, folder: Path, settings: Settings) -> None:
         self.assistant = Assistant()
         self.slack = SlackPlatform()
+        self.telegram = TelegramPlatform()
         self.ledger = LedgerView(database_url)
         self.processes: list[Started] = []
         self.gateways: list[GatewayProcess] = []
         self._folder = folder
         self._env = environment(database_url, redis_url, folder, settings)
-        write_config(folder / "switchboard.toml", self.assistant.url, self.slack.api)
+        write_config(folder / "switchboard.toml", self.assistant.url, self.slack.api, self.telegram.origin)
 
     @property
     def port(self) -> int:
@@ -206,6 +208,7 @@ class Stack:
             process.stop()
         self.assistant.__exit__(None, None, None)
         self.slack.__exit__(None, None, None)
+        self.telegram.__exit__(None, None, None)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """What the processes of a test's stack are told: their accounts, their secrets, and quicker looks than in production.
 
 Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
-listens at its assistant's address), ``mute`` (no secret is configured), ``counted`` (Slack takes few posts of it), each
-on Slack and on web chat.
+listens at its assistant's address), ``mute`` (no secret is configured), ``counted`` (its platform takes few messages of
+it), each on Slack, on Telegram and on web chat.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from gateway.settings.schedules import PLATFORM_SCHEDULES
 from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET
+from tests.support.telegram_platform import TELEGRAM_SECRET, TELEGRAM_TOKEN, USERNAME
 from tests.support.visitor import COOKIE_SECRET
 
 __all__ = ["COUNTED_PER_S", "FAST_BEATS", "Settings", "environment", "free_port", "write_config"]
@@ -34,7 +35,7 @@ _QUICK = {
     **{f"schedules.{name}.on": "false" for name in PLATFORM_SCHEDULES},
 }
 
-#: Posts a second to one channel by the account ``counted``.
+#: Messages a second to one channel or chat by the account ``counted``.
 COUNTED_PER_S = 2.0
 
 Settings = Mapping[str, float | str]
@@ -62,15 +63,17 @@ def environment(database_url: str, redis_url: str, folder: Path, settings: Setti
         "TEST_SIGNING_SECRET": SIGNING_SECRET,
         "TEST_BOT_TOKEN": BOT_TOKEN,
         "TEST_COOKIE_SECRET": COOKIE_SECRET,
+        "TEST_TELEGRAM_SECRET": TELEGRAM_SECRET,
+        "TEST_TELEGRAM_TOKEN": TELEGRAM_TOKEN,
         **given,
     }
 
 
-def write_config(path: Path, assistant_url: str, slack_api: str) -> None:
+def write_config(path: Path, assistant_url: str, slack_api: str, telegram_api: str) -> None:
     """Write the accounts and assistants, none of them with a secret in it."""
     nobody = f"http://127.0.0.1:{free_port()}/turn"
     parts = [
-        "[rpc]\nprivate_addresses_allowed = true\n",  # the stand-in for Slack is on this machine
+        "[rpc]\nprivate_addresses_allowed = true\n",  # the stand-ins are on this machine
         f'[assistants.patient]\nurl = "{assistant_url}"\n',
         (
             f'[assistants.hasty]\nurl = "{assistant_url}"\n'
@@ -85,16 +88,22 @@ def write_config(path: Path, assistant_url: str, slack_api: str) -> None:
         ("mute", "patient"),
         ("counted", "patient"),
     ):
-        signed, cookies = (
-            ("env:TEST_SIGNING_SECRET", "env:TEST_COOKIE_SECRET") if account != "mute" else ("", "")
+        signed, cookies, secret = (
+            ("env:TEST_SIGNING_SECRET", "env:TEST_COOKIE_SECRET", "env:TEST_TELEGRAM_SECRET")
+            if account != "mute"
+            else ("", "", "")
         )
-        # Slack's own rate would be what most tests wait for.
+        # The platforms' own rates would be what most tests wait for.
         per_s, burst = (COUNTED_PER_S, 1) if account == "counted" else (1_000, 1_000)
         parts.append(
             f'[accounts.slack.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_BOT_TOKEN"\n'
             f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["{urlsplit(slack_api).netloc}"]\n'
             f"channel_posts_per_s = {per_s}\nchannel_posts_burst = {burst}\n"
             f"signing_secrets = {_list(signed)}\n"
+            f'[accounts.telegram.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_TELEGRAM_TOKEN"\n'
+            f'api_base_url = "{telegram_api}"\nusername = "{USERNAME}"\nsecret_tokens = {_list(secret)}\n'
+            f"chat_messages_per_s = {per_s}\nchat_messages_burst = {burst}\n"
+            "bot_messages_per_s = 1000\nbot_messages_burst = 1000\n"
             f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
         )
     path.write_text("\n".join(parts))
