@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "main"]
 #: Command, file and help in the order in which a newcomer meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("gateway.cli.up", "Start everything: stores, gateway, worker, sample assistants."),
+    "chat": ("gateway.cli.chat", "Speak with an account of the web chat in this terminal."),
     "simulate": ("gateway.cli.simulate", "Speak to an account as a user of its platform, and see what they see."),
     "play": ("gateway.cli.play", "Play scripted conversations and tell whether they went as written."),
     "conversations": ("gateway.cli.conversations", "Look at conversations: list, show."),

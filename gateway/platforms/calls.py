@@ -14,7 +14,7 @@ from gateway.platforms.faults import Fault
 from gateway.platforms.stand_in import HEADER, WAIT_S_MAX, Misfortune, Showing
 from gateway.platforms.transcript import Entry
 
-__all__ = ["NotThere", "Shown", "StandInClient", "connect", "deliver"]
+__all__ = ["NotThere", "Shown", "StandInClient", "connect", "deliver", "why"]
 
 #: Seconds of silence after which nobody answers any more: longer than any channel lets the gateway take.
 SILENCE_S_MAX = 60.0
@@ -58,7 +58,7 @@ def deliver(origin: str, signed: Signed) -> tuple[Answer, float]:
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, body, headers), time.monotonic() - started
     except (OSError, http.client.HTTPException) as error:
-        raise NotThere(origin, f"does not answer: {_why(error)}") from None
+        raise NotThere(origin, f"does not answer: {why(error)}") from None
     finally:
         connection.close()
 
@@ -107,7 +107,8 @@ class StandInClient:
         return value
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """Return in a few words why there is no answer."""
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return "it closed the connection" if isinstance(error, http.client.RemoteDisconnected) else type(error).__name__

@@ -33,7 +33,7 @@ from gateway.platforms.base import (
 )
 from gateway.settings.accounts import WebchatAccount
 
-__all__ = ["WebchatPlatform", "read", "stream_of"]
+__all__ = ["WebchatPlatform", "accepted_seq", "read", "stream_of"]
 
 
 class WebchatPlatform:
@@ -93,6 +93,17 @@ def stream_of(account: WebchatAccount, scene: Scene, *, after_seq: int | None = 
     if after_seq is not None:
         headers["Last-Event-ID"] = str(after_seq)
     return Signed(f"/chat/{account.name}/events?chat={_chat(scene)}", headers, b"", "GET")
+
+
+def accepted_seq(answer: Answer) -> int | None:
+    """Return the place of a message that the gateway took; None: it took none."""
+    if answer.status != 202:
+        return None
+    try:
+        seq = msgspec.json.decode(answer.body, type=dict).get("seq")
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    return seq if isinstance(seq, int) else None
 
 
 def read(parts: list[dict[str, Any]]) -> Seen:
