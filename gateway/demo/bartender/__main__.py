@@ -18,7 +18,7 @@ from gateway.demo.bartender.bartender import Bartender
 from gateway.demo.bartender.catalogue.load import load_catalogue
 from gateway.demo.bartender.serving.app import App
 from gateway.demo.bartender.serving.options import Options, read_options
-from gateway.demo.bartender.serving.server import Server, listener
+from gateway.demo.serving.server import Server, listener
 
 #: From the signal to the end: shorter than the ten seconds that whoever stops us is likely to give.
 DRAIN_S = 8.0
@@ -28,7 +28,7 @@ def main() -> int:
     """Serve until a signal says stop."""
     options = read_options(sys.argv[1:], os.environ)
     try:
-        sock = listener(options)
+        sock = listener(host=options.host, port=options.port, unix=options.socket)
     except OSError as error:
         sys.stderr.write(
             f"The Bartender cannot listen on {_address(options, options.port)}: {error.strerror}\n"

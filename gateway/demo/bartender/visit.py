@@ -15,7 +15,7 @@ from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import INVENTED, SEEN_MAX, Session, bounded
 from gateway.demo.bartender.tastes import Tastes
 from gateway.demo.bartender.wire import Card, List
-from gateway.demo.bartender.words import chosen
+from gateway.demo.language.words import chosen
 
 __all__ = ["Visit"]
 

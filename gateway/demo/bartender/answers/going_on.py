@@ -19,7 +19,7 @@ from gateway.demo.bartender.choosing.search import Match
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import INVENTED, SEEN_MAX, bounded
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.words import capital, draw
+from gateway.demo.language.words import capital, draw
 
 __all__ = ["adjust", "another", "reject", "repeat_list", "surprise"]
 

@@ -11,7 +11,7 @@ from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import INVENTED, Session
 from gateway.demo.bartender.tastes import Tastes
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.words import capital, joined
+from gateway.demo.language.words import capital, joined
 
 __all__ = ["allow", "avoid", "care", "dislike", "forget_me", "know_me", "like", "units"]
 

@@ -13,7 +13,7 @@ from gateway.demo.bartender.choosing.invention import invent
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import INVENTED
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.words import joined
+from gateway.demo.language.words import joined
 
 __all__ = ["inventing"]
 

@@ -11,7 +11,7 @@ from gateway.demo.bartender.choosing.search import Match, fitting, makeable
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import RESULTS_MAX, Session, bounded
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.words import a, capital, counted, draw, joined
+from gateway.demo.language.words import a, capital, counted, draw, joined
 
 __all__ = [
     "AFTER_LIST",

@@ -9,7 +9,7 @@ from gateway.demo.bartender.answers.showing import brief_card
 from gateway.demo.bartender.choosing.reasons import reasons_for
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.words import capital, joined
+from gateway.demo.language.words import capital, joined
 
 __all__ = ["compare", "strength", "substitute", "why"]
 

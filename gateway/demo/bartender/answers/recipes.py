@@ -13,7 +13,7 @@ from gateway.demo.bartender.hearing.modifiers import GLASSES_MAX
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import Session, bounded
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.words import capital, counted, joined
+from gateway.demo.language.words import capital, counted, joined
 
 __all__ = ["in_hand", "make", "serve", "show", "which_drink", "without"]
 

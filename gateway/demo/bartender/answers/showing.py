@@ -9,7 +9,7 @@ from gateway.demo.bartender.catalogue.measure import Measure, amount_text, volum
 from gateway.demo.bartender.choosing.search import Match
 from gateway.demo.bartender.visit import Visit
 from gateway.demo.bartender.wire import Button, Card, Item, List
-from gateway.demo.bartender.words import capital, joined
+from gateway.demo.language.words import capital, joined
 
 __all__ = [
     "brief_card",

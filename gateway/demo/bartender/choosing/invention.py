@@ -13,7 +13,7 @@ from gateway.demo.bartender.catalogue.load import Catalogue
 from gateway.demo.bartender.catalogue.measure import Measure
 from gateway.demo.bartender.choosing.ideas import ADJECTIVES, NOUNS, PARTS, STYLES, Slot, Style
 from gateway.demo.bartender.choosing.wish import Wish
-from gateway.demo.bartender.words import a, draw
+from gateway.demo.language.words import a, draw
 
 __all__ = ["Invention", "invent"]
 

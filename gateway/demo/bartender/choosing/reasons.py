@@ -8,7 +8,7 @@ from gateway.demo.bartender.catalogue.drink import Drink
 from gateway.demo.bartender.catalogue.load import Catalogue
 from gateway.demo.bartender.choosing.wish import Wish
 from gateway.demo.bartender.session import Session
-from gateway.demo.bartender.words import joined
+from gateway.demo.language.words import joined
 
 __all__ = ["reasons_for"]
 

@@ -16,8 +16,8 @@ import msgspec
 from gateway.demo.bartender.catalogue.drink import TAGS
 from gateway.demo.bartender.catalogue.load import Catalogue
 from gateway.demo.bartender.hearing.table import TABLE
-from gateway.demo.bartender.hearing.text import singular, singular_words
 from gateway.demo.bartender.hearing.vocabulary import ORDINARY_WORDS, TAG_WORDS
+from gateway.demo.language.text import singular, singular_words
 
 __all__ = ["Lexicon", "Name", "Named"]
 

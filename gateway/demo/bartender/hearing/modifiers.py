@@ -12,8 +12,8 @@ import msgspec
 
 from gateway.demo.bartender.hearing.intent import Direction, Which
 from gateway.demo.bartender.hearing.lexicon import Lexicon
-from gateway.demo.bartender.hearing.phrase import compiled
-from gateway.demo.bartender.hearing.text import NUMBERS, ORDINALS, singular
+from gateway.demo.language.sayings import compiled
+from gateway.demo.language.text import NUMBERS, ORDINALS, singular
 
 __all__ = ["GLASSES_MAX", "Excluded", "direction_in", "glasses_in", "which_in", "without_in"]
 

@@ -9,10 +9,11 @@ import msgspec
 from gateway.demo.bartender.hearing.intent import Act, Diet, Direction, Intent, Which
 from gateway.demo.bartender.hearing.lexicon import Lexicon
 from gateway.demo.bartender.hearing.modifiers import direction_in, glasses_in, which_in, without_in
-from gateway.demo.bartender.hearing.phrase import Phrase, compiled
+from gateway.demo.bartender.hearing.phrase import Phrase
 from gateway.demo.bartender.hearing.table import IN_PASSING, OF_DRINKS, OF_DRINKS_LATER, OF_GUEST
-from gateway.demo.bartender.hearing.text import plain, singular
 from gateway.demo.bartender.wire import Message
+from gateway.demo.language.sayings import compiled
+from gateway.demo.language.text import plain, singular
 
 __all__ = ["understand"]
 

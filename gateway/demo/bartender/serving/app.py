@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.demo.bartender.bartender import Answer, Bartender
-from gateway.demo.bartender.serving.events import TYPING, delta, deltas, final, wants_stream
 from gateway.demo.bartender.serving.faults import faulty
 from gateway.demo.bartender.serving.options import Options
-from gateway.demo.bartender.serving.recall import Fences, Repeats
-from gateway.demo.bartender.serving.refusal import Refusal
-from gateway.demo.bartender.serving.signature import verify
 from gateway.demo.bartender.wire import TurnRequest
+from gateway.demo.serving.events import TYPING, delta, deltas, final, wants_stream
+from gateway.demo.serving.recall import Fences, Repeats
+from gateway.demo.serving.refusal import Refusal
+from gateway.demo.serving.signature import verify
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

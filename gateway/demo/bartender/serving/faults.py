@@ -9,7 +9,7 @@ import errno
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
-from gateway.demo.bartender.serving.events import TYPING, delta
+from gateway.demo.serving.events import TYPING, delta
 
 __all__ = ["FAULTS", "Fault", "Faulty", "faulty"]
 

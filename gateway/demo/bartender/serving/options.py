@@ -10,7 +10,7 @@ from typing import get_args
 import msgspec
 
 from gateway.demo.bartender.serving.faults import FAULTS, Fault
-from gateway.demo.bartender.serving.signature import secret_key
+from gateway.demo.serving.signature import secret_key
 
 __all__ = ["Options", "read_options"]
 

@@ -16,7 +16,7 @@ from gateway.demo.bartender.catalogue.load import load_catalogue
 from gateway.demo.bartender.serving.app import App
 from gateway.demo.bartender.serving.faults import FAULTS, HUGE_BYTES, SLOW_S, Fault
 from gateway.demo.bartender.serving.options import Options
-from gateway.demo.bartender.serving.server import Server, listener
+from gateway.demo.serving.server import Server, listener
 from tests.demo.bartender.serving.process import body
 
 GUARD_S = 20.0
@@ -28,7 +28,7 @@ def serving_on(
 ) -> Iterator[socket.socket]:
     """Serve with *options*, and yield a connection."""
     app = App(Bartender(load_catalogue()), options, wall=lambda: 0.0, now=lambda: 0.0, sleep=sleep)
-    sock = listener(options)
+    sock = listener(host=options.host, port=options.port, unix=options.socket)
     server = Server(sock, app, silence_max_s=silence_max_s)
     server.start()
     family = socket.AF_UNIX if options.socket else socket.AF_INET

@@ -6,13 +6,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gateway.demo.bartender.wire import Part
-
 __all__ = ["TYPING", "delta", "deltas", "final", "wants_stream"]
 
 _encode = msgspec.json.Encoder().encode
 
-#: The bartender has heard and is busy.
+#: The assistant has heard and is busy.
 TYPING = b"event: typing\ndata: {}\n\n"
 
 
@@ -30,7 +28,7 @@ def delta(text: str) -> bytes:
     return b'event: delta\ndata: {"text":%b}\n\n' % _encode(text)
 
 
-def deltas(texts: Iterable[str], parts: Iterable[Part]) -> bytes:
+def deltas(texts: Iterable[str], parts: Iterable[msgspec.Struct]) -> bytes:
     """Return an ordinary answer's previews in one go: its words, then the finished parts that take their place."""
     words = b"".join(map(delta, texts))
     return words + b"".join(b"event: part\ndata: %b\n\n" % _encode(part) for part in parts)

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 
-from gateway.demo.bartender.serving.refusal import Refusal
+from gateway.demo.serving.refusal import Refusal
 
 __all__ = ["TOLERANCE_S", "secret_key", "verify"]
 

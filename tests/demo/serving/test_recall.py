@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.demo.bartender.serving.recall import REPEATS_KEPT_S, Fences, Repeats
+from gateway.demo.serving.recall import REPEATS_KEPT_S, Fences, Repeats
 
 
 def test_a_key_keeps_its_answer_for_ten_minutes() -> None:

@@ -1,6 +1,6 @@
 """What must be recalled between calls: answers given, and the newest fence of each conversation.
 
-Both are bounded and in memory.  A restart forgets them, and loses nothing by it: the Bartender gives the same answer to
+Both are bounded and in memory.  A restart forgets them, and loses nothing by it: a sample gives the same answer to
 the same turn anyway, and the gateway's ledger refuses what an old owner writes.
 """
 

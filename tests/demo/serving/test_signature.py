@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.demo.bartender.serving.refusal import Refusal
-from gateway.demo.bartender.serving.signature import TOLERANCE_S, secret_key, verify
+from gateway.demo.serving.refusal import Refusal
+from gateway.demo.serving.signature import TOLERANCE_S, secret_key, verify
 
 NEWER = "whsec_" + base64.b64encode(b"newer secret: 32 bytes of a test").decode()
 OLDER = "whsec_" + base64.b64encode(b"older secret: 32 bytes of a test").decode()

@@ -13,8 +13,6 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 from greenlet import greenlet
 
-from gateway.demo.bartender.serving.options import Options
-
 __all__ = ["Server", "listener"]
 
 CONNECTIONS_MAX = 2_000
@@ -84,25 +82,25 @@ class Server(WSGIServer):
         self.stop(timeout=deadline_s)
 
 
-def listener(options: Options) -> socket.socket:
-    """Return the socket to listen on.
+def listener(*, host: str = "127.0.0.1", port: int = 0, unix: str = "") -> socket.socket:
+    """Return the socket to listen on: the one of the path *unix*, if it is given.
 
     :raises OSError: the address is taken, or is not ours to take.
     """
     from gevent import socket as green  # the kind that the server's loop can wait for
 
-    if options.socket:
-        path = Path(options.socket)
+    if unix:
+        path = Path(unix)
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
             # Left by a process that was killed: nobody else would create a socket under the name we were given.
             path.unlink()
         sock = green.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(options.socket)
+        sock.bind(unix)
     else:
-        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = green.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((options.host, options.port))
+        sock.bind((host, port))
     sock.listen(BACKLOG)
     result: socket.socket = sock
     return result
