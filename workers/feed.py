@@ -56,8 +56,8 @@ _FEW = 32
 #: are held than ``jobs.jobs_buffered_max``.  To read it again costs more than to keep it for a moment.
 _LONG_S = 10.0
 _LONG_WHEN_MANY_S = 1.0
-#: Lanes that may sleep, by ``jobs.jobs_buffered_max``: a million.  Above that they wait in memory, if there is room.
-_ASLEEP_FACTOR = 250
+#: Lanes that may sleep, by ``jobs.jobs_buffered_max``: 400,000 of half a kilobyte each.  Others wait in memory.
+_ASLEEP_FACTOR = 100
 #: Rows that a lane which wakes is taken to have: mostly the one that failed, and what was said since.
 _LANE_ROWS_GUESSED = 4
 #: What is held in memory (short retries, full kinds) is bounded as well: by so many times
