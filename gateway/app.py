@@ -29,6 +29,8 @@ from gateway.domain.hint import Hint
 from gateway.domain.http import Request, Response, json_response
 from gateway.domain.resilience.health import Change
 from gateway.intake.accept import Intake
+from gateway.intake.dead_letters import DeadLetters as Letters
+from gateway.intake.dead_letters import Told
 from gateway.intake.proofs import ProofKeeper, rpc_fetch
 from gateway.jobs.admin import JobAdmin, Tellers
 from gateway.jobs.erasure import Erasure
@@ -60,10 +62,13 @@ from gateway.telemetry.metrics import Metrics
 from gateway.web import probes
 from gateway.web.api.bearer import Bearers
 from gateway.web.api.breakers import Breakers
+from gateway.web.api.conversations import Conversations
+from gateway.web.api.dead_letters import DeadLetters
 from gateway.web.api.jobs import Jobs as JobOperations
 from gateway.web.api.messages import Messages
 from gateway.web.api.pages import api_pages
 from gateway.web.api.problem import problems_below
+from gateway.web.api.turns import Turns
 from gateway.web.api.users import Users
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
@@ -278,7 +283,10 @@ class Gateway:
             JobOperations(
                 JobAdmin(self._database, tellers), self.jobs, payload_bytes_max=settings.jobs.payload_bytes_max
             ),
+            Conversations(self._database),
+            Turns(self._database),
             Messages(self.pushes),
+            DeadLetters(Letters(self._database, self._bots, lambda: Told(self._signals, self._job_hints))),
             Users(Erasure(self._database, self._job_hints)),
         )
         pages.register_blueprint(api_pages(operations, Bearers(settings.api.tokens, Tokens(self._database))))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
+
 import click
 import msgspec
 

@@ -18,13 +18,17 @@ from gateway.domain.reply import Reply
 __all__ = [
     "Conversation",
     "Exchange",
+    "Page",
     "Speaker",
+    "TurnSend",
+    "TurnView",
     "accounts",
     "conversation",
     "conversations",
     "key_hash",
     "speakers",
     "transcript",
+    "turn",
 ]
 
 #: *idle*: nothing to do.  *running*: a process works on its turns.  *waiting*: it has turns, and nobody owns
@@ -65,6 +69,46 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     erased: bool
 
 
+class TurnSend(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of a turn's reply on its way out, without its words."""
+
+    outbox_id: int
+    kind: Literal["response", "push"]
+    state: Literal["pending", "sending", "sent", "not_sent", "unknown"]
+    attempts: int
+    #: The user may have had it before.
+    maybe_repeat: bool
+    reason: str
+    detail: str
+    #: The platform's own id of it, where it says.
+    platform_id: str
+    due_at: float
+    finished_at: float | None
+
+
+class TurnView(Exchange, frozen=True, kw_only=True):
+    """All of one turn."""
+
+    conversation_id: int
+    channel: str
+    account: str
+    surface: str
+    trace_id: str
+    #: Processes that died while they ran it.
+    deaths: int
+    #: The dead-lettered turn that this one repeats.
+    retry_of: int | None
+    detail: str
+    sends: tuple[TurnSend, ...]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Where a page of conversations begins: behind the one that was active then."""
+
+    active_at: float
+    conversation_id: int
+
+
 class Speaker(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who has spoken, by the name that only the platform and the ledger know."""
 
@@ -78,15 +122,28 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def conversations(
-    cursor: extensions.cursor, *, channel: str = "", account: str = "", rows_max: int = 50
+    cursor: extensions.cursor,
+    *,
+    channel: str = "",
+    account: str = "",
+    behind: Page | None = None,
+    rows_max: int = 50,
 ) -> list[Conversation]:
     """Return the conversations that were active last, newest first; empty names mean any."""
     # No index helps here, on purpose: one over active_at would be written by every turn.  A look at all rows
     # is what an operator's rare question costs.
     cursor.execute(
         f"{_CONVERSATION} WHERE (%(channel)s = '' OR channel = %(channel)s)"
-        " AND (%(account)s = '' OR account = %(account)s) ORDER BY active_at DESC, id DESC LIMIT %(rows)s",
-        {"channel": channel, "account": account, "rows": rows_max},
+        " AND (%(account)s = '' OR account = %(account)s)"
+        " AND (%(at)s IS NULL OR (active_at, id) < (to_timestamp(%(at)s), %(id)s))"
+        " ORDER BY active_at DESC, id DESC LIMIT %(rows)s",
+        {
+            "channel": channel,
+            "account": account,
+            "at": behind and behind.active_at,
+            "id": behind and behind.conversation_id,
+            "rows": rows_max,
+        },
     )
     return [_conversation(row) for row in cursor.fetchall()]
 
@@ -98,10 +155,35 @@ def conversation(cursor: extensions.cursor, conversation_id: int) -> Conversatio
     return None if row is None else _conversation(row)
 
 
-def transcript(cursor: extensions.cursor, conversation_id: int, *, turns_max: int = 100) -> list[Exchange]:
-    """Return the last *turns_max* turns of a conversation, oldest first."""
-    cursor.execute(_TRANSCRIPT, (conversation_id, turns_max))
-    return [_exchange(row) for row in reversed(cursor.fetchall())]
+def transcript(
+    cursor: extensions.cursor, conversation_id: int, *, before_seq: int = 2**63 - 1, turns_max: int = 100
+) -> list[Exchange]:
+    """Return the last *turns_max* turns of a conversation before *before_seq*, oldest first."""
+    cursor.execute(_TRANSCRIPT, (conversation_id, before_seq, turns_max))
+    return [Exchange(**_exchange(row)) for row in reversed(cursor.fetchall())]
+
+
+def turn(cursor: extensions.cursor, turn_id: int) -> TurnView | None:
+    """Return one turn with what became of its messages, or None if there is none of this id."""
+    cursor.execute(_TURN, (turn_id,))
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    cursor.execute(_SENDS, (turn_id,))
+    sends = [TurnSend(**dict(zip(TurnSend.__struct_fields__, send, strict=True))) for send in cursor.fetchall()]
+    conversation_id, channel, account, surface, trace_id, deaths, retry_of, detail = row[11:]
+    return TurnView(
+        **_exchange(row[:11]),
+        conversation_id=conversation_id,
+        channel=channel,
+        account=account,
+        surface=surface,
+        trace_id=trace_id,
+        deaths=deaths,
+        retry_of=retry_of,
+        detail=detail,
+        sends=tuple(sends),
+    )
 
 
 def speakers(cursor: extensions.cursor, conversation_id: int, *, rows_max: int = 2) -> list[Speaker]:
@@ -130,14 +212,23 @@ _CONVERSATION = """
     FROM conversations"""
 
 # jsonb as text: msgspec reads it straight into the struct.
-_TRANSCRIPT = """
+_EXCHANGE = """
     SELECT t.seq, t.id, t.state, u.name, t.message::text, t.reply::text, coalesce(t.reason, ''),
     t.degraded::text,
            extract(epoch FROM t.accepted_at)::float8, extract(epoch FROM t.settled_at - t.accepted_at)::float8,
-           u.gone_at IS NOT NULL AND t.message = '{"kind": "text", "text": ""}'
-    FROM turns t LEFT JOIN users u ON u.id = t.user_id
-    WHERE t.conversation_id = %s ORDER BY t.seq DESC LIMIT %s"""
-
+           u.gone_at IS NOT NULL AND t.message = '{"kind": "text", "text": ""}'"""
+_TRANSCRIPT = f"""
+    {_EXCHANGE} FROM turns t LEFT JOIN users u ON u.id = t.user_id
+    WHERE t.conversation_id = %s AND t.seq < %s ORDER BY t.seq DESC LIMIT %s"""
+_TURN = f"""
+    {_EXCHANGE}, t.conversation_id, c.channel, c.account, t.surface, t.trace_id, t.deaths, t.retry_of,
+           coalesce(t.detail, '')
+    FROM turns t LEFT JOIN users u ON u.id = t.user_id JOIN conversations c ON c.id = t.conversation_id
+    WHERE t.id = %s"""
+_SENDS = """
+    SELECT id, kind, state, attempts, maybe_repeat, coalesce(reason, ''), coalesce(detail, ''),
+           coalesce(platform_id, ''), extract(epoch FROM due_at)::float8, extract(epoch FROM finished_at)::float8
+    FROM outbox WHERE turn_id = %s ORDER BY id"""
 
 _SPEAKERS = """
     SELECT DISTINCT u.channel, u.account, u.key, u.name FROM turns t JOIN users u ON u.id = t.user_id
@@ -158,18 +249,18 @@ def _conversation(row: tuple[Any, ...]) -> Conversation:
     )
 
 
-def _exchange(row: tuple[Any, ...]) -> Exchange:
+def _exchange(row: tuple[Any, ...]) -> dict[str, Any]:
     seq, turn_id, state, user, message, reply, reason, degraded, accepted_at, took_s, erased = row
-    return Exchange(
-        seq=seq,
-        turn_id=turn_id,
-        state=state,
-        user=user or "",
-        message=msgspec.json.decode(message, type=Message),
-        reply=msgspec.json.decode(reply, type=Reply) if reply else None,
-        reason=reason,
-        degraded=msgspec.json.decode(degraded, type=tuple[str, ...]) if degraded else (),
-        accepted_at=accepted_at,
-        took_s=took_s,
-        erased=erased,
-    )
+    return {
+        "seq": seq,
+        "turn_id": turn_id,
+        "state": state,
+        "user": user or "",
+        "message": msgspec.json.decode(message, type=Message),
+        "reply": msgspec.json.decode(reply, type=Reply) if reply else None,
+        "reason": reason,
+        "degraded": msgspec.json.decode(degraded, type=tuple[str, ...]) if degraded else (),
+        "accepted_at": accepted_at,
+        "took_s": took_s,
+        "erased": erased,
+    }

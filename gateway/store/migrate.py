@@ -38,6 +38,7 @@ FUNCTIONS = (
     "processes",
     "accept_parts",
     "accept",
+    "dead_letters",
     "settle",
     "transcripts",
     "forget",

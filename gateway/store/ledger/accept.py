@@ -12,7 +12,7 @@ from gateway.domain.turn import LaneKey, Turn
 from gateway.store.ledger.arrange import Arrangement, Arrival, arrange
 from gateway.store.ledger.process import Process
 
-__all__ = ["Accepted", "Arrival", "accept"]
+__all__ = ["Accepted", "Arrival", "accept", "parameters"]
 
 _STATEMENT = (
     "SELECT * FROM ledger_accept(%s, %s, %s, %s::text[], %s::integer[], %s::text[],"
@@ -45,7 +45,7 @@ def accept(
     Safe to run again when it is not known whether it was committed: what it wrote then answers as its own duplicate.
     """
     batch = arrange(arrivals)
-    cursor.execute(_STATEMENT, _parameters(batch, process, waiting_max))
+    cursor.execute(_STATEMENT, (process.process_id, process.epoch, waiting_max, *parameters(batch)))
     rows = cursor.fetchall()
     results = [
         _accepted(row, arrivals[index], process) for row, index in zip(rows, batch.arrival_of, strict=True)
@@ -62,9 +62,9 @@ def _shared(results: list[Accepted], batch: Arrangement, index: int) -> Accepted
     return Accepted("duplicate", result.turn_id, result.seq, result.conversation_id, result.lane, None)
 
 
-def _parameters(batch: Arrangement, process: Process, waiting_max: int) -> tuple[object, ...]:
+def parameters(batch: Arrangement) -> tuple[object, ...]:
+    """Return the arrays of a batch, as ``ledger_accept`` takes them."""
     return (
-        process.process_id, process.epoch, waiting_max,
         batch.dedupe_keys, batch.dedupe_m, batch.lane_channels, batch.lane_accounts, batch.lane_keys,
         batch.user_c, batch.user_keys, batch.user_names, batch.user_locales, batch.message_c, batch.message_u,
         batch.surfaces, batch.addresses, batch.messages, batch.trace_ids,

@@ -125,11 +125,15 @@ def operations(resource: object) -> Iterator[Operation]:
         if isinstance(declared := getattr(run, _DECLARED, None), _Declared):
             bytes_max = declared.body_bytes_max
             yield _operation(
-                f"{type(resource).__name__.lower()}_{name.strip('_')}",
+                f"{_snake(type(resource).__name__)}_{name.strip('_')}",
                 run,
                 declared,
                 bytes_max if isinstance(bytes_max, int) else getattr(resource, bytes_max),
             )
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _operation(name: str, run: Callable[..., Any], declared: _Declared, body_bytes_max: int) -> Operation:

@@ -122,6 +122,8 @@ class _Words:
                 f"expected only {', '.join(self.names)} in the {self._what}, got {strange[0][:40]!r}",
                 reason=f"bad_{self._what}",
             )
+        if any("\x00" in text for text in there.values()):
+            raise BadRequest(f"expected no NUL in the {self._what}", reason=f"bad_{self._what}")
         try:
             # Texts: "7" is a number where one is wanted.
             return msgspec.convert(there, self._kind, strict=False)
