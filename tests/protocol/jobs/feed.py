@@ -1,4 +1,7 @@
-"""Looks: the owner reads what is ready from its floor on, refills lanes that had no room, and moves its floor."""
+"""Looks: the owner reads what is ready from its floor on, refills lanes that had no room, and moves its floor.
+
+A lane whose head waits may be put out of memory at any time, and read again at any time, due or not.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,12 @@ def steps(state: State, index: int, process: Process, world: World) -> Iterator[
         yield from _ask(state, index, process, _look(state.ledger, process, world, from_floor=False), world)
     for spill in process.spills:
         if not _waiting(process, spill.lane, world):
-            yield from _ask(state, index, process, _refill(state.ledger, process, spill, world), world)
+            awake = _spilling(process, spill._replace(asleep=False))
+            yield from _ask(state, index, awake, _refill(state.ledger, process, spill, world), world)
+    if world.bounds.sleeps:
+        for entry in process.memory:
+            if _is_held_head(process, entry, world):
+                yield Event("sleep", index, entry.job), with_process(state, index, _asleep(process, entry, world))
 
 
 def _ask(state: State, index: int, process: Process, look: Look, world: World) -> Iterator[Step]:
@@ -81,7 +89,7 @@ def _reads(ledger: Ledger, behind: int) -> list[Read]:
 
 def _look(ledger: Ledger, process: Process, world: World, *, from_floor: bool) -> Look:
     """Return the answer to a look at all that is new and in no spilled lane."""
-    spilled = {spill.lane for spill in process.spills}
+    spilled = {spill.lane for spill in process.spills if not spill.asleep}
     reads = _reads(ledger, process.marks.floor if from_floor else process.marks.mark)
     reads = [r for r in reads if r.place not in process.marks.known and lane_of(r.job, world) not in spilled]
     rows_max = world.bounds.rows_max
@@ -141,6 +149,7 @@ def _add(process: Process, ended: frozenset[int], read: Read, look: Look, world:
     if spilled is not None:
         if read.place > spilled.behind:
             return process
+        process = _spilling(process, spilled._replace(asleep=False))
     elif len(waiting) >= world.bounds.lane_max:
         last = waiting[-1].place
         if read.place > last:
@@ -170,6 +179,25 @@ def _refilled(process: Process, ended: frozenset[int], look: Look, world: World)
     if exhausted:
         return process._replace(spills=tuple(other for other in process.spills if other.lane != look.lane))
     return _spilling(process, spill._replace(floor=max(spill.floor, min(look.floor, spill.behind))))
+
+
+def _is_held_head(process: Process, entry: Entry, world: World) -> bool:
+    """True if it waits for its next try, and nothing of its lane runs."""
+    lane = lane_of(entry.job, world)
+    of_lane = [other for other in process.memory if lane and lane_of(other.job, world) == lane]
+    return entry.held and of_lane[:1] == [entry] and all(other.phase == Phase.WAITING for other in of_lane)
+
+
+def _asleep(process: Process, head: Entry, world: World) -> Process:
+    """Put all of a lane out of memory."""
+    lane = lane_of(head.job, world)
+    kept = tuple(entry for entry in process.memory if lane_of(entry.job, world) != lane)
+    process = process._replace(memory=kept)
+    if not world.rules.sleeping_lane_is_known:
+        return process
+    floor = next((spill.floor for spill in process.spills if spill.lane == lane), 0)
+    behind = head.place - 1
+    return _spilling(process, Spill(lane, behind, min(floor, behind), asleep=True))
 
 
 def _bounded(process: Process, lane: int, world: World) -> Process:

@@ -104,6 +104,7 @@ class Bounds(NamedTuple):
     suspects_from: int = 1
     rows_max: int = 9  # of a look
     lane_max: int = 9  # of a lane in memory
+    sleeps: bool = False  # a lane whose head waits may be put out of memory until then
     crashes: int = 0
     pauses: int = 0
     lost_replies: int = 0
@@ -180,11 +181,15 @@ class Entry(NamedTuple):
 
 
 class Spill(NamedTuple):
-    """A lane that goes on in the ledger: behind which place, and up to where nothing more can come."""
+    """A lane that goes on in the ledger: behind which place, and up to where nothing more can come.
+
+    Of one that is asleep nothing is in memory, because its head waits; looks do not leave it out.
+    """
 
     lane: int
     behind: int
     floor: int = 0
+    asleep: bool = False
 
 
 class Look(NamedTuple):

@@ -47,6 +47,7 @@ IN_MEMORY: Final = frozenset(
         "settle.reply",
         "settle.given_up",
         "release.reply",
+        "sleep",
     }
     | {"tick", "tick.late", "crash", "pause", "cont", "move"}
 )
@@ -182,7 +183,7 @@ class Replay:
     def _look(self, event: Event, before: State, after: State) -> None:
         actor, process = self._actors[event.process], before.processes[event.process]
         behind, known = self._places[process.marks.floor], [self._places[p] for p in process.marks.known]
-        skip = [_LANE for _ in process.spills]
+        skip = [_LANE for spill in process.spills if not spill.asleep]
         fences = {_PARTITION: process.fence}
         pull = Pull(_PARTITION, _PRIORITY, behind, self._world.bounds.rows_max)
         scan = jobs.scan(actor.cursor, actor.process, [pull], fences, known=known, skip_lanes=skip)

@@ -39,6 +39,7 @@ class Rules:
     refill_begins_at_floor: bool = _rule(
         "From its last place on, a lane shows a job without its predecessor."
     )
+    sleeping_lane_is_known: bool = _rule("Forgotten, a lane whose head waits goes on with what is behind it.")
     held_is_read_as_held: bool = _rule("A new owner must not start what failed a moment ago elsewhere.")
 
     # Starts and ends

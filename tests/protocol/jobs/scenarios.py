@@ -22,6 +22,7 @@ SCENARIOS: Final = {
     "cut": Bounds(jobs=(_FREE,) * 3, processes=1, rows_max=1),
     "cut lane": Bounds(jobs=(_LANED,) * 4, asked_before=3, open_before=1, processes=1, rows_max=2),
     "spill": Bounds(jobs=(_LANED,) * 4, asked_before=3, open_before=1, processes=1, lane_max=1),
+    "asleep": Bounds(jobs=(_LANED, _RETRIED, _LANED), asked_before=2, open_before=1, processes=1, sleeps=True),
     "stale": Bounds(jobs=(_FREE,) * 2, processes=1),
     "retry": Bounds(jobs=(_RETRIED, _LANED), asked_before=2, lost_replies=1, moves=1),
     "snooze": Bounds(jobs=(_SNOOZED, _LANED), lost_replies=1),
@@ -41,6 +42,12 @@ LARGE_SCENARIOS: Final = {
     ),
     "spill, all late": Bounds(jobs=(_LANED,) * 4, processes=1, lane_max=1, states_max=1_000_000),
     "spill and cut": Bounds(jobs=(_LANED,) * 4, asked_before=1, processes=1, lane_max=2, rows_max=1),
+    "asleep and spilled": Bounds(
+        jobs=(_LANED, _RETRIED, _LANED, _LANED), asked_before=2, open_before=1, processes=1, lane_max=1, sleeps=True
+    ),
+    "asleep, moves and lost replies": Bounds(
+        jobs=(_RETRIED, _LANED), asked_before=1, moves=1, lost_replies=1, sleeps=True
+    ),
     "moves and lost replies": Bounds(jobs=(_LANED,) * 2, asked_before=1, moves=2, lost_replies=1),
     "sleeper and lost replies": Bounds(
         jobs=(_RETRIED, _LANED), asked_before=2, pauses=1, lost_replies=1, states_max=1_000_000

@@ -35,6 +35,7 @@ BREACHES: Final = {
     "known_by_place": Breach("stray", promised.ENDS, "promote"),
     "refill_begins_at_floor": Breach("spill", promised.ORDER, "refill"),
     "spill_keeps_its_floor": Breach("spill", promised.ORDER, "refill"),
+    "sleeping_lane_is_known": Breach("asleep", promised.ORDER, "sleep"),
     "held_is_read_as_held": Breach("retry", promised.EARLY, "take"),
     "start_inside_lease": Breach("sleeper", promised.LEASE, "cont"),
     "lane_runs_one": Breach("late", promised.ONE, "start"),

@@ -39,6 +39,7 @@ SENTENCES: Final = {
     "settle.lost": "{p}'s settle of {j} is executed, but the reply is lost",
     "settle.reply": "{p} reads the reply to its settle of {j}",
     "settle.stray": "the settle of {j} that {p} gave up is executed",
+    "sleep": "{p} forgets the lane of {j} but for its name",
     "start": "{p} starts {j}",
     "take": "{p} takes the partition",
     "take.lost": "{p} takes the partition, but the reply is lost",
@@ -97,7 +98,7 @@ def _process(name: str, process: Process) -> list[str]:
         found = ", ".join(f"{_job(read.job)} at {read.place}" for read in process.look.rows) or "nothing"
         parts.append(f"on its way to {name}: {found}")
     parts += [f"{name} has {_job(e.job)} {e.phase}" for e in process.memory]
-    parts += [f"{name} knows that lane {lane} goes on behind {behind}" for lane, behind, _ in process.spills]
+    parts += [f"{name} knows that lane {spill.lane} goes on behind {spill.behind}" for spill in process.spills]
     return parts
 
 
