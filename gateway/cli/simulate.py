@@ -18,7 +18,8 @@ from gateway.platforms.trial import Told, Trial, find
 
 __all__ = ["simulate"]
 
-#: Seconds of silence behind a message after which no more of the same answer is expected.
+#: Seconds of silence behind a message after which no more of the same answer is expected: a worker's second look, and
+#: a platform's own pace, lie between two messages of one answer.
 QUIET_S = 1.5
 #: Seconds between two signs of life.
 _LOOK_S = 1.0
@@ -60,6 +61,7 @@ class _Saw(msgspec.Struct, frozen=True):
 @click.option("--fault", type=click.Choice(FAULTS), help="What the platform does with the next message it is sent.")
 @click.option("--fault-count", default=1, show_default=True, type=click.IntRange(1, 100), help="How many it meets.")
 @click.option("--wait", "wait_s", default=30.0, show_default=True, type=_WAIT_S, help="Seconds to wait for an answer.")
+@click.option("--quiet", "quiet_s", default=QUIET_S, show_default=True, type=_WAIT_S, help="And of silence behind one.")
 @click.option("--gateway", default="", metavar="URL", help="Where the gateway is, if not where this home says.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def simulate(
@@ -77,6 +79,7 @@ def simulate(
     fault: str | None,
     fault_count: int,
     wait_s: float,
+    quiet_s: float,
     gateway: str,
     as_json: bool,
 ) -> None:
@@ -99,9 +102,9 @@ def simulate(
             acts = _acts(texts, tap, inbox)
             if fault is not None:
                 _set_fault(trial, fault, fault_count)
-            run = _Run(trial, inbox, quiet=as_json)
+            run = _Run(trial, inbox, silent=as_json)
             run.deliver(_deliveries(trial, scene, acts, repeat, twin=twin, reverse=out_of_order))
-            run.wait(wait_s)
+            run.wait(wait_s, quiet_s, answers=len(acts))
         finally:
             if inbox is not None:
                 inbox.close()
@@ -114,10 +117,10 @@ def simulate(
 class _Run:
     """What is delivered and what is seen, told while it happens."""
 
-    def __init__(self, trial: Trial, inbox: Inbox | None, *, quiet: bool) -> None:
+    def __init__(self, trial: Trial, inbox: Inbox | None, *, silent: bool) -> None:
         self._trial = trial
         self._inbox = inbox
-        self._quiet = quiet
+        self._silent = silent
         self._begun = time.monotonic()
         self._last: Told | None = None
         self.made: list[_Made] = []
@@ -142,13 +145,15 @@ class _Run:
             if self._inbox is not None and done.seen:
                 self._inbox.keep(done.seen)
 
-    def wait(self, wait_s: float) -> None:
-        """Show what comes, until it is all there, or nothing came for *wait_s*."""
+    def wait(self, wait_s: float, quiet_s: float, *, answers: int) -> None:
+        """Show what comes until *wait_s* is over, or *answers* are there and *quiet_s* behind them nothing came."""
         if self._inbox is None:
             where = self._trial.platform.api_base_url(self._trial.account)
             self._say(f"Replies go to {where}, which is not the stand-in: only the response can be shown.")
             return
-        if self._last is None or not 200 <= self._last.answer.status < 300 or self._last.seen:
+        if self._last is None or not 200 <= self._last.answer.status < 300:
+            return
+        if any(seen.kind == "message" for seen in self._last.seen):
             return
         until = time.monotonic() + wait_s
         while not self._inbox.is_answered(self._last.answer) and (left_s := until - time.monotonic()) > 0:
@@ -157,11 +162,12 @@ class _Run:
                 self._sign_of_life()
                 continue
             self._show(seen, late=True)
-            if seen.kind == "message" and self._inbox.is_answered(self._last.answer) is None:
-                until = time.monotonic() + QUIET_S
+            shown = sum(saw.kind == "message" for saw in self.saw)
+            if shown >= answers and self._inbox.is_answered(self._last.answer) is None:
+                until = time.monotonic() + quiet_s
         while (seen := self._inbox.next(0)) is not None:
             self._show(seen, late=True)
-        if not self.saw:
+        if not any(saw.kind == "message" for saw in self.saw):
             self._say(
                 f"Nothing came within {wait_s:g} s.  `switchboard conversations list` shows whether a turn is there, "
                 "`switchboard dead-letters list` what was given up."
@@ -179,12 +185,12 @@ class _Run:
         self._say(f"{what}:\n{seen_text(seen)}")
 
     def _sign_of_life(self) -> None:
-        if not self._quiet and sys.stderr.isatty():
+        if not self._silent and sys.stderr.isatty():
             waited_s = time.monotonic() - self._begun
             click.echo(f"\r… {waited_s:.0f} s", err=True, nl=False)
 
     def _say(self, text: str) -> None:
-        if not self._quiet:
+        if not self._silent:
             click.echo(text)
 
 

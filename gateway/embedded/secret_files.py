@@ -22,6 +22,11 @@ def _standard_webhooks() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def _bot_token() -> str:
+    # The form that Telegram's have: a number, a colon, 35 letters.
+    return f"{secrets.randbelow(9_000_000_000) + 1_000_000_000}:{secrets.token_urlsafe(32)[:35]}"
+
+
 #: The gateway signs its calls with it, the assistant verifies them.
 BARTENDER_SECRET = "bartender_signing"
 
@@ -31,6 +36,9 @@ SECRETS: dict[str, Callable[[], str]] = {
     "slack_bartender_signing": _hexadecimal,
     # Only Slack can give a token that it accepts; this one keeps the account whole until then.
     "slack_bartender_token": _hexadecimal,
+    "telegram_bartender_secret": _hexadecimal,
+    # Only @BotFather can give one that Telegram accepts.
+    "telegram_bartender_token": _bot_token,
     "webchat_bartender_cookie": _hexadecimal,
 }
 

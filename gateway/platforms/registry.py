@@ -10,11 +10,12 @@ from typing import Any
 
 from gateway.platforms.base import Platform
 from gateway.platforms.slack import SlackPlatform
+from gateway.platforms.telegram import TelegramPlatform
 from gateway.platforms.webchat import WebchatPlatform
 
 __all__ = ["platforms"]
 
-_ALL: tuple[type[Platform[Any]], ...] = (SlackPlatform, WebchatPlatform)
+_ALL: tuple[type[Platform[Any]], ...] = (SlackPlatform, TelegramPlatform, WebchatPlatform)
 
 
 def platforms(home: Path) -> dict[str, Platform[Any]]:

@@ -265,7 +265,11 @@ def test_the_working_default_loads_with_the_secrets_that_up_makes(folder: Folder
         (folder.root / reference).write_text("made by up\n")
     settings = load(None, folder.environ)
 
-    assert set(settings.accounts) == {("webchat", "bartender"), ("slack", "bartender")}
+    assert set(settings.accounts) == {
+        ("webchat", "bartender"),
+        ("slack", "bartender"),
+        ("telegram", "bartender"),
+    }
     assert settings.assistants["bartender"].signing_secrets[0].reveal() == "made by up"
     assert settings.home == folder.root
 
