@@ -42,6 +42,7 @@ from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
 from gateway.pipeline import Door, Runner
+from gateway.replies.kept import KeptAnswers
 from gateway.replies.outbox_watch import OutboxWatch
 from gateway.replies.platform_client import RpcPlatformClient
 from gateway.replies.responses import Responses
@@ -250,6 +251,7 @@ class Gateway:
                     self.rpc, private_addresses_allowed=self.settings.rpc.private_addresses_allowed
                 )
             ),
+            kept=KeptAnswers(self._ledger.tell, self._responses.hold),
             keep_delivery=self._ledger.dead_letter,
             # Random, not secret (W3C trace context, section 2.2.3): no system call a message.
             new_trace_id=lambda: f"{random.getrandbits(128):032x}",

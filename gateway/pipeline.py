@@ -47,10 +47,12 @@ from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.intake.accept import Intake, refusal
 from gateway.intake.proofs import ProofKeeper
 from gateway.lanes.lane import Lanes
+from gateway.replies.kept import KeptAnswers, kept_s, together
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Expectation, Results
 from gateway.replies.signs import SignsOfLife
 from gateway.replies.way_out import way_out
+from gateway.settings.accounts import KeepingAccount
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.settle import Settled
 
@@ -87,6 +89,7 @@ class Door:
         *,
         proofs: ProofKeeper,
         signs: SignsOfLife,
+        kept: KeptAnswers,
         keep_delivery: Callable[..., int],
         new_trace_id: Callable[[], str],
         wall_clock: Callable[[], float] = time.time,
@@ -100,6 +103,7 @@ class Door:
         self._watchers = watchers
         self._proofs = proofs
         self._signs = signs
+        self._kept = kept
         self._keep_delivery = keep_delivery
         self._new_trace_id = new_trace_id
         self._wall_clock = wall_clock
@@ -174,7 +178,7 @@ class Door:
                 answered()
             if result is not None and self._leaves_elsewhere(bot, last, accepted[-1], result):
                 result = None
-            return self._answer(bot, last, expectation, result)
+            return self._answer(bot, last, accepted[-1].turn_id, result)
         finally:
             self._results.forget(expectation)
 
@@ -198,30 +202,33 @@ class Door:
         return self._results.expect(accepted.turn_id, arrived + patience_s)
 
     def _leaves_elsewhere(self, bot: Bot, inbound: Inbound, accepted: Accepted, result: Delivered) -> bool:
-        """Whether the reply reaches the user by the outbox, so that this response would say it a second time.
+        """Whether the reply reaches the user by the outbox, or is kept: this response would say it a second time.
 
         A repeat is told again all the same: its platform asks because it lost the first answer.
         """
         late = bot.channel.surfaces[inbound.surface].late
-        return accepted.outcome == "new" and late in {"push", "deferred"} and not result.outbox_ids
+        return accepted.outcome == "new" and late in {"push", "deferred", "next_turn"} and not result.outbox_ids
 
-    def _answer(
-        self, bot: Bot, inbound: Inbound, expectation: Expectation, result: Delivered | None
-    ) -> Response:
-        if result is None:
+    def _answer(self, bot: Bot, inbound: Inbound, turn_id: int, result: Delivered | None) -> Response:
+        kept = self._kept.take(bot, inbound.surface, turn_id)
+        if result is None and not kept:
             return bot.channel.late(inbound.surface, bot.account)
-        rendered = bot.channel.render(result.reply, inbound.surface, inbound.address, bot.account)
+        reply = result.reply if result else Reply()
+        if kept:
+            assert isinstance(bot.account, KeepingAccount), "a channel that keeps answers has an account that says how"
+            own = reply if result else Reply((Text(bot.account.later),))
+            reply = together(kept, own, bot.account, bot.channel.surfaces[inbound.surface])
+        rows = (*(result.outbox_ids if result else ()), *(each.outbox_id for each in kept if each.taken))
+        rendered = bot.channel.render(reply, inbound.surface, inbound.address, bot.account)
         if not rendered.payloads:
-            self._responses.note(result.outbox_ids, "sent")
+            self._responses.note(rows, "sent")
             return bot.channel.late(inbound.surface, bot.account)
         response = bot.channel.respond(rendered.payloads[0])
-        if not result.outbox_ids:
+        if not rows:
             return response
 
         def written(whole: bool) -> None:
-            self._responses.note(
-                result.outbox_ids, "sent" if whole else "unknown", "" if whole else "caller_left"
-            )
+            self._responses.note(rows, "sent" if whole else "unknown", "" if whole else "caller_left")
 
         return Response(response.status, response.body, response.content_type, response.headers, written)
 
@@ -405,5 +412,7 @@ class Runner:
                 rendered.payloads,
                 promised=lambda: self._results.promise(turn.turn_id),
                 here=self._process_id(),
+                kept_s=kept_s(bot.account),
+                is_empty=not reply.parts,
             ),
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from gateway.channels.alexa import AlexaChannel
 from gateway.channels.base import Channel
 from gateway.channels.slack import SlackChannel
 from gateway.channels.telegram import TelegramChannel
@@ -16,6 +17,6 @@ from gateway.channels.webchat import WebchatChannel
 
 __all__ = ["CHANNELS"]
 
-_ALL: tuple[Channel[Any], ...] = (SlackChannel(), TelegramChannel(), WebchatChannel())
+_ALL: tuple[Channel[Any], ...] = (AlexaChannel(), SlackChannel(), TelegramChannel(), WebchatChannel())
 
 CHANNELS: Mapping[str, Channel[Any]] = MappingProxyType({channel.name: channel for channel in _ALL})

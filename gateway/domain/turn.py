@@ -69,6 +69,9 @@ class OutboxDraft(msgspec.Struct, frozen=True, kw_only=True):
     #: The response is being written by this very process: nobody else may send the row while the process lives.
     claimed: bool = False
     resend_unknown: bool = False
+    #: Seconds for which it is told in a later response of the conversation if its own does not carry it; None: then it
+    #: is pushed.
+    kept_s: float | None = None
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):

@@ -136,7 +136,9 @@ class ProofKeeper:
         waiting = self._fetching.get(url)
         if waiting is not None:
             # Whoever fetches has an end: so does who waits for it.
-            return waiting.get()
+            found = waiting.get()
+            assert found is not None
+            return found
         if len(self._fetching) >= _FETCHES_MAX:
             raise _later("as many documents as can be fetched at once are being fetched", "proof_fetches_full")
         fetching = self._fetching[url] = AsyncResult()

@@ -5,6 +5,9 @@
     a caller elsewhere may still be waiting              a row that it may take until its time is over, then a push
     anything else, and every further message             a push
 
+Where nothing can be pushed (``next_turn``), a row is kept instead: one for a turn, because what is told later is
+rendered anew.
+
 Pure, but for asking whether a caller promises: that is asked once, at this very moment, because the answer binds it.
 """
 
@@ -12,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.turn import OutboxDraft, Turn
@@ -27,29 +32,31 @@ def way_out(
     *,
     promised: Callable[[], bool],
     here: int,
+    kept_s: float = 0.0,
+    is_empty: bool = False,
 ) -> tuple[OutboxDraft, ...]:
     """Return the outbox rows of a turn's rendered messages.
 
     *promised* makes a waiting caller of this process take the reply, if one has the time; *here* is this process's id.
+    *kept_s*: seconds for which a reply is kept, where it is; one that *is_empty* says nothing and is not.
     """
     if capabilities.late == "stream":
         return ()
     resend = capabilities.unknown == "resend_marked"
+    keeps = capabilities.late == "next_turn"
     drafts = [OutboxDraft(kind="push", payload=payload, resend_unknown=resend) for payload in payloads]
+    if keeps:
+        drafts = [msgspec.structs.replace(draft, kind="response", kept_s=kept_s) for draft in drafts[:1]]
     if drafts and capabilities.answers_in_response:
         left_s = capabilities.answer_by_s - turn.age_s
         if promised():
             drafts[0] = _response(drafts[0], claimed=True)
         elif turn.accepted_by != here and left_s > 0:
             drafts[0] = _response(drafts[0], due_s=left_s + PROMISED_S)
+        elif keeps and is_empty:
+            return ()
     return tuple(drafts)
 
 
 def _response(draft: OutboxDraft, *, claimed: bool = False, due_s: float = 0.0) -> OutboxDraft:
-    return OutboxDraft(
-        kind="response",
-        payload=draft.payload,
-        due_s=due_s,
-        claimed=claimed,
-        resend_unknown=draft.resend_unknown,
-    )
+    return msgspec.structs.replace(draft, kind="response", due_s=due_s, claimed=claimed)

@@ -149,6 +149,7 @@ class WebchatAccount(Account, frozen=True, kw_only=True):
 
 
 ACCOUNT_TYPES: dict[str, type[Account]] = {
+    "alexa": AlexaAccount,
     "slack": SlackAccount,
     "telegram": TelegramAccount,
     "webchat": WebchatAccount,

@@ -33,6 +33,7 @@ FUNCTIONS = (
     "job_partitions",
     "schedules",
     "outbox",
+    "kept",
     "push",
     "job_admin",
     "processes",

@@ -11,7 +11,7 @@ from gateway.channels.registry import CHANNELS
 from gateway.domain.errors import TryLater, Unauthentic
 from gateway.domain.http import Request
 from gateway.domain.reply import Reply
-from gateway.settings.accounts import ACCOUNT_TYPES
+from gateway.settings.accounts import ACCOUNT_TYPES, KeepingAccount
 from tests.channels.strategies import replies
 
 ADDRESS = {"channel": "C1", "team": "T1", "visitor": "v", "chat": "main", "id": "12345678", "chat_id": "1"}
@@ -45,9 +45,16 @@ def test_the_table_of_every_surface_is_consistent(name: str) -> None:
     """An answer leaves before nobody wants it, there are words, and controls come with a number."""
     for surface, table in CHANNELS[name].surfaces.items():
         assert 0 < table.answer_by_s < table.turn_deadline_s, surface
-        assert "text" in table.shows or "speech" in table.shows
         assert (table.buttons_max > 0) == ("buttons" in table.shows)
-        assert table.late != "none" or table.answers_in_response
+        if table.shows:
+            assert "text" in table.shows or "speech" in table.shows
+            assert table.late != "none" or table.answers_in_response
+        else:
+            # Nobody listens: there is no way to answer, and none is promised.
+            assert (table.late, table.answers_in_response) == ("none", False)
+        if table.late == "next_turn":
+            assert table.answers_in_response, "what is kept is told in a response"
+            assert issubclass(ACCOUNT_TYPES[name], KeepingAccount)
         assert table.text_chars_max > 0
         assert table.dedupe_days * 86_400 > table.turn_deadline_s
 

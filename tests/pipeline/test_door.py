@@ -26,6 +26,7 @@ from gateway.domain.turn import LaneKey
 from gateway.intake.accept import Intake
 from gateway.intake.proofs import ProofKeeper
 from gateway.pipeline import Door
+from gateway.replies.kept import KeptAnswers
 from gateway.replies.results import Results
 from gateway.replies.signs import SignsOfLife
 from gateway.settings.accounts import Account
@@ -106,6 +107,7 @@ class House:
             SimpleNamespace(accepted=lambda one: self.watched.append(one.turn_id)),  # type: ignore[arg-type]
             proofs=ProofKeeper(_no_fetch),
             signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
+            kept=KeptAnswers(lambda _: [], lambda _: None),
             keep_delivery=self._keep,
             new_trace_id=lambda: "0" * 32,
         )

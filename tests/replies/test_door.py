@@ -16,6 +16,7 @@ from gateway.domain.http import Response
 from gateway.domain.reply import Reply, Text
 from gateway.intake.proofs import ProofKeeper
 from gateway.pipeline import Door
+from gateway.replies.kept import KeptAnswers
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Results
 from gateway.replies.signs import SignsOfLife
@@ -53,6 +54,7 @@ def ask(
         watchers,  # type: ignore[arg-type]
         proofs=ProofKeeper(_no_fetch),
         signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
+        kept=KeptAnswers(lambda _: [], lambda _: None),
         keep_delivery=lambda **_: 0,
         new_trace_id=lambda: "0" * 32,
         wall_clock=lambda: NOW_S,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.domain.turn import OutboxDraft
-from gateway.store.ledger import outbox, push
+from gateway.store.ledger import kept, outbox, push
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor
 
@@ -52,6 +52,9 @@ class Sending:
         gateway.answer(lanes[2], drafts=[response])
         of_lanes = "SELECT id, turn_id FROM outbox WHERE conversation_id = ANY (%s) ORDER BY id"
         rows = gateway.rows(of_lanes, lanes)
+        quiet = gateway.say(lane=f"quiet {self.rounds}").conversation_id
+        gateway.answer(quiet, drafts=[OutboxDraft(kind="response", payload={}, kept_s=60)])
+        asked = gateway.say(lane=f"quiet {self.rounds}").turn_id
         ids = [row[0] for row in rows[:2]]
         read = {
             "take": self._read(worker, lambda: worker.take(*ids)),
@@ -61,6 +64,7 @@ class Sending:
             ),
             "claim responses": self._read(self.other, lambda: self.other.claim_responses(rows[2][1])),
             "cancel": self._read(worker, lambda: push.cancel(worker.cursor, [f"outbox:{ids[0]}", "none"])),
+            "tell": self._read(self.other, lambda: kept.tell(self.other.cursor, self.other.process, [asked])),
             "mend": self._read(worker, lambda: outbox.mend(worker.cursor, None, 10)),
         }
         self.other.finish(Finish(rows[2][0], "sent"))

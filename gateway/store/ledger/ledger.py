@@ -17,10 +17,11 @@ from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.store import StoreSettings
 from gateway.store.batcher import Batcher
-from gateway.store.ledger import accept, deliveries, heads, outbox, results, settle
+from gateway.store.ledger import accept, deliveries, heads, kept, outbox, results, settle
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.arrange import Arrival
 from gateway.store.ledger.asking import Following, SentMessage, finish_and_ask, settle_and_ask
+from gateway.store.ledger.kept import Kept
 from gateway.store.ledger.outbox import Finish
 from gateway.store.ledger.process import Process
 from gateway.store.ledger.push import Cancelled
@@ -90,6 +91,9 @@ class Ledger:
             batches_max=batches_max,
             waiting_max=waiting_max,
         )
+        self._tells: Batcher[int, list[Kept]] = Batcher(
+            "tell", database, self._tell, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
+        )
         self._heads: Batcher[LaneKey, tuple[LaneKey, Turn] | None] = Batcher(
             "heads", database, self._load_heads, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
         )
@@ -122,6 +126,13 @@ class Ledger:
     def claim_responses(self, turn_ids: Sequence[int]) -> dict[int, list[int]]:
         """Take the responses of turns that ran elsewhere; outbox ids by turn."""
         return self._database.run(lambda cursor: outbox.claim_responses(cursor, self._process(), turn_ids))
+
+    def tell(self, turn_id: int) -> list[Kept]:
+        """Take what is kept, to be told in the response of this turn; ``finish`` says what became of it.
+
+        :raises TryLater: PostgreSQL does not answer, or has too much to do; perhaps it was taken all the same.
+        """
+        return self._tells.submit(turn_id)
 
     def finish(self, batch: Sequence[Finish]) -> list[bool]:
         """Write what became of sends; False for a row that is not this process's any more."""
@@ -176,6 +187,9 @@ class Ledger:
         written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
         follow_ups.asked(*asked)
         return written
+
+    def _tell(self, cursor: Cursor, batch: Sequence[int]) -> list[list[Kept]]:
+        return kept.tell(cursor, self._process(), batch)
 
     def _load_heads(self, cursor: Cursor, batch: Sequence[LaneKey]) -> list[tuple[LaneKey, Turn] | None]:
         return heads.heads(cursor, self._process(), [lane.conversation_id for lane in batch])

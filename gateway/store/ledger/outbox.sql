@@ -4,7 +4,8 @@
 -- Each pending row has a carrier: an unfinished job 'reply.send' in the lane of its conversation, written in the
 -- transaction that made the row pending.  A carrier is done only once it has found its row ended, so a row that becomes
 -- pending again still has it, or gets a new one here: none is ever left behind.  A response that a process is writing at
--- this moment needs none until it becomes a push.
+-- this moment needs none until it becomes a push.  One that is kept (kept_until) never becomes a push and has none: what
+-- its own delivery did not carry is told in the response of a later one (outbox_tell).
 
 -- Writes the carriers of pending rows, in the order given; a row that has one keeps it.  Answers the jobs' ids.  STRICT:
 -- without rows (NULL) nothing is done.
@@ -63,6 +64,7 @@ BEGIN
                     WHEN EXISTS (
                         SELECT 1 FROM outbox e
                         WHERE e.conversation_id = b.conversation_id AND e.id < b.id AND e.state IN ('pending', 'sending')
+                          AND e.kept_until IS NULL
                     ) THEN 'earlier'
                     WHEN b.due_at > at_once THEN 'early' ELSE 'taken' END AS found,
                greatest(0, extract(epoch FROM b.due_at - at_once))::float8 AS wait_s
@@ -128,7 +130,7 @@ BEGIN
     WITH written AS (
         UPDATE outbox AS o SET
             state = CASE WHEN f.back THEN 'pending' ELSE f.fate END,
-            kind = CASE WHEN f.fate = 'push' OR f.again THEN 'push' ELSE o.kind END,
+            kind = CASE WHEN (f.fate = 'push' OR f.again) AND o.kept_until IS NULL THEN 'push' ELSE o.kind END,
             due_at = CASE WHEN f.back THEN clock_timestamp() + make_interval(secs => f.after_s) ELSE o.due_at END,
             attempts = o.attempts - (f.fate = 'wait')::integer,
             maybe_repeat = o.maybe_repeat OR f.again,
@@ -148,17 +150,17 @@ BEGIN
         -- read all of a history to find it by its id.  || '': as above.
         WHERE o.ctid = f.at AND o.state || '' = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
         RETURNING o.id, o.state, o.channel, o.account, o.conversation_id, o.turn_id, o.reason, o.detail, o.trace_id,
-                  o.due_at
+                  o.due_at, o.kept_until
     ), letters AS (
         INSERT INTO dead_letters (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail)
         SELECT 'outbox', w.channel, w.account, w.conversation_id, w.turn_id, w.id,
                w.state || ': ' || coalesce(w.reason, ''), coalesce(w.detail, '')
         FROM written w WHERE w.state IN ('not_sent', 'unknown')
     )
-    SELECT array_agg(w.id), array_agg(w.id ORDER BY w.id) FILTER (WHERE w.state = 'pending'),
-           array_agg(w.conversation_id ORDER BY w.id) FILTER (WHERE w.state = 'pending'),
-           array_agg(w.trace_id ORDER BY w.id) FILTER (WHERE w.state = 'pending'),
-           array_agg(w.due_at ORDER BY w.id) FILTER (WHERE w.state = 'pending')
+    SELECT array_agg(w.id), array_agg(w.id ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL),
+           array_agg(w.conversation_id ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL),
+           array_agg(w.trace_id ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL),
+           array_agg(w.due_at ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL)
       INTO done, boxes, conversations, traces, dues
     FROM written w;
     PERFORM outbox_carry(boxes, conversations, traces, dues);
@@ -167,7 +169,8 @@ END $$;
 
 -- Looks at up to rows_max pending rows, those that are due from behind a time on, and mends those without a carrier,
 -- which no function here leaves: gives them one (a process of an earlier version wrote them, or an operator dropped
--- it), or ends them where theirs was buried, because they would hold back their conversation for ever.
+-- it), or ends them where theirs was buried, because they would hold back their conversation for ever.  Kept rows need
+-- none; those that nobody came for in time are ended.
 -- next_due: where to look from the next time; NULL: from the beginning.
 -- Planned anew at each call, which is rare: of two indexes over what is buried a plan made on an empty table may take the
 -- one that must be read whole.
@@ -180,16 +183,32 @@ DECLARE
     last   timestamptz;
     bare   bigint[];
     buried bigint[] := '{}';
+    stale  bigint[];
 BEGIN
     WITH seen AS MATERIALIZED (
-        SELECT o.id, o.due_at FROM outbox o
+        SELECT o.id, o.due_at, o.kept_until FROM outbox o
         WHERE o.state = 'pending' AND o.due_at > coalesce(behind, '-infinity') ORDER BY o.due_at LIMIT rows_max
     )
-    SELECT count(*), max(s.due_at), array_agg(s.id) FILTER (WHERE c.id IS NULL) INTO looked, last, bare
+    SELECT count(*), max(s.due_at), array_agg(s.id) FILTER (WHERE c.id IS NULL AND s.kept_until IS NULL),
+           array_agg(s.id) FILTER (WHERE s.kept_until <= clock_timestamp())
+      INTO looked, last, bare, stale
     FROM seen s LEFT JOIN LATERAL (
         SELECT j.id FROM jobs j WHERE j.unique_key = 'outbox:' || s.id AND j.state IN ('ready', 'scheduled') OFFSET 0
     ) AS c ON true;
     bare := coalesce(bare, '{}');
+    stale := coalesce(stale, '{}');
+    IF cardinality(stale) > 0 THEN
+        stale := ARRAY(SELECT o.id FROM outbox o WHERE o.id = ANY (stale) AND o.state || '' = 'pending'
+                       ORDER BY o.id FOR UPDATE SKIP LOCKED);
+        WITH ended AS (
+            UPDATE outbox AS o SET state = 'not_sent', reason = 'kept_too_long', finished_at = clock_timestamp()
+            WHERE o.id = ANY (stale) RETURNING o.*
+        )
+        INSERT INTO dead_letters (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail)
+        SELECT 'outbox', e.channel, e.account, e.conversation_id, e.turn_id, e.id, 'not_sent: kept_too_long',
+               'it was kept for the next turn, and its user did not come back in time'
+        FROM ended e;
+    END IF;
     IF cardinality(bare) > 0 THEN
         -- What became of them meanwhile is somebody else's doing, and right.
         bare := ARRAY(SELECT o.id FROM outbox o WHERE o.id = ANY (bare) AND o.state = 'pending'
@@ -210,13 +229,15 @@ BEGIN
         FROM ended e;
     END IF;
     RETURN QUERY SELECT CASE WHEN looked = rows_max THEN last END, (cardinality(bare) - cardinality(buried))::bigint,
-                        cardinality(buried)::bigint;
+                        (cardinality(buried) + cardinality(stale))::bigint;
 END $$;
 
--- Rows not yet ended, by account: what the bound on outbox rows is held against.
+-- Rows not yet ended, by account: what the bound on outbox rows is held against.  Without what is kept, which waits for
+-- its user and not for us.
 CREATE OR REPLACE FUNCTION outbox_counts() RETURNS TABLE (channel text, account text, rows bigint)
 LANGUAGE sql STABLE AS $$
-    SELECT channel, account, count(*) FROM outbox WHERE state IN ('pending', 'sending') GROUP BY channel, account
+    SELECT channel, account, count(*) FROM outbox
+    WHERE state IN ('pending', 'sending') AND kept_until IS NULL GROUP BY channel, account
 $$;
 
 -- Rows that the ledger says this process is sending.  What it knows nothing of (the answer to its claim was lost) it

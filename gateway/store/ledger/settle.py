@@ -17,9 +17,10 @@ from gateway.store.ledger.process import Process
 __all__ = ["Settled", "Settling", "settle"]
 
 _STATEMENT = (
-    "SELECT * FROM ledger_settle_turns(%s, %s, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
+    "SELECT * FROM ledger_settle_batch(%s, %s, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
     " %s::jsonb[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[], %s::bigint[], %s::jsonb[], %s::boolean[],"
-    " %s::boolean[], %s::integer[], %s::text[], %s::jsonb[], %s::float8[], %s::boolean[], %s::boolean[])"
+    " %s::boolean[], %s::integer[], %s::text[], %s::jsonb[], %s::float8[], %s::boolean[], %s::boolean[],"
+    " %s::float8[])"
 )
 
 
@@ -89,6 +90,7 @@ def _outbox_arrays(batch: Sequence[Settling]) -> tuple[list[Any], ...]:
         [draft.due_s for _, draft in drafts],
         [draft.claimed for _, draft in drafts],
         [draft.resend_unknown for _, draft in drafts],
+        [draft.kept_s for _, draft in drafts],
     )
 
 

@@ -1,4 +1,4 @@
--- ledger_settle_turns: writes what became of a batch of turns, one turn a lane; the answer, the outbox rows, the lane's
+-- ledger_settle_batch: writes what became of a batch of turns, one turn a lane; the answer, the outbox rows, the lane's
 -- next step.  The caller commits before the first byte of a reply that leaves in the HTTP response.
 --
 -- Parallel arrays by turn: lanes (conversation ids), fences, turn_ids, seqs, states ('answered' | 'failed'), replies,
@@ -8,7 +8,8 @@
 --   keeps         whether this process wants the lane's next turn (not when draining)
 --   handovers     whether the lane should go to the process that accepted its next turn, if another one did
 -- Outbox rows, in the order in which they are to be sent: out_t (index into the turns, from 1), out_kinds,
---   out_payloads, out_due (seconds from now), out_claimed (this process is sending it right now), out_resend.
+--   out_payloads, out_due (seconds from now), out_claimed (this process is sending it right now), out_resend,
+--   out_kept (seconds for which it is kept for a later turn's response; NULL: it is not).
 --
 -- Answers one row a turn, in order:
 --   outcome     'done' | 'again' (it was done before, by the same call whose answer was lost) | 'lost' (a higher fence:
@@ -17,13 +18,13 @@
 --   push_jobs   the jobs that carry what is to be sent (outbox_carry); of what was written before they are not known
 --
 -- Run again after a lost COMMIT it finds its own fence on the turn and answers 'again'; it writes nothing twice.
-CREATE OR REPLACE FUNCTION ledger_settle_turns(
+CREATE OR REPLACE FUNCTION ledger_settle_batch(
     me bigint, my_epoch bigint,
     lanes bigint[], fences bigint[], turn_ids bigint[], seqs bigint[], states text[], replies jsonb[],
     reasons text[], details text[], degradeds jsonb[], new_states jsonb[],
     user_ids bigint[], new_memories jsonb[], keeps boolean[], handovers boolean[],
     out_t integer[], out_kinds text[], out_payloads jsonb[], out_due float8[], out_claimed boolean[],
-    out_resend boolean[]
+    out_resend boolean[], out_kept float8[]
 ) RETURNS TABLE (
     outcome text, kept boolean, handed_to bigint, outbox_ids bigint[], push_jobs bigint[],
     next_turn bigint, next_seq bigint, next_surface text, next_address jsonb, next_message jsonb, next_trace_id text,
@@ -105,24 +106,26 @@ BEGIN
     IF cardinality(out_t) > 0 THEN
         WITH boxed AS (
             INSERT INTO outbox (conversation_id, turn_id, channel, account, trace_id, kind, state, payload, due_at,
-                                attempts, resend_unknown, claimed_process, claimed_epoch)
+                                attempts, resend_unknown, claimed_process, claimed_epoch, kept_until)
             SELECT lanes[o.t], turn_ids[o.t], c.channel, c.account, t.trace_id, o.kind,
                    CASE WHEN o.claimed THEN 'sending' ELSE 'pending' END, o.payload,
                    clock_timestamp() + make_interval(secs => o.due), o.claimed::integer, o.resend,
-                   CASE WHEN o.claimed THEN me END, CASE WHEN o.claimed THEN my_epoch END
-            FROM unnest(out_t, out_kinds, out_payloads, out_due, out_claimed, out_resend) WITH ORDINALITY
-                 AS o(t, kind, payload, due, claimed, resend, i)
+                   CASE WHEN o.claimed THEN me END, CASE WHEN o.claimed THEN my_epoch END,
+                   clock_timestamp() + make_interval(secs => o.kept)
+            FROM unnest(out_t, out_kinds, out_payloads, out_due, out_claimed, out_resend, out_kept) WITH ORDINALITY
+                 AS o(t, kind, payload, due, claimed, resend, kept, i)
             CROSS JOIN LATERAL (SELECT channel, account FROM conversations WHERE id = lanes[o.t] OFFSET 0) AS c
             CROSS JOIN LATERAL (SELECT trace_id FROM turns WHERE id = turn_ids[o.t] OFFSET 0) AS t
             WHERE fate[o.t] = 'write'
             ORDER BY o.i
-            RETURNING id, turn_id, array_position(turn_ids, turn_id) AS t, conversation_id, trace_id, due_at, state
+            RETURNING id, turn_id, array_position(turn_ids, turn_id) AS t, conversation_id, trace_id, due_at,
+                      state = 'pending' AND kept_until IS NULL AS carried
         ) SELECT array_agg(b.id ORDER BY b.id), array_agg(b.t ORDER BY b.id),
-                 array_agg(b.t ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
-                 outbox_carry(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
-                              array_agg(b.conversation_id ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
-                              array_agg(b.trace_id ORDER BY b.id) FILTER (WHERE b.state = 'pending'),
-                              array_agg(b.due_at ORDER BY b.id) FILTER (WHERE b.state = 'pending'))
+                 array_agg(b.t ORDER BY b.id) FILTER (WHERE b.carried),
+                 outbox_carry(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.carried),
+                              array_agg(b.conversation_id ORDER BY b.id) FILTER (WHERE b.carried),
+                              array_agg(b.trace_id ORDER BY b.id) FILTER (WHERE b.carried),
+                              array_agg(b.due_at ORDER BY b.id) FILTER (WHERE b.carried))
             INTO boxes, box_t, push_t, pushes FROM boxed AS b;
     END IF;
 
