@@ -45,4 +45,4 @@ def user_words(message: Message) -> str:
 def assistant_words(parts: tuple[Part, ...]) -> str:
     """Return what was answered; empty if it had no words."""
     shown, _ = degrade(Reply(parts), _READER)
-    return "\n\n".join(part.text for part in shown if isinstance(part, Text))
+    return "\n\n".join(part.text for part in shown if isinstance(part, Text) and part.text.strip())
