@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.http import HttpAssistant
 from gateway.assistants.openai.assistant import OpenaiAssistant, Transcript
+from gateway.assistants.recalling import Recalling
 from gateway.assistants.scripted import ScriptedAssistant
 from gateway.domain.errors import NotFound
 from gateway.rpc.client import RpcClient
@@ -39,7 +40,7 @@ class Assistants:
         problems = []
         for name, each in settings.items():
             try:
-                self._by_name[name] = KINDS[each.kind](name, each, rpc, transcript)
+                self._by_name[name] = Recalling(KINDS[each.kind](name, each, rpc, transcript), transcript)
             except ValueError as error:
                 problems.append(str(error))
         if problems:

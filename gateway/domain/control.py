@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from gateway.domain.reply import Buttons, Card, List, Part, Reply
+from gateway.domain.reply import Buttons, Card, List, Part
 
 __all__ = ["DIGEST", "value_digest", "value_of"]
 
@@ -23,20 +23,14 @@ def value_digest(value: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()[:16]).rstrip(b"=").decode()
 
 
-def value_of(digest: str, replies: Iterable[Reply]) -> str | None:
-    """Return the value that *digest* stands for, or None: no control of *replies* has it."""
-    for reply in replies:
-        for part in _parts(reply):
+def value_of(digest: str, replies: Iterable[Iterable[Part]]) -> str | None:
+    """Return the value that *digest* stands for, or None: no control among the parts of *replies* has it."""
+    for parts in replies:
+        for part in parts:
             for value in _values(part):
                 if value_digest(value) == digest:
                     return value
     return None
-
-
-def _parts(reply: Reply) -> Iterator[Part]:
-    yield from reply.parts
-    for timer in reply.timers:
-        yield from timer.parts
 
 
 def _values(part: Part) -> Iterator[str]:

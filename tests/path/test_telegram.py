@@ -93,6 +93,23 @@ def test_a_tap_is_taken_at_once_and_brings_its_value(stack: Stack) -> None:
     assert sent.json["text"] == f"echo: button take:{said} This"
 
 
+def test_a_value_that_no_button_can_carry_comes_back_all_the_same(stack: Stack) -> None:
+    """A button has 64 bytes: the ledger has the rest."""
+    said, chat = word(), next(_chats)
+    value = f"{said} " + "é" * 500
+    stack.assistant.will(said, says(Reply((Buttons("Which?", (Button(f"This {said}", value),)),))))
+    stack.telegram.message(said, chat=chat).send(stack.port)
+    [shown] = stack.telegram.wait_for(said)
+    # Told of again in between: it is looked for in what was said before.
+    between = word()
+    stack.telegram.message(between, chat=chat).send(stack.port)
+    stack.telegram.wait_for(between)
+    stack.telegram.tap(shown, f"This {said}").send(stack.port)
+
+    [_, sent] = stack.telegram.wait_for(said, 2)
+    assert sent.json["text"] == f"echo: button {value} This {said}"
+
+
 def test_a_suggestion_is_said(stack: Stack) -> None:
     said, chat = word(), next(_chats)
     stack.assistant.will(said, says(Reply((Text(f"Well, {said}"), Suggestions((f"More {said}",))))))

@@ -220,7 +220,7 @@ def test_a_value_comes_back_whole_whatever_its_length(value: str) -> None:
     assert found is not None
     assert (found.message.kind, found.message.text) == ("tap", "This")
     digest = found.address.get("value_digest")
-    assert (found.message.value if digest is None else value_of(digest, [reply])) == value
+    assert (found.message.value if digest is None else value_of(digest, [reply.parts])) == value
     assert (digest is None) == (len(value.encode()) <= 62)
 
 
