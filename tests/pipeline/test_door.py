@@ -71,7 +71,12 @@ class Batches(Ordinary):
         lines = request.body.decode().split()
         surface = "call" if "call" in lines else "event"
         inbound = [arrival(line, lane=line).inbound for line in lines]
-        return Messages(tuple(msgspec.structs.replace(one, surface=surface) for one in inbound))
+        # What a platform does something with: "I am on it".
+        sign = Response(200, b"on it") if "sign" in lines else None
+        said = tuple(
+            msgspec.structs.replace(one, surface=surface) for one in inbound if one.message.text != "sign"
+        )
+        return Messages(said, sign)
 
     def accepted(self, receipts: Sequence[Receipt]) -> Response:
         return Response(200, msgspec.json.encode([receipt.seq for receipt in receipts]))
@@ -208,6 +213,24 @@ def test_a_caller_whose_delivery_was_refused_waits_for_nothing(house: House) -> 
     house.outcomes = {"call": accepted(1), "b": later()}
     assert house.deliver("call b")[0] == 503
     assert len(house.results) == 0
+
+
+@pytest.mark.parametrize("outcome", ["new", "duplicate"])
+def test_an_acknowledgement_of_the_platforms_own_is_what_the_2xx_says(house: House, outcome: str) -> None:
+    """Law: of a repeat as well, because the first one may have been lost."""
+    house.outcomes = {"b": accepted(2, outcome)}
+    assert house.deliver("sign b") == (200, "on it")
+
+
+def test_an_acknowledgement_is_never_given_for_what_is_not_committed(house: House) -> None:
+    house.outcomes = {"b": later()}
+    assert house.deliver("sign b") == (503, "StoreUnavailable")
+
+
+def test_a_delivery_without_a_message_may_be_acknowledged_too(house: House) -> None:
+    """A tap that is nothing to us has to be taken all the same."""
+    assert house.deliver("") == (200, "[]")
+    assert house.deliver("sign") == (200, "on it")
 
 
 @pytest.mark.parametrize(("body", "reason"), [("strange", "strange"), ("crash", "crashed")])

@@ -341,6 +341,17 @@ def test_too_many_pauses_what_the_send_was_counted_under(after_s: float | None, 
     assert bench.limits.wait_s("scripted/shop", [other], holder=-2) == 0
 
 
+def test_too_many_of_one_scope_leaves_the_others_their_room() -> None:
+    """Law: what is named is paused and nothing else, or one busy chat would silence a whole bot."""
+    bench = Bench(
+        says(RetryLater("ratelimited", after_s=30.0, limited=True, limited_scopes=("posts",))),
+        scopes=(POSTS, CALLS),
+    )
+    bench.run()
+    assert bench.limits.wait_s("scripted/shop", [CALLS], holder=-1) == 0
+    assert bench.limits.wait_s("scripted/shop", [POSTS], holder=-2) >= 30.0
+
+
 def test_what_is_cut_off_behind_its_send_has_its_own_end() -> None:
     """Law: the platform has said that it was not sent; that the others have not been told yet changes nothing."""
 
