@@ -226,7 +226,7 @@ def test_a_unix_sockets_path_that_is_not_escaped_is_no_label(site: Site) -> None
         (BARTENDER, b'{"order": "open", "reason": "why"}', 400, "bad_body"),
         (BARTENDER, b'{"order": "forced_open", "reason": "why", "anywya": true}', 400, "bad_body"),
         (BARTENDER, b'{"order": "forced_open", "reason": " "}', 400, "bad_reason"),
-        (BARTENDER, b'{"order": "forced_open", "reason": "a\\nb"}', 400, "bad_reason"),
+        (BARTENDER, b'{"order": "forced_open", "reason": "a\\nb"}', 400, "bad_body"),
         (f"{PATH}/nul%00", b'{"order": "forced_open", "reason": "why"}', 400, "bad_endpoint"),
         (f"{PATH}/{'x' * 500}", b'{"order": "forced_open", "reason": "why"}', 400, "bad_endpoint"),
         (BARTENDER, b'{"order": "forced_open", "reason": ""}', 400, "bad_body"),

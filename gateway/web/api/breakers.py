@@ -6,22 +6,20 @@ A label that holds ``%2F``, as that of one of several unix sockets does, is writ
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from gateway.circuits.circuits import Circuits
 from gateway.circuits.overview import Overview
 from gateway.domain.errors import NotFound
 from gateway.domain.resilience.orders import (
-    REASON_CHARS_MAX,
     Order,
     OrderName,
     check,
     check_endpoint,
     check_known,
 )
+from gateway.web.api.fields import Reason
 from gateway.web.api.operation import Caller, operation
 
 __all__ = ["Breakers"]
@@ -33,8 +31,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What is ordered, and why."""
 
     order: OrderName
-    #: For whoever comes next.
-    reason: Annotated[str, Meta(min_length=1, max_length=REASON_CHARS_MAX, description="For whoever comes next.")]
+    reason: Reason
     #: For an endpoint that nobody has called and no assistant is reached at.
     anyway: bool = False
 

@@ -15,12 +15,12 @@ from gateway.conversations import queries
 from gateway.conversations.queries import Conversation, Page
 from gateway.domain.errors import NotFound
 from gateway.store.postgres import Database
+from gateway.web.api.fields import Name
 from gateway.web.api.operation import operation
 
 __all__ = ["Conversations"]
 
 ROWS_MAX = 10_000
-_Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _Page = Annotated[
     str, Meta(pattern=r"^[0-9]{1,11}\.[0-9]{6}-[0-9]{1,18}$", description="the `next` of the page before")
 ]
@@ -29,8 +29,8 @@ _Page = Annotated[
 class ConversationsAsked(msgspec.Struct, frozen=True, kw_only=True):
     """Which conversations are to be listed."""
 
-    channel: _Name | None = None
-    account: _Name | None = None
+    channel: Name | None = None
+    account: Name | None = None
     before: _Page | None = None
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = 50
 

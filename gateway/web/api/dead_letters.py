@@ -11,11 +11,10 @@ from msgspec import Meta
 from gateway.intake.dead_letters import ROWS_MAX, DroppedLetter, RetriedLetter
 from gateway.intake.dead_letters import DeadLetters as Letters
 from gateway.store.dead_letters import Kind, Letter, LetterState, LetterView
+from gateway.web.api.fields import Id, Name
 from gateway.web.api.operation import Caller, operation
 
 __all__ = ["DeadLetters"]
-
-_Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class LettersAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,10 +22,10 @@ class LettersAsked(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Kind | None = None
     state: LetterState = "open"
-    channel: _Name | None = None
-    account: _Name | None = None
+    channel: Name | None = None
+    account: Name | None = None
     #: Only those before the one of this id.
-    before: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    before: Id | None = None
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = 50
 
 

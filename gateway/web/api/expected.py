@@ -39,10 +39,14 @@ class Expected:
         what, path = place(error)
         name = path.removeprefix("$.")
         if name in self._words and name in given:
-            return f"expected {name} as {self._words[name]}, got {_shown(given[name])}"
+            return self.say(name, given[name])
         if "unknown field" in what and path == "$":
             what = f"{what}; expected only {', '.join(self.names)}"
         return what[:_WORDS_CHARS_MAX] + ("" if path == "$" else f" at {path}")
+
+    def say(self, name: str, given: Any) -> str:
+        """Return what was expected of a field, and what was *given*."""
+        return f"expected {name} as {self._words[name]}, got {_shown(given)}"
 
 
 def _words(schema: Mapping[str, Any]) -> str:

@@ -5,20 +5,19 @@ Whether a worker has a handler for a kind is not known here.  A lane whose next 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from gateway.domain.errors import BadRequest, NotFound
-from gateway.domain.resilience.orders import REASON_CHARS_MAX
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.admin import ROWS_MAX, Asked, JobAdmin, Overview
 from gateway.jobs.drafts import DELAY_S_MAX, KEEP_S_MAX, WORD_CHARS_MAX
 from gateway.jobs.jobs import Jobs as JobQueue
 from gateway.store.job_admin import Dropped, Pause, Retried
 from gateway.store.job_views import JobView, State
+from gateway.web.api.fields import Id, Reason, Time
 from gateway.web.api.operation import Caller, Located, operation
 
 __all__ = ["Jobs"]
@@ -30,7 +29,6 @@ _Kind = Annotated[
     str,
     Meta(pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="a word of lower-case letters, digits and _ . -, at most 64"),
 ]
-_Time = Annotated[datetime, Meta(tz=True, description="a time with a zone, such as 2030-01-31T13:30:00Z")]
 _Word = Annotated[str, Meta(min_length=1, max_length=WORD_CHARS_MAX)]
 
 
@@ -41,7 +39,7 @@ class JobsAsked(msgspec.Struct, frozen=True, kw_only=True):
     state: State | None = None
     lane: _Word | None = None
     #: Only those asked for before the one of this id.
-    before: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    before: Id | None = None
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = 50
 
 
@@ -59,7 +57,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     payload: msgspec.Raw
     lane: _Word | None = None
     #: A time with a zone, or Unix seconds.
-    run_at: float | _Time | None = None
+    run_at: float | Time | None = None
     delay_s: Annotated[float, Meta(ge=0, le=DELAY_S_MAX)] | None = None
     #: While an unfinished job bears it no other is written.
     unique: _Word | None = None
@@ -84,7 +82,7 @@ class Written(msgspec.Struct, frozen=True):
 class NewPause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why no job of a kind is to be started."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=REASON_CHARS_MAX)]
+    reason: Reason
 
 
 class Jobs:
@@ -147,12 +145,12 @@ class Jobs:
         return self._admin.drop(job_id, by=caller.by)
 
     @operation("PUT", "/jobs/pauses/{kind}", scope="jobs:write")
-    def pause(self, kind: str, body: NewPause, caller: Caller) -> Pause:
+    def pause(self, kind: _Kind, body: NewPause, caller: Caller) -> Pause:
         """Have no worker start a job of this kind, until the pause is taken back."""
         return self._admin.pause(kind, by=caller.by, reason=body.reason)
 
     @operation("DELETE", "/jobs/pauses/{kind}", scope="jobs:write")
-    def resume(self, kind: str) -> None:
+    def resume(self, kind: _Kind) -> None:
         """Have jobs of this kind started again."""
         if not self._admin.resume(kind):
             raise NotFound(f"jobs of kind {kind[:80]!r} are not paused", reason="not_paused")

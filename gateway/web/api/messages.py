@@ -16,6 +16,7 @@ from msgspec import Meta
 from gateway.domain.errors import BadRequest
 from gateway.domain.reply import PARTS_MAX, TIMER_S_MAX, Part, Reply, Speech, Text
 from gateway.jobs.pushes import KEY_CHARS_MAX, Pushes
+from gateway.web.api.fields import Time
 from gateway.web.api.operation import operation
 
 __all__ = ["Messages"]
@@ -26,7 +27,6 @@ _PAST_S_MAX = 60.0
 #: 9999-12-31 as Unix seconds.
 _AT_MAX = 253_402_214_400.0
 
-_Time = Annotated[datetime, Meta(tz=True, description="a time with a zone, such as 2030-01-31T13:30:00Z")]
 _Key = Annotated[str, Meta(max_length=KEY_CHARS_MAX, description="The message is written once under this key.")]
 
 
@@ -37,7 +37,7 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     locale: Annotated[str, Meta(max_length=35)] = ""
     key: _Key = ""
     delay_s: Annotated[float, Meta(ge=0, le=TIMER_S_MAX)] | None = None
-    at: float | _Time | None = None
+    at: float | Time | None = None
 
 
 class MessageHeaders(msgspec.Struct, frozen=True):

@@ -133,10 +133,10 @@ def _success(one: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _parameters(one: Operation, schemas: _Schemas) -> list[dict[str, Any]]:
-    parameters = [
-        {"in": "path", "name": name, "required": True, "schema": _ID if kind is int else _TEXT}
-        for name, kind in one.path_types.items()
-    ]
+    parameters: list[dict[str, Any]] = []
+    for name, kind in one.path_types.items():
+        schema = _ID if kind is int else {**_TEXT, **msgspec.json.schema(kind)}
+        parameters.append({"in": "path", "name": name, "required": True, "schema": schema})
     for where, kind in (("query", one.query), ("header", one.headers)):
         if kind is not None:
             parameters += [

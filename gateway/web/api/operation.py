@@ -87,7 +87,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[..., Any]
     #: Whether the function wants to know who calls.
     wants_caller: bool
-    path_types: dict[str, type[int | str]]
+    #: int, or str with what is known of it.
+    path_types: dict[str, Any]
     query: type[msgspec.Struct] | None
     headers: type[msgspec.Struct] | None
     body: type[msgspec.Struct] | None

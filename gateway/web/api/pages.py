@@ -112,6 +112,7 @@ class _Words:
         self._kind = kind
         self._what = what
         self._expected = Expected(kind)
+        self._fields = msgspec.structs.fields(kind)
         self.names = self._expected.names
 
     def read(self, given: Mapping[str, str | None]) -> msgspec.Struct:
@@ -126,6 +127,11 @@ class _Words:
             raise BadRequest(f"expected no NUL in the {self._what}", reason=f"bad_{self._what}")
         try:
             # Texts: "7" is a number where one is wanted.
-            return msgspec.convert(there, self._kind, strict=False)
+            read = msgspec.convert(there, self._kind, strict=False)
         except msgspec.ValidationError as error:
             raise BadRequest(self._expected.explain(error, there), reason=f"bad_{self._what}") from None
+        for field in self._fields:
+            # Even "null" is what was wanted, to msgspec.
+            if field.encode_name in there and getattr(read, field.name) is None:
+                raise BadRequest(self._expected.say(field.encode_name, "null"), reason=f"bad_{self._what}")
+        return read

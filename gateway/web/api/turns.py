@@ -13,6 +13,7 @@ from gateway.conversations import queries
 from gateway.conversations.queries import Exchange, TurnView
 from gateway.domain.errors import NotFound
 from gateway.store.postgres import Database
+from gateway.web.api.fields import Id
 from gateway.web.api.operation import operation
 
 __all__ = ["Turns"]
@@ -25,7 +26,7 @@ class TurnsAsked(msgspec.Struct, frozen=True, kw_only=True):
     """Which turns are to be listed."""
 
     #: Only those before the one of this number in the conversation.
-    before: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 2**63 - 1
+    before: Id = 2**63 - 1
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = 100
 
 
