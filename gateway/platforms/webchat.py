@@ -54,7 +54,7 @@ class WebchatPlatform:
 
     def deliver(self, account: WebchatAccount, scene: Scene, act: Act) -> Delivery:
         said: dict[str, Any] = {"text": act.text} if isinstance(act, Say) else act.control.token
-        body = {"id": f"trial-{scene.number}", "chat": _chat(scene), **said}
+        body = {"id": f"trial-{scene.number:016d}", "chat": _chat(scene), **said}
         path = f"/hooks/webchat/{account.name}"
         return Delivery(msgspec.json.encode(body), path, speaker=_visitor_id(scene))
 

@@ -24,7 +24,7 @@ WITHIN_S = 10.0
 SILENCE_S = 2.0
 _SECONDS_MAX = 600.0
 
-_STEP_HEAD = re.compile(r"^\s*\[\[\s*step\s*\]\]", re.MULTILINE)
+_STEP_HEAD = re.compile(r"^[ \t]*\[\[[ \t]*step[ \t]*\]\]", re.MULTILINE)
 _PLAY_KEYS = ("title", "channel", "account", "user", "within_s", "step")
 _ACTS = ("say", "tap", "fault", "pause_s")
 _STEP_KEYS = (

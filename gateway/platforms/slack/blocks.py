@@ -64,33 +64,43 @@ def shown(body: dict[str, Any], *, ts: str, ephemeral: bool) -> Seen:
 def _is_sound(block: Any) -> bool:
     if not isinstance(block, dict) or not isinstance(block.get("type"), str):
         return False
-    kind = block["type"]
-    if kind in _BLOCK_CHARS_MAX:
-        text = block.get("text", {}).get("text", "")
-        if not 0 < len(text) <= _BLOCK_CHARS_MAX[kind]:
-            return False
-    if kind == "image" and not (block.get("image_url") and block.get("alt_text")):
+    kind, elements = block["type"], block.get("elements", [])
+    if kind in _BLOCK_CHARS_MAX and not 0 < len(_words(block)) <= _BLOCK_CHARS_MAX[kind]:
         return False
-    elements = block.get("elements", [])
+    if not all(one.get("image_url") and one.get("alt_text") for one in _images([block])):
+        return False
+    if not isinstance(elements, list) or not all(isinstance(one, dict) and "type" in one for one in elements):
+        return False
     if kind in _ELEMENTS_MAX and not 0 < len(elements) <= _ELEMENTS_MAX[kind]:
         return False
     return all(
-        0 < len(element["text"]["text"]) <= _LABEL_CHARS_MAX and len(element.get("value", "")) <= _VALUE_CHARS_MAX
+        0 < len(_words(element)) <= _LABEL_CHARS_MAX and len(str(element.get("value", ""))) <= _VALUE_CHARS_MAX
         for element in _elements([block])
     )
+
+
+def _words(block: dict[str, Any]) -> str:
+    """Return the text of a block or an element; an empty one where it has none."""
+    text = block.get("text")
+    words = text.get("text") if isinstance(text, dict) else None
+    return words if isinstance(words, str) else ""
 
 
 def _elements(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield what can be tapped, in the order in which it stands."""
     for block in blocks:
-        candidates = [block.get("accessory"), *(block.get("elements") or [] if block["type"] == "actions" else [])]
-        yield from (one for one in candidates if one and one["type"] == "button")
+        candidates = [_accessory(block), *(block.get("elements") or [] if block["type"] == "actions" else [])]
+        yield from (one for one in candidates if one.get("type") == "button")
 
 
 def _images(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for block in blocks:
-        accessory = block.get("accessory") or {}
-        yield from (one for one in (block, accessory) if one.get("type") == "image")
+        yield from (one for one in (block, _accessory(block)) if one.get("type") == "image")
+
+
+def _accessory(block: dict[str, Any]) -> dict[str, Any]:
+    accessory = block.get("accessory")
+    return accessory if isinstance(accessory, dict) else {}
 
 
 def _action(element: dict[str, Any]) -> dict[str, Any]:
