@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.embedded.trial_authority import ALEXA_CHAIN, ALEXA_KEY, ALEXA_ROOT, alexa_trial
+
 __all__ = ["BARTENDER_SECRET", "SECRETS", "ensure_secrets"]
 
 
@@ -48,9 +50,17 @@ def ensure_secrets(folder: Path) -> None:
     for name, make in SECRETS.items():
         path = folder / name
         if not path.exists():
-            # Whole or not there, and never readable to others, not even for a moment.
-            unfinished = path.with_name(name + ".unfinished")
-            unfinished.unlink(missing_ok=True)
-            unfinished.touch(mode=0o600, exist_ok=False)
-            unfinished.write_text(make())
-            unfinished.rename(path)
+            _write(path, make())
+    # Of one making: each proves the others.
+    if not all((folder / name).exists() for name in (ALEXA_KEY, ALEXA_CHAIN, ALEXA_ROOT)):
+        for name, text in alexa_trial().items():
+            _write(folder / name, text)
+
+
+def _write(path: Path, text: str) -> None:
+    # Whole or not there, and never readable to others, not even for a moment.
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600, exist_ok=False)
+    unfinished.write_text(text)
+    unfinished.rename(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gateway.platforms.alexa import AlexaPlatform
 from gateway.platforms.base import Platform
 from gateway.platforms.slack import SlackPlatform
 from gateway.platforms.telegram import TelegramPlatform
@@ -15,7 +16,7 @@ from gateway.platforms.webchat import WebchatPlatform
 
 __all__ = ["platforms"]
 
-_ALL: tuple[type[Platform[Any]], ...] = (SlackPlatform, TelegramPlatform, WebchatPlatform)
+_ALL: tuple[type[Platform[Any]], ...] = (AlexaPlatform, SlackPlatform, TelegramPlatform, WebchatPlatform)
 
 
 def platforms(home: Path) -> dict[str, Platform[Any]]:

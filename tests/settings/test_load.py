@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.embedded.secret_files import ensure_secrets
+from gateway.settings.environment import EMBEDDED
 from gateway.settings.load import DEFAULT_FILE, SettingsError, load, load_assistants, load_store
 from gateway.settings.redis_address import REDIS_SCHEMES
 from gateway.settings.settings import SECTIONS, Settings
@@ -261,16 +263,17 @@ def test_the_working_default_loads_with_the_secrets_that_up_makes(folder: Folder
     """It has one account of the sample assistant on each channel, and every account's assistant exists."""
     secrets = folder.root / "secrets"
     secrets.mkdir()
-    for reference in _file_references(DEFAULT_FILE):
-        (folder.root / reference).write_text("made by up\n")
-    settings = load(None, folder.environ)
+    ensure_secrets(secrets)
+    settings = load(None, {**folder.environ, EMBEDDED: "1"})
 
     assert set(settings.accounts) == {
         ("webchat", "bartender"),
         ("slack", "bartender"),
         ("telegram", "bartender"),
+        ("alexa", "bartender"),
     }
-    assert settings.assistants["bartender"].signing_secrets[0].reveal() == "made by up"
+    secret = (secrets / "bartender_signing").read_text()
+    assert settings.assistants["bartender"].signing_secrets[0].reveal() == secret
     assert settings.home == folder.root
 
 
@@ -287,10 +290,6 @@ def test_every_section_is_a_field_of_the_settings() -> None:
     named = {"home", "accounts", "assistants", "schedules", "webhooks"}
 
     assert set(SECTIONS) | named == set(Settings.__struct_fields__)
-
-
-def _file_references(path: Path) -> list[str]:
-    return [part.split('"')[0] for part in path.read_text().split('"file:')[1:]]
 
 
 def test_a_command_that_wants_to_know_where_assistants_are_needs_no_secret(folder: Folder) -> None:
