@@ -9,12 +9,13 @@ https://core.telegram.org/bots/features#privacy-mode
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
 from gateway.channels.telegram.payloads import Entity, Message
 from gateway.channels.telegram.place import GROUPS
-from gateway.channels.telegram.rich import at_unit
+from gateway.channels.telegram.rich import between, encode, units
 from gateway.settings.accounts import TelegramAccount
 
 __all__ = ["Heard", "hear"]
@@ -62,14 +63,11 @@ def _mention_end(text: str, ours: str) -> int:
     return mention.end() if mention else 0
 
 
-def _mentions(text: str, entities: tuple[()] | list[Entity]) -> list[str]:
-    return [
-        text[at_unit(text, entity.offset) : at_unit(text, entity.offset + entity.length)]
-        .lstrip("@")
-        .casefold()
-        for entity in entities
-        if entity.type == "mention"
-    ]
+def _mentions(text: str, entities: tuple[()] | list[Entity]) -> Iterator[str]:
+    encoded = encode(text)
+    for entity in entities:
+        if entity.type == "mention":
+            yield between(encoded, entity.offset, entity.offset + entity.length).lstrip("@").casefold()
 
 
 def _is_reply_to(message: Message, account: TelegramAccount) -> bool:
@@ -82,14 +80,11 @@ def _is_reply_to(message: Message, account: TelegramAccount) -> bool:
 
 def _spelled(text: str, entities: tuple[()] | list[Entity], start: int) -> str:
     """Return *text* from *start* on, each link behind the words that it is under."""
-    links = [
-        (at_unit(text, entity.offset + entity.length), entity.url)
-        for entity in entities
-        if entity.type == "text_link" and entity.url and entity.length > 0
-    ]
-    spelled = []
-    for end, url in sorted(links):
-        if end >= start:
-            spelled += [text[start:end], f" ({url})"]
-            start = end
-    return "".join([*spelled, text[start:]]).strip()
+    links = [(entity.offset + entity.length, entity.url) for entity in entities if entity.type == "text_link"]
+    if not links:
+        return text[start:].strip()
+    encoded, at, spelled = encode(text), units(text[:start]), []
+    for end, url in sorted((end, url) for end, url in links if url and end > at):
+        spelled += [between(encoded, at, end), f" ({url})"]
+        at = end
+    return "".join([*spelled, between(encoded, at, len(encoded))]).strip()

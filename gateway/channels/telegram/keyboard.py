@@ -72,11 +72,12 @@ def suggestion(text: str, number: int) -> Key:
 def rows(keys: Iterable[Key]) -> Iterator[tuple[Key, ...]]:
     """Yield *keys* in rows in which labels can be read."""
     row: list[Key] = []
+    chars = 0
     for key in keys:
-        chars = sum(len(each.label) for each in row) + len(key.label)
+        chars += len(key.label)
         if row and (len(row) >= limits.ROW_BUTTONS_MAX or chars > limits.ROW_CHARS_MAX):
             yield tuple(row)
-            row = []
+            row, chars = [], len(key.label)
         row.append(key)
     if row:
         yield tuple(row)

@@ -15,7 +15,7 @@ import msgspec
 from gateway.channels.telegram.limits import ENTITIES_MAX
 from gateway.domain.text import clean
 
-__all__ = ["EMPTY", "Rich", "Span", "at_unit", "join", "units"]
+__all__ = ["EMPTY", "Rich", "Span", "between", "encode", "join", "units"]
 
 #: Where a text is best cut, best first.
 _BREAKS = ("\n\n", "\n", " ")
@@ -29,6 +29,10 @@ class Span(msgspec.Struct, frozen=True):
     kind: str
     #: A link's address, a code's language.
     detail: str = ""
+
+    def moved(self, by: int) -> Span:
+        """Return it, so many characters further on."""
+        return Span(self.start + by, self.end + by, self.kind, self.detail)
 
 
 class Rich(msgspec.Struct, frozen=True):
@@ -68,10 +72,10 @@ class Rich(msgspec.Struct, frozen=True):
         return body
 
     def _part(self, start: int, end: int) -> Rich:
+        if start == 0 and end == len(self.text):
+            return self
         spans = (
-            msgspec.structs.replace(
-                span, start=max(span.start, start) - start, end=min(span.end, end) - start
-            )
+            Span(max(span.start, start) - start, min(span.end, end) - start, span.kind, span.detail)
             for span in self.spans
             if span.start < end and span.end > start
         )
@@ -81,8 +85,8 @@ class Rich(msgspec.Struct, frozen=True):
 EMPTY = Rich("")
 
 
-def join(parts: Iterable[Rich], between: str = "") -> Rich:
-    """Return *parts* as one, with *between* between each two that say something."""
+def join(parts: Iterable[Rich], separator: str = "") -> Rich:
+    """Return *parts* as one, with *separator* between each two that say something."""
     texts: list[str] = []
     spans: list[Span] = []
     length = 0
@@ -90,12 +94,9 @@ def join(parts: Iterable[Rich], between: str = "") -> Rich:
         if not part.text:
             continue
         if texts:
-            texts.append(between)
-            length += len(between)
-        spans += (
-            msgspec.structs.replace(span, start=span.start + length, end=span.end + length)
-            for span in part.spans
-        )
+            texts.append(separator)
+            length += len(separator)
+        spans += part.spans if not length else (span.moved(length) for span in part.spans)
         texts.append(part.text)
         length += len(part.text)
     return Rich("".join(texts), tuple(spans))
@@ -103,13 +104,17 @@ def join(parts: Iterable[Rich], between: str = "") -> Rich:
 
 def units(text: str) -> int:
     """Return the length of *text* as Telegram counts it."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if text.isascii() else len(encode(text)) // 2
 
 
-def at_unit(text: str, offset: int) -> int:
-    """Return how many characters of *text* lie before its code unit *offset*."""
-    encoded = text.encode("utf-16-le", "surrogatepass")
-    return len(encoded[: 2 * max(0, offset)].decode("utf-16-le", "ignore"))
+def between(encoded: bytes, start: int, end: int) -> str:
+    """Return the code units from *start* to before *end* of a text that is encoded as UTF-16."""
+    return encoded[2 * max(0, start) : 2 * max(0, end)].decode("utf-16-le", "ignore")
+
+
+def encode(text: str) -> bytes:
+    """Return *text* in the code units of which offsets speak."""
+    return text.encode("utf-16-le", "surrogatepass")
 
 
 def _entity(text: str, span: Span) -> dict[str, Any]:

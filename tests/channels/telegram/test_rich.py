@@ -11,7 +11,7 @@ from telegram import MessageEntity
 from telegram._utils.entities import parse_message_entities
 
 from gateway.channels.telegram.markdown import from_markdown
-from gateway.channels.telegram.rich import Rich, Span, at_unit, join, units
+from gateway.channels.telegram.rich import Rich, Span, between, encode, join, units
 
 TEXTS = st.text(
     st.one_of(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), st.sampled_from("🍸é \n")),
@@ -58,19 +58,20 @@ def test_pieces_are_within_the_bound_and_lose_nothing_but_space(rich: Rich, unit
 
 
 @given(st.lists(riches(), max_size=4), st.sampled_from(["", "\n\n"]))
-def test_what_is_joined_keeps_its_formats(parts: list[Rich], between: str) -> None:
-    whole = join(parts, between)
+def test_what_is_joined_keeps_its_formats(parts: list[Rich], separator: str) -> None:
+    whole = join(parts, separator)
 
-    assert whole.text == between.join(part.text for part in parts if part.text)
+    assert whole.text == separator.join(part.text for part in parts if part.text)
     assert [whole.text[span.start : span.end] for span in whole.spans] == [
         part.text[span.start : span.end] for part in parts for span in part.spans
     ]
 
 
 @given(TEXTS, st.data())
-def test_a_code_unit_is_found_again(text: str, data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(text)))
-    assert at_unit(text, units(text[:at])) == at
+def test_a_stretch_is_found_by_its_code_units(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    assert between(encode(text), units(text[:start]), units(text[:end])) == text[start:end]
 
 
 @pytest.mark.parametrize(
