@@ -95,9 +95,12 @@ class Databases:
         """Make a database ready for the next test, or drop it."""
         name = url.partition("?")[0].rpartition("/")[2]
         pristine, renamed = self._pristine.pop(name), _new_name()
-        self._run("SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+        # Whoever comes back at once would be met there again and again.
+        self._run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
         until(f"{name} left by all", lambda: not self._run("SELECT 1 FROM pg_stat_activity WHERE datname = %s", name))
         self._run(f"ALTER DATABASE {name} RENAME TO {renamed}")
+        self._run(f"ALTER DATABASE {renamed} ALLOW_CONNECTIONS true")
         with contextlib.closing(psycopg2.connect(self._url(renamed))) as connection:
             restored = _restore(connection, pristine)
         if restored:
