@@ -68,8 +68,8 @@ def content(url: str) -> dict[object, list[tuple[object, ...]]]:
     return {**rows, "sequences": run(url, _SEQUENCES)}
 
 
-def exists(stores: Stores, name: object) -> bool:
-    return bool(run(stores.postgres.url("postgres"), f"SELECT FROM pg_database WHERE oid = {name}"))
+def exists(stores: Stores, oid: object) -> bool:
+    return bool(run(stores.postgres.url("postgres"), f"SELECT 1 FROM pg_database WHERE oid = {oid}"))
 
 
 def test_what_was_written_is_gone_and_what_was_changed_is_back(databases: Databases) -> None:
@@ -102,6 +102,7 @@ def test_one_that_is_another_now_is_dropped(databases: Databases, stores: Stores
     used = databases.take()
     ((oid,),) = run(used, _OID)
     run(used, statement)
+    assert exists(stores, oid)
     databases.give_back(used)
     assert not exists(stores, oid)
 
