@@ -33,7 +33,7 @@ import msgspec
 
 from gateway.domain.job import PARTITIONS, SUSPECTS_FROM, Job
 from workers.job_lane import JobLane
-from workers.spilled import Asleep, Spilled, nap_of, read_from
+from workers.spilled import Asleep, Nap, Spilled, nap_of, read_from
 from workers.startable import Startable
 
 __all__ = ["Board", "Ending"]
@@ -189,7 +189,7 @@ class Board:
         lanes = self._asleep.due(priority, now, lanes_max)
         for lane in lanes:
             self._roused(lane)
-        return {lane.name: read_from(lane) for lane in lanes if lane.name is not None}
+        return {lane.name or "": read_from(lane) for lane in lanes}
 
     def classes_waking(self, now: float) -> list[int]:
         """Return the classes of which ``waking_lanes`` would name one."""
@@ -429,8 +429,7 @@ class Board:
     def _roused(self, lane: JobLane) -> None:
         nap = nap_of(lane)
         del self._places[nap.place]
-        if self._rejoined.get(nap.job_id) == nap.place:
-            del self._rejoined[nap.job_id]
+        self._unname(nap)
         self._unclaim(nap.claim)
         self._spilled.put(lane)
 
@@ -454,7 +453,7 @@ class Board:
             self._unname(job)
         self._unclaim(claim)
 
-    def _unname(self, job: Job) -> None:
+    def _unname(self, job: Job | Nap) -> None:
         if self._rejoined.get(job.job_id) == job.place:
             del self._rejoined[job.job_id]
 
