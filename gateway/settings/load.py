@@ -36,7 +36,10 @@ from gateway.settings.store import StoreSettings
 from gateway.settings.trials import note_trial_problems
 from gateway.settings.webhooks import WebhookSettings, note_webhook_problems, note_webhook_secrets
 
-__all__ = ["SettingsError", "home_folder", "load", "load_assistants", "load_jobs", "load_store", "load_webhooks"]
+__all__ = [
+    "SettingsError", "home_folder", "load", "load_account", "load_assistants", "load_jobs", "load_store",
+    "load_webhooks",
+]  # fmt: skip
 
 #: The working default of a checkout.
 DEFAULT_FILE = Path(__file__).parents[2] / "config" / "switchboard.toml"
@@ -122,6 +125,29 @@ def load_assistants(
     found = _assistants(Builder(environ, home_folder(environ), problems), table, problems)
     problems.raise_if_any()
     return MappingProxyType({name: one for name, one in found.items() if one})
+
+
+def load_account(
+    channel: str, name: str, path: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[Account, RpcSettings]:
+    """Return one account with its secrets, and ``[rpc]``, for who sets it up at its platform.
+
+    :raises SettingsError: there is no such account, or with every problem of it and of that section.
+    """
+    problems = Problems()
+    table = _read(path, environ, problems)
+    builder = Builder(environ, home_folder(environ), problems)
+    rpc = builder.struct(RpcSettings, table.get("rpc", {}), ("rpc",))
+    channels = _tables(table.get("accounts", {}), "accounts", problems)
+    there = _tables(channels.get(channel, {}), f"accounts.{channel}", problems)
+    if name not in there:
+        problems.add(f"accounts.{channel}.{name}", f"there is no such account{did_you_mean(name, there)}")
+    problems.raise_if_any()
+    account = _accounts(builder, {"accounts": {channel: {name: there[name]}}}, problems)[channel, name]
+    problems.raise_if_any()
+    assert account is not None
+    assert rpc is not None
+    return account, rpc
 
 
 def load_webhooks(

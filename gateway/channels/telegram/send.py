@@ -1,20 +1,18 @@
-"""Calling the Bot API, and what its answer means.
+"""Sending by the Bot API, and what its answers mean.
 
-The bot's token is a part of each call's address, so no address is ever told to anybody: not to a log, a metric, an
-error or a row.  Telegram has no idempotency key for messages, so the difference between "not sent" and "unknown" is all
-there is against duplicates: only what it refused is tried again or otherwise.
-
-https://core.telegram.org/bots/api#making-requests
+Telegram has no idempotency key for messages, so the difference between "not sent" and "unknown" is all there is against
+duplicates: only what it refused is tried again or otherwise.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from gateway.channels.base import PlatformAnswer, PlatformClient
+from gateway.channels.telegram import bot_api
+from gateway.channels.telegram.bot_api import Answer, read, without_token
 from gateway.channels.telegram.place import is_group
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed, TryLater
@@ -28,8 +26,6 @@ __all__ = ["BOT", "CHAT", "GROUP", "scopes", "send"]
 #: Names of what Telegram counts.
 CHAT, GROUP, BOT = "chat", "group", "bot"
 
-#: The form that tokens have.  Anything else would be another address than the one that is meant.
-_TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{1,200}")
 _DETAIL_CHARS_MAX = 200
 #: What refusals for good are called, by a word of their description; the rest is ``bad_request`` or ``forbidden``.
 #: [S] https://github.com/tdlib/telegram-bot-api/blob/master/telegram-bot-api/Client.cpp
@@ -47,29 +43,12 @@ _REASONS = {
 }
 
 
-class Parameters(msgspec.Struct):
-    """What can be done about an error."""
-
-    retry_after: int | None = None
-    migrate_to_chat_id: int | None = None
-
-
 class Message(msgspec.Struct):
     """The message as it was sent."""
 
     message_id: int
 
 
-class Answer(msgspec.Struct):
-    """What the Bot API says."""
-
-    ok: bool
-    result: msgspec.Raw = msgspec.Raw(b"null")
-    description: str = ""
-    parameters: Parameters | None = None
-
-
-_ANSWER = msgspec.json.Decoder(Answer)
 _MESSAGE = msgspec.json.Decoder(Message)
 
 
@@ -98,17 +77,17 @@ def send(
     client: PlatformClient, account: TelegramAccount, payload: dict[str, Any], deadline: Deadline
 ) -> Outcome:
     """Make the call of one rendered message and return what became of it."""
-    token = account.bot_token.reveal()
-    if not _TOKEN.fullmatch(token):
-        why = "has none" if not token else "is not of the form 123456789:letters"
+    root = bot_api.root(account)
+    if root is None:
+        why = "is not of the form 123456789:letters" if account.bot_token else "is missing"
         return NotSent("no_token", f"the account's bot_token {why}")
-    call = _Calls(client, f"{account.api_base_url.rstrip('/')}/bot{token}/", deadline)
+    call = _Calls(client, root, deadline)
     try:
         return call.deliver(payload)
     except TryLater as error:
-        return RetryLater(error.reason, _without(token, str(error)), error.retry_after_s)
+        return RetryLater(error.reason, without_token(account, str(error)), error.retry_after_s)
     except CallFailed as error:
-        detail = _without(token, str(error))
+        detail = without_token(account, str(error))
         if error.reason == "invalid_call":
             # Nothing that could be written to a wire: the same tomorrow.
             return NotSent(error.reason, detail)
@@ -128,17 +107,17 @@ class _Calls:
     def deliver(self, payload: dict[str, Any]) -> Outcome:
         """Send *payload*; to the supergroup that its group has become, and without what Telegram cannot reach."""
         answer = self._call(payload)
-        said = _read(answer)
+        said = read(answer)
         moved_to = said.parameters.migrate_to_chat_id if said and said.parameters else None
         if moved_to is not None and answer.status == 400:
             # Refused, so nothing was sent; once, or two chats could send us to and fro.
             payload = _to(moved_to, payload)
             answer = self._call(payload)
-            said = _read(answer)
+            said = read(answer)
         outcome = _outcome(answer, said)
         if isinstance(outcome, NotSent) and outcome.reason == "bad_request" and "instead" in payload:
             answer = self._call(payload["instead"])
-            outcome = _outcome(answer, _read(answer))
+            outcome = _outcome(answer, read(answer))
         return outcome
 
     def _call(self, payload: dict[str, Any]) -> PlatformAnswer:
@@ -189,13 +168,6 @@ def _refused(status: int, description: str) -> NotSent:
     return NotSent(reason, shorten(clean(description), _DETAIL_CHARS_MAX))
 
 
-def _read(answer: PlatformAnswer) -> Answer | None:
-    try:
-        return _ANSWER.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def _message_id(result: msgspec.Raw) -> str:
     try:
         return str(_MESSAGE.decode(result).message_id)
@@ -208,7 +180,3 @@ def _seconds(asked_s: int | None, answer: PlatformAnswer) -> float | None:
         return float(max(0, asked_s))
     value = answer.headers.get("retry-after", "")
     return float(value) if value.isascii() and value.isdigit() and len(value) <= 9 else None
-
-
-def _without(token: str, text: str) -> str:
-    return text.replace(token, "***")

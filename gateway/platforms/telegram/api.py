@@ -57,6 +57,10 @@ def run(method: str, given: dict[str, Any], *, at_s: float, number: int) -> Serv
             return _action(given)
         case "setwebhook":
             return _webhook(given)
+        case "deletewebhook":
+            return _ok(True)
+        case "getwebhookinfo":
+            return _ok({"url": "", "has_custom_certificate": False, "pending_update_count": 0})
     return _refused(404, "Not Found")
 
 
