@@ -252,6 +252,22 @@ def test_a_message_whose_carrier_was_given_up_is_one_retry(office: Office) -> No
     assert office.gateway.rows("SELECT state FROM jobs") == [("ready",)]
 
 
+def test_an_answer_that_was_kept_too_long_is_kept_once_more(office: Office) -> None:
+    """Law: its channel cannot send by itself, so no job carries it; the conversation's next turn tells it."""
+    box = office.unsent()
+    office.operator.cursor.execute(
+        "UPDATE outbox SET kind = 'response', kept_until = created_at + interval '1 day' WHERE id = %s", (box,)
+    )
+    office.operator.cursor.execute("DELETE FROM jobs")
+    office.retry()
+    [(state, kind, left_s)] = office.gateway.rows(
+        "SELECT state, kind, extract(epoch FROM kept_until - clock_timestamp())::float8 FROM outbox"
+    )
+    assert (state, kind) == ("pending", "response")
+    assert 86_000 < left_s <= 86_400
+    assert office.gateway.rows("SELECT 1 FROM jobs") == []
+
+
 def test_a_message_that_is_kept_no_more_cannot_be_sent(office: Office) -> None:
     office.unsent()
     office.operator.cursor.execute("DELETE FROM outbox")

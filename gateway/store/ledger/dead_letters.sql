@@ -77,7 +77,8 @@ BEGIN
 END $$;
 
 -- A message that was not sent, or of which nobody knows, is sent again: by a person's word, and marked where the user may
--- have it already.  A carrier that was given up is forgotten, with its letter.
+-- have it already.  A carrier that was given up is forgotten, with its letter.  What was kept for its conversation's next
+-- turn (kept.sql) has no carrier: it is kept once more, for as long as the first time.
 -- outcome: 'retried'; 'closed'; 'gone'; or the state in which the row has not ended.
 CREATE OR REPLACE FUNCTION letter_retry_send(letter bigint, who text)
 RETURNS TABLE (outcome text, conversation bigint, carriers bigint[])
@@ -93,7 +94,8 @@ BEGIN
         RETURN QUERY SELECT 'closed', NULL::bigint, NULL::bigint[];
         RETURN;
     END IF;
-    SELECT o.id, o.state, o.conversation_id, o.trace_id INTO it FROM outbox o WHERE o.id = its_box FOR UPDATE;
+    SELECT o.id, o.state, o.conversation_id, o.trace_id, o.kept_until INTO it FROM outbox o
+    WHERE o.id = its_box FOR UPDATE;
     IF it.id IS NULL OR it.state NOT IN ('not_sent', 'unknown') THEN
         RETURN QUERY SELECT coalesce(it.state, 'gone'), NULL::bigint, NULL::bigint[];
         RETURN;
@@ -102,7 +104,9 @@ BEGIN
         RETURN;
     END IF;
     UPDATE outbox AS o SET
-        state = 'pending', kind = 'push', due_at = clock_timestamp(), attempts = 0,
+        state = 'pending', kind = CASE WHEN it.kept_until IS NULL THEN 'push' ELSE o.kind END,
+        due_at = clock_timestamp(), attempts = 0,
+        kept_until = clock_timestamp() + (o.kept_until - o.created_at), told_with = NULL,
         maybe_repeat = o.maybe_repeat OR o.state = 'unknown', reason = NULL, detail = NULL, finished_at = NULL,
         claimed_process = NULL, claimed_epoch = NULL
     WHERE o.id = its_box;
@@ -111,6 +115,6 @@ BEGIN
     )
     UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = 'retried', closed_by = who
     FROM buried b WHERE d.job_id = b.id AND d.closed_at IS NULL;
-    RETURN QUERY SELECT 'retried', it.conversation_id, outbox_carry(
-        ARRAY[its_box], ARRAY[it.conversation_id], ARRAY[it.trace_id], ARRAY[clock_timestamp()]);
+    RETURN QUERY SELECT 'retried', it.conversation_id, CASE WHEN it.kept_until IS NULL THEN outbox_carry(
+        ARRAY[its_box], ARRAY[it.conversation_id], ARRAY[it.trace_id], ARRAY[clock_timestamp()]) ELSE '{}' END;
 END $$;
