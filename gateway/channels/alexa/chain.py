@@ -9,6 +9,8 @@ Pure: the time is an argument.
 
 from __future__ import annotations
 
+import re
+import warnings
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +19,7 @@ import certifi
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 
 from gateway.channels.alexa.refused import Refused
@@ -30,6 +33,7 @@ SIGNER = "echo-api.amazon.com"
 #: Amazon sends four at most.
 _CERTIFICATES_MAX = 8
 _SIGNER_NAME = x509.DNSName(SIGNER)
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 
 
 def read_chain(document: bytes, account: AlexaAccount, now_s: float) -> Proof:
@@ -38,7 +42,9 @@ def read_chain(document: bytes, account: AlexaAccount, now_s: float) -> Proof:
     :raises Refused: there is no such way at *now_s*, or the leaf is not Amazon's.
     """
     try:
-        certificates = x509.load_pem_x509_certificates(document)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificates = x509.load_pem_x509_certificates(document)
     except (ValueError, UnsupportedAlgorithm):
         raise Refused("the certificate chain is none", reason="bad_chain") from None
     if len(certificates) > _CERTIFICATES_MAX:
@@ -71,8 +77,18 @@ def _verifier(account: AlexaAccount, now_s: float) -> verification.ServerVerifie
 def _roots(pem: str) -> verification.Store:
     """Return the roots of *pem*; of an empty one those that are trusted in general, read once like code."""
     text = pem.encode() if pem else Path(certifi.where()).read_bytes()
-    try:
-        return verification.Store(x509.load_pem_x509_certificates(text))
-    except ValueError:
+    roots = [root for block in _PEM.findall(text) for root in _root(block)]
+    if not roots:
         # Closed: a root that cannot be read is no reason to trust others.
-        raise Refused("the account's trust_root holds no certificate", reason="bad_trust_root") from None
+        raise Refused("the account's trust_root holds no certificate", reason="bad_trust_root")
+    return verification.Store(roots)
+
+
+def _root(block: bytes) -> list[x509.Certificate]:
+    """Return the one certificate, or none: among those trusted in general are some that RFC 5280 would not allow."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        try:
+            return [x509.load_pem_x509_certificate(block)]
+        except (ValueError, UnsupportedAlgorithm):
+            return []

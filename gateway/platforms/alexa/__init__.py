@@ -23,6 +23,7 @@ from gateway.platforms.base import (
     Scene,
     Seen,
     Served,
+    Shows,
     Signed,
     json_answer,
 )
@@ -54,6 +55,8 @@ class AlexaPlatform:
     """:class:`gateway.platforms.base.Platform`."""
 
     name = "alexa"
+    # What a card offers is said, and nothing of it can be tapped.
+    shows: frozenset[Shows] = frozenset({"pictures"})
     inbox: Inbox = "stand_in"
 
     def __init__(self, home: Path) -> None:
@@ -80,7 +83,7 @@ class AlexaPlatform:
 
     def answered(self, account: AlexaAccount, delivery: Delivery, answer: Answer) -> tuple[Seen, ...]:
         if msgspec.json.decode(delivery.body)["request"]["type"] == SESSION_ENDED:
-            return ()
+            return (Seen("", notes=("nothing is said: the session is over",)),)
         return heard(answer)
 
     def served(self, account: AlexaAccount, call: Call) -> Served:
