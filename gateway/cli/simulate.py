@@ -95,6 +95,8 @@ def simulate(
         raise click.UsageError("--out-of-order wants two TEXTs or more")
     trials = Trials(gateway)
     trial = trials.trial(channel, account)
+    if tap is not None and "controls" not in trial.platform.shows:
+        raise click.ClickException(f"there are no buttons on {channel}: say what stands on it")
     with told(trials):
         scene = trial.scene(user, thread, group=group)
         inbox = trial.open(scene)
@@ -123,6 +125,7 @@ class _Run:
         self._silent = silent
         self._begun = time.monotonic()
         self._last: Told | None = None
+        self._is_waiting = False
         self.made: list[_Made] = []
         self.saw: list[_Saw] = []
 
@@ -188,8 +191,13 @@ class _Run:
         if not self._silent and sys.stderr.isatty():
             waited_s = time.monotonic() - self._begun
             click.echo(f"\r… {waited_s:.0f} s", err=True, nl=False)
+            self._is_waiting = True
 
     def _say(self, text: str) -> None:
+        if self._is_waiting:
+            # The sign of life stood on this line.
+            click.echo("\r\033[K", err=True, nl=False)
+            self._is_waiting = False
         if not self._silent:
             click.echo(text)
 

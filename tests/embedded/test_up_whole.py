@@ -61,6 +61,14 @@ def ask(port: int, home: Path, text: str) -> str:
     return answer
 
 
+def simulated(home: Path, text: str) -> str:
+    """Return what a user of Slack sees, by a command that is told where the home is and nothing else."""
+    command = [str(BIN / "switchboard"), "simulate", "slack", "bartender", text, "--quiet", "0.5"]
+    with running(command, env={"SWITCHBOARD_HOME": str(home)}) as it:
+        assert it.wait_end() == 0, it.lines
+    return "\n".join(it.lines)
+
+
 def wait_ready(port: int) -> None:
     deadline = time.monotonic() + GUARD_S
     while status(port, "/readyz") != 200:
@@ -82,9 +90,11 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
         assert status(port, "/healthz") == 200
         assert status(port, "/chat/bartender") == 200
         assert "Daiquiri" in ask(port, tmp_path, "I have rum and lime")
+        assert "Daiquiri" in simulated(tmp_path, "I have rum and lime")
         children = it.descendants()
         names = {name for process in children for name in words(process)}
-        assert {"postgres", "redis-server", "workers", "gateway.wsgi:app", "gateway.demo.bartender"} <= names
+        assert {"postgres", "redis-server", "workers", "gateway.wsgi:app"} <= names
+        assert {"gateway.demo.bartender", "gateway.platforms"} <= names
         it.process.kill()
         wait_gone(children)
 

@@ -27,7 +27,7 @@ from tests.support.waiting import GUARD_S, until
 __all__ = ["CHANNELS", "TrialStack", "running_trial"]
 
 #: Channels of which the working default has an account for The Bartender.
-CHANNELS = ("slack", "telegram", "webchat")
+CHANNELS = ("alexa", "slack", "telegram", "webchat")
 #: How long "invent one for me" takes here: longer than Slack waits for a command.
 INVENT_S = 3.0
 API_TOKEN = "a token of this test run"

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from gateway.platforms.base import Act, Say, Scene, Seen, Tap
+from gateway.platforms.base import Act, Answer, Say, Scene, Seen, Tap
 from gateway.platforms.inbox import Inbox
 from gateway.platforms.plays.script import Expectation, Play, Step
-from gateway.platforms.trial import Trial, find
+from gateway.platforms.trial import Told, Trial, find
 
 __all__ = ["Outcome", "State", "Watched", "perform"]
 
@@ -119,9 +119,12 @@ class _Stage:
                 watched.append(Watched(seen, round(time.monotonic() - begun, 3)))
 
         until = time.monotonic() + step.within_s
+        answer: Answer | None = None
         if speaks:
-            for seen in self._spoken(step, key, scene, inbox):
-                see(seen)
+            for told in self._spoken(step, key, scene, inbox):
+                answer = told.answer
+                for seen in told.seen:
+                    see(seen)
         some = [one for one in asked if not one.is_of_all]
         while not all(_is_met(one, watched) for one in some) and (left_s := until - time.monotonic()) > 0:
             if (arrived := inbox.next(left_s)) is not None:
@@ -129,18 +132,18 @@ class _Stage:
         missing = [one for one in some if not _is_met(one, watched)]
         if missing:
             return f"expected, within {step.within_s:g} s, {missing[0]}"
-        quiet_s = max(0.0, until - time.monotonic()) if any(one.none for one in asked) else REST_S
-        if any(one.messages is not None or one.lacks for one in asked):
-            quiet_s = QUIET_S
-        while asked and (arrived := inbox.next(quiet_s)) is not None:
+        silence_s = _silence_s(asked, until, is_answered=answer is not None and inbox.is_answered(answer) is True)
+        # An assistant that never ends must not keep the play from its end.
+        last_at = until + silence_s
+        while asked and (arrived := inbox.next(min(silence_s, last_at - time.monotonic()))) is not None:
             see(arrived)
         broken = [one for one in asked if one.is_of_all and not _holds(one, watched)]
         return f"expected {broken[0]}" if broken else ""
 
     def _spoken(
         self, step: Step, key: tuple[str, str, bool], scene: Scene, inbox: Inbox
-    ) -> Iterator[Seen]:
-        """Do what the step does, and yield what is seen by the answers to that."""
+    ) -> Iterator[Told]:
+        """Do what the step does, and yield what came back: of a repeat nothing, for it shows nothing new."""
         trial = self._trial
         act = self._act(step, key)
         deliveries = [trial.platform.deliver(trial.account, scene, act)]
@@ -155,8 +158,7 @@ class _Stage:
                     raise _CannotPlay(f"the gateway refused it: {told.answer.status} {why}".rstrip())
                 inbox.keep(told.seen)
                 if not number:
-                    # A repeat of a delivery gets the same answer again, which is shown once.
-                    yield from told.seen
+                    yield told
 
     def _act(self, step: Step, key: tuple[str, str, bool]) -> Act:
         if step.say is not None:
@@ -200,6 +202,15 @@ class _Stage:
                 one = msgspec.structs.replace(one, image=False)
             asked.append(one)
         return tuple(asked), tuple(notes)
+
+
+def _silence_s(asked: tuple[Expectation, ...], until: float, *, is_answered: bool) -> float:
+    """Return for how long nothing must come, so that all that belongs to the step has."""
+    if any(one.none for one in asked):
+        return max(0.0, until - time.monotonic())
+    if any(one.is_of_all for one in asked):
+        return QUIET_S
+    return 0.0 if is_answered else REST_S
 
 
 def _is_met(expectation: Expectation, watched: list[Watched]) -> bool:
