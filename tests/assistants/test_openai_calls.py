@@ -11,9 +11,12 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 from pydantic import TypeAdapter
 
 from gateway.domain.message import Message, Sender
+from gateway.domain.reply import Card, Text
 from gateway.domain.turn import Turn
 from gateway.rpc import RpcClient
 from gateway.settings.secret import Secret
+from gateway.store.ledger.push import PUSHED
+from gateway.store.ledger.transcripts import Exchange, Past
 from tests.assistants.models import ask, assistant, fail
 from tests.assistants.turns import TURN, Said
 from tests.support.model_server import CHAT_PATH, KEY, MODEL, ModelServer
@@ -52,6 +55,26 @@ def test_only_what_was_asked_for_is_sent(server: ModelServer, rpc: RpcClient) ->
     assert server.calls[0].json == {
         "model": MODEL, "messages": [{"role": "user", "content": "something with gin"}]
     }  # fmt: skip
+
+
+def test_what_came_by_itself_is_the_models_own_word(server: ModelServer, rpc: RpcClient) -> None:
+    """A timer's message, and a turn whose words were removed: nobody said them to the model."""
+
+    class Pushed:
+        def before(self, past: Past) -> list[Exchange]:
+            return [
+                Exchange(1, Message("text", ""), ()),
+                Exchange(2, Message("text", "Wake me"), (Text("At seven."),)),
+                Exchange(3, PUSHED, (Card("Seven", text="Time to get up"),)),
+            ]
+
+    ask(assistant(server, rpc, transcript=Pushed()))
+
+    assert server.calls[0].json["messages"] == [
+        {"role": "user", "content": "Wake me"},
+        {"role": "assistant", "content": "At seven.\n\nSeven\nTime to get up"},
+        {"role": "user", "content": "something with gin"},
+    ]
 
 
 @pytest.mark.parametrize("name", ["max_completion_tokens", "max_tokens"])

@@ -160,6 +160,24 @@ def test_an_answer_that_is_none_has_its_reason(
     assert len(server.calls) == 1, "nothing is asked again once the head of an answer has come"
 
 
+def test_every_turn_is_told_with_its_outcome(server: ModelServer, rpc: RpcClient) -> None:
+    """One event each, however many calls it took, and never with what was said."""
+    told, sink = told_of("assistant.call")
+    model = assistant(server, rpc)
+    telemetry.attach(sink)
+    try:
+        server.will_say(in_turn(refuses("503 Service Unavailable"), says("Hi"), refusing("401 Unauthorized")))
+        ask(model)
+        fail(model)
+    finally:
+        telemetry.detach(sink)
+
+    assert [fields.pop("outcome") for fields in told] == ["ok", "key_refused"]
+    for fields in told:
+        assert fields.pop("duration_s") > 0
+        assert fields == {"assistant": "helper", "turn_id": TURN.turn_id, "trace_id": TURN.trace_id}
+
+
 @pytest.mark.parametrize("line", ["500 Internal Server Error", "503 Service Unavailable"])
 def test_a_failure_of_the_server_is_asked_again(server: ModelServer, rpc: RpcClient, line: str) -> None:
     """A chat changes nothing at the server: whoever is answered twice has seen one answer."""
@@ -223,12 +241,16 @@ def test_nobody_is_held_back_longer_than_the_setting(server: ModelServer, rpc: R
 
 
 def test_a_quota_that_is_used_up_is_not_asked_for_at_every_turn(server: ModelServer, rpc: RpcClient) -> None:
+    now = 1_000.0
     server.will_say(refusing(TOO_MANY, "insufficient_quota"))
-    model = assistant(server, rpc)
+    model = assistant(server, rpc, monotonic=lambda: now)
 
     assert fail(model).reason == "quota_exhausted"
+    now += 29.0
     assert fail(model).reason == "rate_limited"
     assert len(server.calls) == 1
+    now += 2.0
+    assert fail(model).reason == "quota_exhausted"
 
 
 def test_a_429_is_about_our_key_and_not_about_the_servers_health(server: ModelServer, rpc: RpcClient) -> None:

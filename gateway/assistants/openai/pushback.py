@@ -21,7 +21,7 @@ __all__ = ["PushedBack", "wanted_s"]
 #: Seconds for which a server is left alone that does not say for how long.
 _UNSAID_S = 1.0
 _SPAN = re.compile(
-    r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d{1,9})?)s)?(?:(?P<ms>\d{1,9}(?:\.\d{1,9})?)ms)?"
+    r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m)?(?:(?P<s>\d{1,9}(?:\.\d{1,9})?)s)?(?:(?P<ms>\d{1,9}(?:\.\d{1,9})?)ms)?"
 )
 _UNITS_S = {"h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
