@@ -152,6 +152,10 @@ def test_the_stand_ins_own_refusals_are_known_to_the_official_client(server: Mod
     assert refused.value.code == "context_length_exceeded"
 
 
+def test_the_stand_in_lists_its_model(official: openai.OpenAI) -> None:
+    assert [model.id for model in official.models.list()] == [MODEL]
+
+
 def test_an_error_in_the_middle_is_one_for_both(server: ModelServer, official: openai.OpenAI, rpc: RpcClient) -> None:
     server.will_say(sends(chunk({"content": "He"}), error("no", "server_error", code="overloaded")))
     with pytest.raises(openai.APIError) as raised:

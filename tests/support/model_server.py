@@ -14,11 +14,12 @@ import msgspec
 
 from tests.support.stand_in import Behaviour, Call, StandIn, status
 
-__all__ = ["CHAT_PATH", "KEY", "MODEL", "ModelServer", "chunk", "error", "event", "refuses", "says", "send", "sends"]
+__all__ = ["CHAT_PATH", "KEY", "MODEL", "ModelServer", "chunk", "error", "event", "lists", "refuses", "says", "send", "sends"]
 
 KEY = "sk-of-this-test-run"
 MODEL = "little-model"
 CHAT_PATH = "/v1/chat/completions"
+_MODELS_PATH = "/v1/models"
 _ANSWER_ID = "chatcmpl-1"
 DONE = b"[DONE]"
 _CREATED = 1_790_000_000
@@ -49,6 +50,8 @@ class ModelServer(StandIn):
         (refusal or self._answer)(call)
 
     def _refusal(self, call: Call) -> Behaviour | None:
+        if call.path == _MODELS_PATH and call.headers.get("authorization") == f"Bearer {KEY}":
+            return lists(MODEL)
         if call.path.partition("?")[0] != CHAT_PATH:
             return refuses("404 Not Found", error("Invalid URL", "invalid_request_error", code=None))
         if call.headers.get("authorization") != f"Bearer {KEY}":
@@ -72,6 +75,12 @@ class ModelServer(StandIn):
 def error(message: str, kind: str, *, param: str | None = None, code: str | int | None = None) -> Json:
     """Return an error as OpenAI puts it."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def lists(*models: str) -> Behaviour:
+    """Say which models there are."""
+    found = [{"id": model, "object": "model", "created": _CREATED, "owned_by": "test"} for model in models]
+    return lambda call: call.answer(msgspec.json.encode({"object": "list", "data": found}))
 
 
 def refuses(line: str, body: Json | bytes = b"", *headers: str) -> Behaviour:
