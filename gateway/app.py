@@ -210,6 +210,8 @@ class Gateway:
             lambda rows: self._responses.note(rows, "push", "claim_lost"),
             every_s=lanes.dead_after_s,
         )
+        private_allowed = self.settings.rpc.private_addresses_allowed
+        self._signs = SignsOfLife(RpcPlatformClient(self.rpc, private_addresses_allowed=private_allowed))
 
     def _build_lanes(self) -> Lanes:
         runner = Runner(
@@ -218,6 +220,7 @@ class Gateway:
             self._results,
             self._responses,
             self._announcements,
+            signs=self._signs,
             deaths_max=self.settings.lanes.deaths_max,
             process_id=lambda: self.owner.process.process_id,
         )
@@ -246,11 +249,7 @@ class Gateway:
             self._responses,
             self._announcements,
             proofs=ProofKeeper(rpc_fetch(self.rpc)),
-            signs=SignsOfLife(
-                RpcPlatformClient(
-                    self.rpc, private_addresses_allowed=self.settings.rpc.private_addresses_allowed
-                )
-            ),
+            signs=self._signs,
             kept=KeptAnswers(self._ledger.tell, self._responses.hold),
             keep_delivery=self._ledger.dead_letter,
             # Random, not secret (W3C trace context, section 2.2.3): no system call a message.

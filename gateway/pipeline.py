@@ -267,6 +267,7 @@ class Runner:
         responses: Responses,
         watchers: Watchers,
         *,
+        signs: SignsOfLife,
         deaths_max: int,
         process_id: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
@@ -276,6 +277,7 @@ class Runner:
         self._results = results
         self._responses = responses
         self._watchers = watchers
+        self._signs = signs
         self._deaths_max = deaths_max
         self._process_id = process_id
         self._clock = clock
@@ -375,7 +377,12 @@ class Runner:
                 self._watchers.preview(turn, preview)
 
         assistant = self._assistant(bot.account.assistant)
-        return assistant.ask(turn, lane, capabilities, Deadline.after(left_s, now=started), show)
+        answered = self._signs.keep_up(bot, turn)
+        try:
+            return assistant.ask(turn, lane, capabilities, Deadline.after(left_s, now=started), show)
+        finally:
+            # Before the answer can leave: a sign behind it would promise another one.
+            answered()
 
     def _failed(
         self, bot: Bot, turn: Turn, capabilities: Capabilities, reason: str, detail: str

@@ -34,8 +34,10 @@ from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
 from gateway.pipeline import Runner
+from gateway.replies.platform_client import RpcPlatformClient
 from gateway.replies.responses import Responses
 from gateway.replies.results import Results
+from gateway.replies.signs import SignsOfLife
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.ledger import process
@@ -80,6 +82,9 @@ class LaneRunner:
             Results(self._ledger.results, lambda _: {}, lambda _: None, poll_s=settings.lanes.poll_s),
             Responses(self._ledger.finish),
             _Watchers(signals, jobs),
+            signs=SignsOfLife(
+                RpcPlatformClient(rpc, private_addresses_allowed=settings.rpc.private_addresses_allowed)
+            ),
             deaths_max=settings.lanes.deaths_max,
             process_id=lambda: owner.process.process_id,
         )

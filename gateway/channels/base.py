@@ -201,7 +201,8 @@ class Channel(Protocol[A_contra]):
     def sign_of_life(self, inbound: Inbound, account: A_contra) -> SignOfLife | None:
         """Return what shows the user that *inbound* is being worked on; None: nothing can.
 
-        Asked on surfaces with ``alive_after_s``.  Best effort: nobody waits for it.
+        Asked on surfaces with ``alive_after_s`` or ``alive_every_s``; of a turn that runs, *inbound* is what the ledger
+        has of it.  Best effort: nobody waits for it.
         """
         ...
 

@@ -50,6 +50,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     #: Seconds from arrival after which a message without an answer gets a sign of life; None: there is none.  Where the
     #: answer leaves in the response it stops the sign; elsewhere the sign does not wait to see.
     alive_after_s: float | None = None
+    #: Seconds that a sign of life is seen: as often a turn that still runs gives another one; None: it gives none.
+    alive_every_s: float | None = None
     #: Whether pieces of a reply are shown while it is still being made.
     streams: bool = False
     #: Days for which a dedupe key of this channel is kept: longer than the platform keeps redelivering.

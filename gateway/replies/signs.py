@@ -1,7 +1,10 @@
 """Signs of life: what shows a user that a message is being worked on, while there is no answer.
 
-Best effort, and in nobody's way: each is one call from a greenlet of its own, with a short time and no repeat; over the
-bound it is left out.  What becomes of it is counted and nothing else.
+Two sorts, of which a platform has one or none: one for a message that waits for its answer, and one that is given again
+and again for as long as its turn runs.
+
+Best effort, and in nobody's way: each is one call from a greenlet of its own, with a short time; over the bound it is
+left out, and one that is refused is not repeated.  What becomes of it is counted and nothing else.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from gateway.channels.bots import Bot
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed, TryLater
 from gateway.domain.message import Inbound
+from gateway.domain.turn import Turn
 
 __all__ = ["SignsOfLife"]
 
@@ -45,18 +49,34 @@ class SignsOfLife:
         after_s = bot.channel.surfaces[inbound.surface].alive_after_s
         if after_s is None or self._waiting >= _WAITING_MAX:
             return _nothing
+        return self._later(max(0.0, arrived + after_s - self._clock()), self._give, bot, inbound)
+
+    def keep_up(self, bot: Bot, turn: Turn) -> Callable[[], None]:
+        """Give one every so often while *turn* runs; return what stops that.  The first was given with its message."""
+        every_s = bot.channel.surfaces[turn.surface].alive_every_s
+        if every_s is None or self._waiting >= _WAITING_MAX:
+            return _nothing
+        said = Inbound(turn.conversation_key, (), turn.sender, turn.message, turn.surface, turn.address)
+        return self._later(every_s, self._repeat, bot, said, every_s)
+
+    def _later(self, wait_s: float, give: Callable[..., object], *arguments: object) -> Callable[[], None]:
         self._waiting += 1
-        sign = gevent.spawn_later(max(0.0, arrived + after_s - self._clock()), self._give, bot, inbound)
+        sign = gevent.spawn_later(wait_s, give, *arguments)
         sign.rawlink(self._over)
         return lambda: sign.kill(block=False)
+
+    def _repeat(self, bot: Bot, inbound: Inbound, every_s: float) -> None:
+        while self._give(bot, inbound):
+            gevent.sleep(every_s)
 
     def _over(self, _: object) -> None:
         self._waiting -= 1
 
-    def _give(self, bot: Bot, inbound: Inbound) -> None:
+    def _give(self, bot: Bot, inbound: Inbound) -> bool:
+        """Give one; return whether it was taken."""
         sign = bot.channel.sign_of_life(inbound, bot.account)
         if sign is None:
-            return
+            return False
         outcome = "unreachable"
         try:
             answer = self._client.post(
@@ -72,6 +92,7 @@ class SignsOfLife:
         telemetry.event(
             "sign_of_life.given", channel=bot.account.channel, account=bot.account.name, outcome=outcome
         )
+        return outcome == "given"
 
 
 def _nothing() -> None:

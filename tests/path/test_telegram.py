@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from gateway.domain.reply import Button, Buttons, Image, Reply, Suggestions, Text
 from tests.support.assistant import says
 from tests.support.calling import call
@@ -34,6 +36,22 @@ def test_a_message_is_answered_by_a_call(stack: Stack) -> None:
     assert sent.json == {"chat_id": chat, "text": f"late {said}"}
     [row] = stack.ledger.wait_outbox(said, "sent")
     assert (row["kind"], row["attempts"]) == ("push", 1)
+
+
+@pytest.mark.slow
+def test_a_slow_assistant_is_seen_to_work(stack: Stack) -> None:
+    """After the first five seconds the chat is told again that somebody is writing; slow, because Telegram's clock is."""
+    said, chat = word(), next(_chats)
+    hold = Hold(says(f"at last {said}"))
+    stack.assistant.will(said, hold)
+    stack.telegram.message(said, chat=chat).send(stack.port)
+
+    [sign] = stack.telegram.wait_for(str(chat))
+    hold.released.set()
+    [sent] = stack.telegram.wait_for(said)
+    assert sign.path.endswith("/sendChatAction")
+    assert sign.json == {"chat_id": chat, "action": "typing"}
+    assert sign.ended <= sent.arrived
 
 
 def test_who_does_not_know_the_secret_is_nobody(stack: Stack) -> None:

@@ -62,6 +62,7 @@ class House:
         self.previews: list[object] = []
         self.watched: list[tuple[Settlement, Settled]] = []
         self.noted: list[Finish] = []
+        self.signed: list[str] = []
         self.channel = Paper()
         if surface:
             self.channel.surfaces = {"event": msgspec.structs.replace(Paper.surfaces["event"], **surface)}  # type: ignore[misc]
@@ -77,10 +78,16 @@ class House:
                 preview=lambda _turn, preview: self.previews.append(preview),
                 settled=lambda settlement, settled: self.watched.append((settlement, settled)),
             ),  # type: ignore[arg-type]
+            signs=self,  # type: ignore[arg-type]
             deaths_max=3,
             process_id=lambda: HERE,
             clock=lambda: NOW_S,
         )
+
+    def keep_up(self, bot: object, turn: Turn) -> Callable[[], None]:
+        """Be the signs of life."""
+        self.signed.append("begun")
+        return lambda: self.signed.append("stopped")
 
     def run(self, **turn: Any) -> Settlement:
         return self.runner.run(LANE, msgspec.structs.replace(turn_of(1), **turn))
@@ -89,6 +96,7 @@ class House:
         self, turn: Turn, lane: LaneKey, capabilities: Capabilities, deadline: Deadline, show: Any
     ) -> Reply:
         self.asked.append((turn, lane, deadline))
+        self.signed.append("asked")
         show(Delta("o"))
         return self.answer()
 
@@ -231,3 +239,19 @@ def test_a_lost_answer_is_told_to_nobody_and_its_caller_may_look_elsewhere(house
     house.runner.settled(settlement, Settled(lost=True))
     assert house.watched == []
     assert not caller.promised
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_signs_of_life_end_before_the_answer_can_leave(fails: bool) -> None:
+    """However the assistant ends: a sign behind the answer would promise another one."""
+    house = House()
+    if fails:
+        house.answer = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    house.run()
+    assert house.signed == ["begun", "asked", "stopped"]
+
+
+def test_a_turn_that_nobody_is_asked_about_gives_no_sign() -> None:
+    house = House()
+    house.run(age_s=1_000.0)
+    assert house.signed == []

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.channels.base import NO_PROOFS, Ordinary, Parsed, PlatformClient, Proofs, Receipt, Rendered
+from gateway.channels.base import (
+    NO_PROOFS,
+    Ordinary,
+    Parsed,
+    PlatformClient,
+    Proofs,
+    Receipt,
+    Rendered,
+    SignOfLife,
+)
 from gateway.channels.telegram import answers, place
 from gateway.channels.telegram.parse import parse
 from gateway.channels.telegram.render import render
@@ -16,7 +25,7 @@ from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import TryLater
 from gateway.domain.http import Request, Response, json_response
-from gateway.domain.message import Address, Surface
+from gateway.domain.message import Address, Inbound, Surface
 from gateway.domain.outcome import Outcome
 from gateway.domain.quota import Scope
 from gateway.domain.reply import Reply
@@ -47,6 +56,9 @@ class TelegramChannel(Ordinary):
 
     def unasked(self, surface: Surface, address: Address) -> tuple[Surface, Address] | None:
         return place.unasked(address)
+
+    def sign_of_life(self, inbound: Inbound, account: TelegramAccount) -> SignOfLife | None:
+        return answers.still_working(inbound.address, account)
 
     def accepted(self, receipts: Sequence[Receipt]) -> Response:
         return answers.EMPTY

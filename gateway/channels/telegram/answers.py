@@ -1,4 +1,4 @@
-"""The HTTP answers to Telegram's deliveries.
+"""The HTTP answers to Telegram's deliveries, and the sign of life that follows them.
 
 An answer may call one method of the Bot API, of which nobody hears the result, and which runs again if Telegram
 delivers again.  That is no way for a reply, and a good one for what may be lost or come twice: that a tap was taken,
@@ -11,12 +11,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
+
+from gateway.channels.base import SignOfLife
+from gateway.channels.telegram import bot_api
 from gateway.domain.errors import TryLater
 from gateway.domain.http import Response, json_response, text_response
 from gateway.domain.message import Address
 from gateway.domain.text import clean
+from gateway.settings.accounts import TelegramAccount
 
-__all__ = ["EMPTY", "refuse", "tap_taken", "working"]
+__all__ = ["EMPTY", "refuse", "still_working", "tap_taken", "working"]
+
+SEND_CHAT_ACTION = "sendChatAction"
 
 #: Accepted, and nothing to say.
 EMPTY = Response(200)
@@ -29,14 +36,24 @@ def tap_taken(query_id: str) -> Response:
 
 def working(address: Address) -> Response:
     """Return the acknowledgement of a message: its chat shows "typing" for five seconds, or until the answer."""
-    call: dict[str, Any] = {
-        "method": "sendChatAction",
-        "chat_id": int(address["chat_id"]),
-        "action": "typing",
-    }
+    return json_response({"method": SEND_CHAT_ACTION, **typing(address)})
+
+
+def still_working(address: Address, account: TelegramAccount) -> SignOfLife | None:
+    """Return the call by which the chat of *address* shows "typing" for five seconds more."""
+    root = bot_api.root(account)
+    if root is None or not account.typing:
+        return None
+    headers = {"content-type": "application/json"}
+    return SignOfLife(root + SEND_CHAT_ACTION, headers, msgspec.json.encode(typing(address)))
+
+
+def typing(address: Address) -> dict[str, Any]:
+    """Return the arguments of sendChatAction."""
+    arguments: dict[str, Any] = {"chat_id": int(address["chat_id"]), "action": "typing"}
     if "thread_id" in address:
-        call["message_thread_id"] = int(address["thread_id"])
-    return json_response(call)
+        arguments["message_thread_id"] = int(address["thread_id"])
+    return arguments
 
 
 def refuse(error: TryLater) -> Response:

@@ -36,6 +36,8 @@ SURFACES: Mapping[Surface, Capabilities] = MappingProxyType(
             buttons_max=25,
             markdown=True,
             typing=True,
+            # [D] "The status is set for 5 seconds or less": https://core.telegram.org/bots/api#sendchataction
+            alive_every_s=4.5,
             # Longer than the redelivery, and shorter than the week of silence after which update ids begin anew at
             # random [D]: none of the old ones may be taken for a repeat.  https://core.telegram.org/bots/api#update
             dedupe_days=4.0,
