@@ -14,7 +14,9 @@ import msgspec
 
 from tests.support.stand_in import Behaviour, Call, StandIn, status
 
-__all__ = ["CHAT_PATH", "KEY", "MODEL", "ModelServer", "chunk", "error", "event", "lists", "refuses", "says", "send", "sends"]
+__all__ = [
+    "CHAT_PATH", "KEY", "MODEL", "ModelServer", "chunk", "error", "event", "lists", "refuses", "says", "send", "sends",
+]  # fmt: skip
 
 KEY = "sk-of-this-test-run"
 MODEL = "little-model"
