@@ -40,7 +40,7 @@ def test_a_message_is_answered_by_a_call(stack: Stack) -> None:
 
 @pytest.mark.slow
 def test_a_slow_assistant_is_seen_to_work(stack: Stack) -> None:
-    """After the first five seconds the chat is told again that somebody is writing; slow, because Telegram's clock is."""
+    """After five seconds the chat is told again that somebody is writing; slow, because Telegram's clock is."""
     said, chat = word(), next(_chats)
     hold = Hold(says(f"at last {said}"))
     stack.assistant.will(said, hold)
