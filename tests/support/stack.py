@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from gateway.embedded.process import Process, Program
+from tests.support.alexa_platform import AlexaPlatform
 from tests.support.assistant import Assistant
 from tests.support.calling import call
 from tests.support.ledger_view import LedgerView
@@ -148,12 +149,14 @@ class Stack:
         self.assistant = Assistant()
         self.slack = SlackPlatform()
         self.telegram = TelegramPlatform()
+        self.alexa = AlexaPlatform()
         self.ledger = LedgerView(database_url)
         self.processes: list[Started] = []
         self.gateways: list[GatewayProcess] = []
         self._folder = folder
         self._env = environment(database_url, redis_url, folder, settings)
-        write_config(folder / "switchboard.toml", self.assistant.url, self.slack.api, self.telegram.origin)
+        sends = self.slack.api, self.telegram.origin, self.alexa.origin
+        write_config(folder / "switchboard.toml", self.assistant.url, *sends)
 
     @property
     def port(self) -> int:
@@ -209,6 +212,7 @@ class Stack:
         self.assistant.__exit__(None, None, None)
         self.slack.__exit__(None, None, None)
         self.telegram.__exit__(None, None, None)
+        self.alexa.__exit__(None, None, None)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
 listens at its assistant's address), ``mute`` (no secret is configured), ``counted`` (its platform takes few messages of
-it), each on Slack, on Telegram and on web chat.
+it, or waits for a second only), each on Slack, on Telegram, on Alexa and on web chat.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.settings.environment import EMBEDDED
 from gateway.settings.schedules import PLATFORM_SCHEDULES
+from tests.support.alexa_platform import SKILL, alexa_root
 from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET
 from tests.support.telegram_platform import TELEGRAM_SECRET, TELEGRAM_TOKEN, USERNAME
 from tests.support.visitor import COOKIE_SECRET
@@ -65,11 +67,14 @@ def environment(database_url: str, redis_url: str, folder: Path, settings: Setti
         "TEST_COOKIE_SECRET": COOKIE_SECRET,
         "TEST_TELEGRAM_SECRET": TELEGRAM_SECRET,
         "TEST_TELEGRAM_TOKEN": TELEGRAM_TOKEN,
+        # A root of our own is a trial's alone.
+        EMBEDDED: "1",
+        "TEST_ALEXA_ROOT": alexa_root(),
         **given,
     }
 
 
-def write_config(path: Path, assistant_url: str, slack_api: str, telegram_api: str) -> None:
+def write_config(path: Path, assistant_url: str, slack_api: str, telegram_api: str, alexa: str) -> None:
     """Write the accounts and assistants, none of them with a secret in it."""
     nobody = f"http://127.0.0.1:{free_port()}/turn"
     parts = [
@@ -95,6 +100,7 @@ def write_config(path: Path, assistant_url: str, slack_api: str, telegram_api: s
         )
         # The platforms' own rates would be what most tests wait for.
         per_s, burst = (COUNTED_PER_S, 1) if account == "counted" else (1_000, 1_000)
+        patience_s = 1.0 if account == "counted" else 4.0
         parts.append(
             f'[accounts.slack.{account}]\nassistant = "{assistant}"\nbot_token = "env:TEST_BOT_TOKEN"\n'
             f'api_base_url = "{slack_api}"\nresponse_url_hosts = ["{urlsplit(slack_api).netloc}"]\n'
@@ -104,6 +110,9 @@ def write_config(path: Path, assistant_url: str, slack_api: str, telegram_api: s
             f'api_base_url = "{telegram_api}"\nusername = "{USERNAME}"\nsecret_tokens = {_list(secret)}\n'
             f"chat_messages_per_s = {per_s}\nchat_messages_burst = {burst}\n"
             "bot_messages_per_s = 1000\nbot_messages_burst = 1000\n"
+            f'[accounts.alexa.{account}]\nassistant = "{assistant}"\ntrust_root = "env:TEST_ALEXA_ROOT"\n'
+            f'chain_origin = "{alexa}"\napi_hosts = ["{urlsplit(alexa).netloc}"]\nanswer_by_s = {patience_s}\n'
+            f"skill_ids = {_list(SKILL if account != 'mute' else '')}\n"
             f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
         )
     path.write_text("\n".join(parts))

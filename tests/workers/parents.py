@@ -96,7 +96,7 @@ def family(
 ) -> Iterator[Family]:
     """Run a parent of toys, or, without *arguments*, of real workers."""
     nowhere = "http://127.0.0.1:1"
-    write_config(folder / "switchboard.toml", f"{nowhere}/turn", nowhere, nowhere)
+    write_config(folder / "switchboard.toml", f"{nowhere}/turn", nowhere, nowhere, nowhere)
     kind, *rest = arguments or ("",)
     toys, real = [str(TOYS), kind, str(folder), *rest], ["-m", "workers.processes"]
     argv = [sys.executable, *(toys if kind else real)]
