@@ -1,7 +1,7 @@
 """Who calls: Standard Webhooks signatures (https://www.standardwebhooks.com), verified.
 
 Signed is ``id.timestamp.body``; the header carries one ``v1,<base64>`` for each of the caller's live secrets, and any
-one that matches suffices, so that a secret can be changed without an outage.  Pure: bytes and time are arguments.
+one that matches suffices, so that a secret can be changed without an outage.  Bytes and time are arguments.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from gateway.demo.serving.refusal import Refusal
 
-__all__ = ["TOLERANCE_S", "secret_key", "verify"]
+__all__ = ["TOLERANCE_S", "secret_key", "signing_keys", "verify"]
 
 #: How far the caller's clock may be from ours, either way: what the specification's reference library allows.
 TOLERANCE_S = 300
@@ -34,6 +35,19 @@ def secret_key(secret: str) -> bytes:
     if not secret.startswith(_PREFIX) or not 24 <= len(key) <= 64:
         raise ValueError("expected whsec_ and the base64 of 24 to 64 bytes, got something else (not shown)")
     return key
+
+
+def signing_keys(references: str) -> tuple[bytes, ...]:
+    """Return the keys of secrets, or of files (``file:PATH``) that hold some, separated by spaces.
+
+    :raises OSError: a file cannot be read.
+    :raises ValueError: something is no secret.
+    """
+    secrets: list[str] = []
+    for reference in references.split():
+        path = reference.removeprefix("file:")
+        secrets += [reference] if path == reference else Path(path).read_text(encoding="ascii").split()
+    return tuple(map(secret_key, secrets))
 
 
 def verify(keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now_s: float) -> None:

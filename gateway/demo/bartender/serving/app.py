@@ -6,7 +6,7 @@ and kept under its idempotency key; telling it slowly, or as a stream, is a matt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,22 +19,18 @@ from gateway.demo.serving.events import TYPING, delta, deltas, final, wants_stre
 from gateway.demo.serving.recall import Fences, Repeats
 from gateway.demo.serving.refusal import Refusal
 from gateway.demo.serving.signature import verify
+from gateway.demo.serving.wsgi import STREAM, body_of, headers_of, told, whole
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
-__all__ = ["BODY_BYTES_MAX", "App"]
+__all__ = ["App"]
 
-#: State and memory of a turn are each bounded at 64 KiB by the gateway; the rest is a message.
-BODY_BYTES_MAX = 512 * 1024
 #: The part of a turn's deadline that telling may take: the rest is for the way back.
 _DEADLINE_SHARE = 0.8
 _KEY_CHARS_MAX = 200
 
 _TURN_PATHS = ("/turn", "/")
-_JSON = "application/json"
-_STREAM = "text/event-stream"
-
 
 class App:
     """Answers HTTP calls.  Clocks and *sleep* are handed in: *wall* is Unix time, *now* monotonic, in seconds."""
@@ -62,18 +58,18 @@ class App:
         try:
             method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
             if path == "/healthz" and method in ("GET", "HEAD"):
-                return _whole(start_response, "200 OK", b'{"status":"ok"}')
+                return whole(start_response, "200 OK", b'{"status":"ok"}')
             if path not in (*_TURN_PATHS, "/healthz"):
                 raise Refusal("404 Not Found", "no_such_path")
             if method != "POST" or path == "/healthz":
                 raise Refusal("405 Method Not Allowed", "method")
             return self._turn(environ, start_response)
         except Refusal as refusal:
-            return _whole(start_response, refusal.status, msgspec.json.encode({"error": refusal.reason}))
+            return whole(start_response, refusal.status, msgspec.json.encode({"error": refusal.reason}))
 
     def _turn(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        body = _body(environ)
-        headers = _headers(environ)
+        body = body_of(environ)
+        headers = headers_of(environ)
         if self._options.signing_keys:
             verify(self._options.signing_keys, headers, body, self._wall())
         try:
@@ -90,7 +86,7 @@ class App:
         given = self._repeats.given(turn.conversation.id, key, self._now()) if key else None
         streams = turn.surface.streams and wants_stream(headers.get("accept", ""))
         if given is not None:
-            return _told(start_response, streams, given)
+            return told(start_response, streams, given)
         answer = self._bartender.answer(turn)
         reply = msgspec.json.encode(answer.reply)
         if key:
@@ -98,7 +94,7 @@ class App:
         if answer.slow:
             return self._slowly(start_response, streams, answer, reply, turn.deadline_ms / 1_000)
         previews = deltas(answer.pieces, answer.finished) if streams else b""
-        return _told(start_response, streams, reply, previews)
+        return told(start_response, streams, reply, previews)
 
     def _slowly(
         self, start_response: StartResponse, streams: bool, answer: Answer, reply: bytes, left_s: float
@@ -107,8 +103,8 @@ class App:
         pause_s = max(0.0, min(self._options.invent_s, left_s * _DEADLINE_SHARE)) / len(answer.pieces)
         if not streams:
             self._sleep(pause_s * len(answer.pieces))
-            return _told(start_response, streams, reply)
-        start_response("200 OK", [("Content-Type", _STREAM), ("Cache-Control", "no-store")])
+            return told(start_response, streams, reply)
+        start_response("200 OK", [("Content-Type", STREAM), ("Cache-Control", "no-store")])
         return self._pieces(answer, reply, pause_s)
 
     def _pieces(self, answer: Answer, reply: bytes, pause_s: float) -> Iterator[bytes]:
@@ -117,42 +113,3 @@ class App:
             yield delta(piece)
             self._sleep(pause_s)
         yield final(reply)
-
-
-def _told(
-    start_response: StartResponse, streams: bool, reply: bytes, previews: bytes = b""
-) -> Iterable[bytes]:
-    if streams:
-        return _whole(start_response, "200 OK", TYPING + previews + final(reply), _STREAM)
-    return _whole(start_response, "200 OK", reply)
-
-
-def _whole(
-    start_response: StartResponse, status: str, body: bytes, content_type: str = _JSON
-) -> Iterable[bytes]:
-    start_response(
-        status,
-        [("Content-Type", content_type), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")],
-    )
-    return [body]
-
-
-def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
-
-
-def _body(environ: Mapping[str, Any]) -> bytes:
-    length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdigit() and int(length) > BODY_BYTES_MAX:
-        raise Refusal("413 Content Too Large", "body")
-    try:
-        body: bytes = environ["wsgi.input"].read(BODY_BYTES_MAX + 1)
-    except OSError as error:
-        raise Refusal("408 Request Timeout", "body") from error
-    if len(body) > BODY_BYTES_MAX:
-        raise Refusal("413 Content Too Large", "body")
-    return body

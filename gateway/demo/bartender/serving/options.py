@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import get_args
 
 import msgspec
 
 from gateway.demo.bartender.serving.faults import FAULTS, Fault
-from gateway.demo.serving.signature import secret_key
+from gateway.demo.serving.signature import signing_keys
 
 __all__ = ["Options", "read_options"]
 
@@ -50,7 +49,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
     if not 0 <= given.port <= 65_535:
         parser.error(f"--port: expected 0 to 65535, got {given.port}")
     try:
-        keys = _signing_keys(environ.get("BARTENDER_SIGNING_SECRET", ""))
+        keys = signing_keys(environ.get("BARTENDER_SIGNING_SECRET", ""))
     except (OSError, ValueError) as error:
         parser.error(f"BARTENDER_SIGNING_SECRET: {error}")
     fault = environ.get("BARTENDER_FAULT", "")
@@ -64,14 +63,6 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         invent_s=_seconds(parser, environ.get("BARTENDER_INVENT_S") or "12"),
         fault=next((known for known in FAULTS if known == fault), None),
     )
-
-
-def _signing_keys(references: str) -> tuple[bytes, ...]:
-    secrets: list[str] = []
-    for reference in references.split():
-        path = reference.removeprefix("file:")
-        secrets += [reference] if path == reference else Path(path).read_text(encoding="ascii").split()
-    return tuple(map(secret_key, secrets))
 
 
 def _seconds(parser: argparse.ArgumentParser, text: str) -> float:

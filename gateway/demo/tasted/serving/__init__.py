@@ -1,0 +1,1 @@
+"""HTTP around Tasted: turns, which are signed, and pictures, which anybody may fetch."""
