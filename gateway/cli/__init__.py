@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhooks": ("gateway.cli.webhooks", "See where events are told: list, enable, disable."),
     "users": ("gateway.cli.users", "Do what a person may ask: erase."),
     "telegram": ("gateway.cli.telegram", "Set a bot up at Telegram: set-webhook, webhook, delete-webhook."),
+    "doctor": ("gateway.cli.doctor", "Look at everything it needs, and say what to do."),
     "token": ("gateway.cli.token", "Let programs use the API: create, list, revoke."),
     "migrate": ("gateway.cli.migrate", "Bring the database to the newest schema."),
     "routes": ("gateway.cli.routes", "Show every address that the gateway answers."),

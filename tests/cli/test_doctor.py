@@ -1,0 +1,289 @@
+"""``switchboard doctor``: what it finds, what it says to do, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from gateway.cli.checks import clocks
+from gateway.cli.checks.finding import Finding, ok
+from gateway.cli.doctor import GROUPS
+from gateway.embedded.home import Home
+from gateway.store.ledger.process import register
+from tests.support.actor import Actor
+from tests.support.stores import Stores, own_stores
+
+CONFIG = """
+[rpc]
+private_addresses_allowed = true
+[server]
+port = 1
+[assistants.a]
+url = "{assistant}"
+health_path = "{health}"
+signing_secrets = ["env:TEST_SIGNING"]
+[accounts.slack.bot]
+assistant = "a"
+signing_secrets = ["env:TEST_SLACK"]
+bot_token = "env:TEST_TOKEN"
+"""
+#: Needs nothing that is not here.
+QUIET = """
+[server]
+port = 1
+connections_max = 500
+[assistants.a]
+kind = "scripted"
+[accounts.webchat.a]
+assistant = "a"
+cookie_secrets = ["env:TEST_SLACK"]
+"""
+CARELESS = """
+[accounts.slack.bare]
+assistant = "a"
+[accounts.webchat.short]
+assistant = "a"
+cookie_secrets = ["env:SHORT"]
+[assistants.unsigned]
+url = "http://127.0.0.1:1/"
+[accounts.webchat.unsigned]
+assistant = "unsigned"
+cookie_secrets = ["env:TEST_SLACK"]
+"""
+SIGNING = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo="
+
+
+class Ward:
+    """A configuration to be looked at."""
+
+    def __init__(self, folder: Path, database_url: str, redis_url: str) -> None:
+        self.folder = folder
+        self.config = folder / "switchboard.toml"
+        self.env = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "SWITCHBOARD_CONFIG": str(self.config),
+            "SWITCHBOARD_HOME": str(folder),
+            "TEST_SIGNING": SIGNING,
+            "TEST_SLACK": "s" * 32,
+            "TEST_TOKEN": "xoxb-" + "t" * 32,
+        }
+        self.write()
+
+    def write(self, *, assistant: str = "http://127.0.0.1:1/turn", health: str = "", more: str = "") -> None:
+        self.config.write_text(CONFIG.format(assistant=assistant, health=health) + more)
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["doctor", *arguments], env=self.env)
+
+    def findings(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.run("--json").stdout)
+        return found
+
+    def of(self, what: str) -> dict[str, Any]:
+        [found] = [one for one in self.findings() if one["what"] == what]
+        return found
+
+    def states(self, group: str) -> list[tuple[str, str]]:
+        return [(one["what"], one["state"]) for one in self.findings() if one["group"] == group]
+
+
+@pytest.fixture
+def ward(tmp_path: Path, database: str, redis_url: str) -> Ward:
+    return Ward(tmp_path, database, redis_url)
+
+
+@pytest.fixture(scope="module")
+def durable() -> Iterator[Stores]:
+    """Stores as they should be: those of other tests have fsync off."""
+    with own_stores() as stores:
+        yield stores
+
+
+# As a whole
+
+
+def test_each_check_is_one_line_and_what_fails_fails_it(ward: Ward) -> None:
+    result = ward.run()
+    *lines, last = result.stdout.splitlines()
+    assert result.exit_code == 1, "nobody listens at the assistant's address"
+    assert all(line[:6] in ("ok    ", "warn  ", "fail  ") for line in lines)
+    counts = [sum(line.startswith(state) for line in lines) for state in ("ok", "warn", "fail")]
+    assert last == "{} ok, {} to look at, {} wrong".format(*counts)
+    assert len(lines) == len(ward.findings())
+
+
+def test_what_is_not_well_says_what_to_do(ward: Ward) -> None:
+    ward.env["DATABASE_URL"] = "postgresql://me:hunter2@127.0.0.1:1/x"
+    ward.env["REDIS_URL"] = "redis://:hunter2@127.0.0.1:1"
+    for one in ward.findings():
+        assert (one["do"] == "") == (one["state"] == "ok"), one
+        assert one["group"] in GROUPS
+    assert "hunter2" not in ward.run().output
+
+
+def test_no_secret_is_shown(ward: Ward) -> None:
+    output = ward.run().output + ward.run("--json").output
+    for name in ("TEST_SIGNING", "TEST_SLACK", "TEST_TOKEN"):
+        assert ward.env[name] not in output
+
+
+def test_all_is_well_ends_with_0(ward: Ward, durable: Stores) -> None:
+    """With an assistant that needs no service, and nothing that runs."""
+    ward.env |= {"DATABASE_URL": durable.create_database(), "REDIS_URL": durable.redis.url}
+    assert CliRunner().invoke(main, ["migrate"], env=ward.env).exit_code == 0
+    ward.config.write_text(QUIET)
+    result = ward.run()
+    assert result.exit_code == 0, result.output
+    assert "fail" not in result.output
+    assert "fsync: on" in result.output
+
+
+# Settings
+
+
+def test_every_problem_of_the_settings_is_a_line(ward: Ward) -> None:
+    ward.env["TEST_SLACK"] = ""
+    ward.write(more='[serevr]\nport = 1\n[accounts.slack.other]\nassistant = "b"\n')
+    found = [one for one in ward.findings() if one["group"] == "settings"]
+    assert {one["what"] for one in found} == {"serevr", "accounts.slack.other.assistant"} | {
+        one["what"] for one in found if "signing_secrets" in one["what"]
+    }
+    assert all(one["state"] == "fail" for one in found)
+    assert ward.of("schema")["state"] == "ok", "what needs no settings is looked at all the same"
+
+
+def test_an_assistant_that_answers_nobody_is_told(ward: Ward) -> None:
+    ward.write(more='[assistants.idle]\nkind = "scripted"\n')
+    assert ("assistants.idle", "warn") in ward.states("settings")
+
+
+# Stores
+
+
+def test_a_ledger_that_forgets_what_was_committed_is_told(ward: Ward) -> None:
+    """The stores of these tests run without fsync."""
+    assert ("fsync", "fail") in ward.states("stores")
+    assert ward.of("fsync")["do"].startswith("set fsync = on")
+    assert ward.of("synchronous_commit")["state"] == "ok"
+
+
+def test_a_schema_of_another_version_is_told(ward: Ward, empty_database: str) -> None:
+    ward.env["DATABASE_URL"] = empty_database
+    assert (ward.of("schema")["state"], ward.of("schema")["do"]) == ("fail", "run `switchboard migrate`")
+
+
+def test_stores_that_are_away_are_told_once_each(ward: Ward) -> None:
+    """PostgreSQL is needed, Redis is wanted."""
+    ward.env |= {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1"}
+    assert ward.states("stores") == [("store.database_url", "fail"), ("store.redis_url", "warn")]
+    assert ward.states("clocks") == []
+
+
+def test_a_redis_that_may_forget_rate_limits_is_told(ward: Ward, redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)
+    before = client.config_get("maxmemory*")
+    try:
+        client.config_set("maxmemory", "100mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        assert ward.of("maxmemory")["state"] == "warn"
+        client.config_set("maxmemory-policy", "noeviction")
+        assert ward.of("maxmemory")["state"] == "ok"
+    finally:
+        client.config_set("maxmemory", before["maxmemory"])
+        client.config_set("maxmemory-policy", before["maxmemory-policy"])
+        client.close()
+
+
+# Clocks
+
+
+@pytest.mark.parametrize(("off_s", "state"), [(0.0, "ok"), (5.0, "warn"), (-5.0, "warn"), (90.0, "fail")])
+def test_a_clock_that_is_off_is_told(off_s: float, state: str) -> None:
+    found = clocks._compared("a clock", lambda: time.time() + off_s)
+    assert found.state == state
+    if off_s:
+        assert ("ahead of" in found.says) == (off_s > 0)
+
+
+def test_both_stores_clocks_are_compared(ward: Ward) -> None:
+    assert ward.states("clocks") == [("PostgreSQL's clock", "ok"), ("Redis's clock", "ok")]
+
+
+# Secrets
+
+
+def test_what_proves_nothing_is_told(ward: Ward) -> None:
+    ward.write(more=CARELESS)
+    ward.env["SHORT"] = "guess me"
+    assert set(ward.states("secrets")) == {
+        ("accounts.slack.bare.signing_secrets", "fail"),
+        ("accounts.slack.bare.bot_token", "fail"),
+        ("accounts.slack.bot", "ok"),
+        ("accounts.webchat.short.cookie_secrets", "warn"),
+        ("accounts.webchat.unsigned", "ok"),
+        ("assistants.a.signing_secrets", "ok"),
+        ("assistants.unsigned.signing_secrets", "warn"),
+    }
+
+
+def test_a_secret_that_switchboard_up_made_is_no_platforms(ward: Ward) -> None:
+    """Outside of it: beside it, it is the right one."""
+    home = Home(ward.folder)
+    home.secrets.mkdir()
+    (home.secrets / "slack_bartender_signing").write_text(ward.env["TEST_SLACK"])
+    found = ward.of("accounts.slack.bot.signing_secrets")
+    assert (found["state"], found["says"]) == ("fail", "it was made by `switchboard up` for trials")
+
+
+# Bounds
+
+
+def test_more_connections_than_postgresql_has_are_told(ward: Ward) -> None:
+    assert ward.of("connections")["state"] == "ok"
+    ward.env["SWITCHBOARD_SERVER__WORKERS"] = "60"
+    assert (ward.of("connections")["state"], "488 of PostgreSQL's" in ward.of("connections")["says"]) == ("fail", True)
+
+
+def test_fewer_files_than_connections_are_told(ward: Ward) -> None:
+    ward.env["SWITCHBOARD_SERVER__CONNECTIONS_MAX"] = "100"
+    assert ward.of("file descriptors")["state"] == "ok"
+    ward.env["SWITCHBOARD_SERVER__CONNECTIONS_MAX"] = "100000"
+    assert ward.of("file descriptors")["state"] == "warn"
+
+
+# What runs
+
+
+def test_what_lives_and_what_was_given_up_is_counted(ward: Ward, database: str) -> None:
+    assert ward.of("gateway")["says"].startswith("does not run at")
+    actor = Actor(database)
+    assert ward.of("processes")["state"] == "warn", "a gateway without a worker sends nothing later"
+    register(actor.cursor, "worker", "w")
+    assert ward.of("processes")["says"] == "1 gateway and 1 worker processes are alive in the ledger"
+    said = actor.say()
+    actor.answer(said.conversation_id, state="failed", reason="timeout")
+    assert (ward.of("dead letters")["state"], ward.of("dead letters")["says"]) == ("warn", "1 are open")
+
+
+def test_a_check_that_crashes_hinders_no_other(ward: Ward, database: str) -> None:
+    crashed = Finding(state="fail", what="crash", says="could not be looked at: ZeroDivisionError: division by zero")
+
+    def crash(visit: object) -> Iterator[Finding]:
+        yield ok("before", str(1 / 0))
+
+    GROUPS["bounds"].insert(0, crash)
+    try:
+        found = [one for one in ward.findings() if one["group"] == "bounds"]
+    finally:
+        GROUPS["bounds"].remove(crash)
+    assert (found[0]["what"], found[0]["says"]) == (crashed.what, crashed.says)
+    assert [one["what"] for one in found[1:]] == ["file descriptors", "connections"]
