@@ -16,7 +16,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[api]``"""
 
     #: Bearer tokens that may do everything, newest first, so that one can be rotated without an outage; each of at
-    #: least 16 characters.  None: every call is refused.
+    #: least 16 characters.  They need no store; those of ``switchboard token`` may do what their scopes say.
     tokens: tuple[Secret, ...] = ()
 
     def __post_init__(self) -> None:

@@ -1,4 +1,1 @@
-"""``/api/v1``: what operators and their programs ask of a gateway.
-
-Plain Flask; errors are problem details (RFC 9457).
-"""
+"""``/api/v1``: what operators and their programs ask of a gateway.  See the README beside this file."""
