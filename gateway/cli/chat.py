@@ -15,6 +15,7 @@ from typing import Any
 import click
 import msgspec
 
+from gateway.cli.given import Seconds
 from gateway.cli.trials import Trials, controls_text, said, seen_text, told
 from gateway.platforms.base import Act, Control, Say, Scene, Seen, Tap
 from gateway.platforms.calls import NotThere
@@ -28,14 +29,14 @@ __all__ = ["chat"]
 PROMPT = "> "
 #: Deliveries of one message that the gateway refuses for the moment; our page goes on for ever.
 TRIES_MAX = 6
-_WAIT_S = click.FloatRange(0, 3_600)
+_WAIT_S = Seconds(3_600, "an hour")
 
 
 @click.command()
 @click.argument("account")
 @click.option("--user", default="you", show_default=True, help="Who speaks: a name is always the same person.")
 @click.option("--new", is_flag=True, help="Begin a new conversation instead of going on with the last.")
-@click.option("--wait", "wait_s", default=120.0, show_default=True, type=_WAIT_S, help="Seconds to wait for an answer.")
+@click.option("--wait", "wait_s", default=120.0, metavar="SECONDS", type=_WAIT_S, help="To wait for an answer (120).")
 @click.option("--gateway", default="", metavar="URL", help="Where the gateway is, if not where this home says.")
 def chat(*, account: str, user: str, new: bool, wait_s: float, gateway: str) -> None:
     """Speak with ACCOUNT of the web chat in this terminal.

@@ -27,7 +27,7 @@ _WIDTH = 66
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1)
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--channel", "channels", multiple=True, metavar="NAME", help="Play it there; `all` for every channel.")
 @click.option("--account", default="", metavar="NAME", help="The account to speak to, instead of the file's.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False, writable=True), help="Write a report there.")

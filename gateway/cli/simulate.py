@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
+from gateway.cli.given import Seconds
 from gateway.cli.trials import Trials, seen_text, told
 from gateway.platforms.base import Act, Delivery, Say, Scene, Seen, Tap
 from gateway.platforms.faults import FAULTS, Fault
@@ -23,7 +24,7 @@ __all__ = ["simulate"]
 QUIET_S = 1.5
 #: Seconds between two signs of life.
 _LOOK_S = 1.0
-_WAIT_S = click.FloatRange(0, 3_600)
+_WAIT_S = Seconds(3_600, "an hour")
 
 
 class _Made(msgspec.Struct, frozen=True):
@@ -59,9 +60,9 @@ class _Saw(msgspec.Struct, frozen=True):
 @click.option("--twin", is_flag=True, help="Deliver its twin too, where the platform has such (Slack, with --group).")
 @click.option("--out-of-order", is_flag=True, help="Deliver the TEXTs in the reverse of their order.")
 @click.option("--fault", type=click.Choice(FAULTS), help="What the platform does with the next message it is sent.")
-@click.option("--fault-count", default=1, show_default=True, type=click.IntRange(1, 100), help="How many it meets.")
-@click.option("--wait", "wait_s", default=30.0, show_default=True, type=_WAIT_S, help="Seconds to wait for an answer.")
-@click.option("--quiet", "quiet_s", default=QUIET_S, show_default=True, type=_WAIT_S, help="And of silence behind one.")
+@click.option("--fault-count", default=1, metavar="N", type=click.IntRange(1, 100), help="How many meet it (1).")
+@click.option("--wait", "wait_s", default=30.0, metavar="SECONDS", type=_WAIT_S, help="To wait for an answer (30).")
+@click.option("--quiet", "quiet_s", default=QUIET_S, metavar="SECONDS", type=_WAIT_S, help="Of silence to end (1.5).")
 @click.option("--gateway", default="", metavar="URL", help="Where the gateway is, if not where this home says.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def simulate(

@@ -93,8 +93,8 @@ def seen_text(seen: Seen, *, indent: str = "  ") -> str:
     lines = said(seen.text).split("\n") if seen.text.strip() else []
     lines += [_picture(picture) for picture in seen.pictures]
     lines += controls_text(seen.controls)
-    if seen.notes:
-        lines.append(f"({said(', '.join(seen.notes))})")
+    for note in seen.notes:
+        lines += f"({said(note)})".split("\n")
     return "\n".join(f"{indent}{line}".rstrip() for line in lines)
 
 

@@ -111,4 +111,6 @@ def why(error: Exception) -> str:
     """Return in a few words why there is no answer."""
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
-    return "it closed the connection" if isinstance(error, http.client.RemoteDisconnected) else type(error).__name__
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it closed the connection"
+    return str(error) or type(error).__name__

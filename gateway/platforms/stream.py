@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.platforms.base import Scene
 from gateway.platforms.calls import NotThere, connect, why
-from gateway.platforms.events import events
+from gateway.platforms.events import Event, events
 from gateway.platforms.webchat import stream_of
 from gateway.settings.accounts import WebchatAccount
 
@@ -86,17 +86,22 @@ class Stream:
         scene = msgspec.structs.replace(self._scene, at_s=time.time())
         signed = stream_of(self._account, scene, after_seq=self._seq if self._is_ready.is_set() else None)
         self._connection = connect(self._gateway)
-        self._connection.request(signed.method, signed.path, headers=dict(signed.headers))
-        response = self._connection.getresponse()
-        if response.status != 200:
-            raise http.client.HTTPException(f"status {response.status}")
-        for event in events(iter(response.readline, b"")):
-            data = msgspec.json.decode(event.data, type=dict[str, Any])
-            self._take(event.name, data)
-            if event.name == "turn":
-                # Known to be told only when it has been.
-                self._seq = data["seq"]
-            elif event.name == "ready":
-                self._is_ready.set()
-            elif event.name == "displaced":
-                self._closed = True
+        with contextlib.closing(self._connection):
+            self._connection.request(signed.method, signed.path, headers=dict(signed.headers))
+            response = self._connection.getresponse()
+            with contextlib.closing(response):
+                if response.status != 200:
+                    raise http.client.HTTPException(f"status {response.status}")
+                for event in events(iter(response.readline, b"")):
+                    self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        data = msgspec.json.decode(event.data, type=dict[str, Any])
+        self._take(event.name, data)
+        if event.name == "turn":
+            # Known to be told only when it has been.
+            self._seq = data["seq"]
+        elif event.name == "ready":
+            self._is_ready.set()
+        elif event.name == "displaced":
+            self._closed = True

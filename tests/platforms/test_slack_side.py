@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 
@@ -68,6 +68,7 @@ def test_without_a_secret_nothing_is_signed() -> None:
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip() and "\x00" not in text))
+@example("a <b> & &lt; <@U1> <!channel>")
 def test_what_is_typed_is_what_arrives(text: str) -> None:
     """Whatever somebody types, escaped on the way: as a message, in a channel, as a command."""
     text = text.encode(errors="replace").decode().lstrip("/") or "x"

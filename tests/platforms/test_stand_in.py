@@ -17,6 +17,7 @@ from gateway.platforms import transcript
 from gateway.platforms.base import Seen
 from gateway.platforms.calls import NotThere, StandInClient
 from gateway.platforms.faults import Fault
+from gateway.platforms.inbox import StandInInbox
 from gateway.platforms.registry import platforms
 from gateway.platforms.server import Server
 from gateway.platforms.stand_in import BODY_BYTES_MAX, StandIn
@@ -199,6 +200,30 @@ def test_who_waits_is_told_at_once_and_of_their_conversation_alone(it: Running) 
     it.slack.chat_postMessage(channel="D1", text="news")
     [entry] = waiting.get(timeout=GUARD_S).entries
     assert entry.seen.text == "news"
+
+
+def test_news_end_a_wait() -> None:
+    """However long it would last."""
+    kept = Transcript(1, Clock())
+    waiting = gevent.spawn(kept.wait, 0, ("slack", "bar", "D1"), 10 * GUARD_S)
+    gevent.sleep(0)
+    kept.add("slack", "bar", "D1", Seen("news"))
+    assert [entry.seen.text for entry in waiting.get(timeout=GUARD_S)] == ["news"]
+
+
+def test_an_inbox_tells_nothing_twice(it: Running) -> None:
+    """What came in a response was seen there; it stands in the past of whoever opens it next."""
+    it.slack.chat_postMessage(channel="D1", text="before")
+    inbox = StandInInbox(it.client, "slack", "bar", "D1")
+    inbox.keep((Seen("responded"),))
+    it.slack.chat_postMessage(channel="D1", text="posted")
+    news = inbox.next(GUARD_S)
+    assert news is not None
+    assert news.text == "posted"
+    inbox.close()
+    past = StandInInbox(it.client, "slack", "bar", "D1")
+    assert [seen.text for seen in past.past] == ["before", "responded", "posted"]
+    past.close()
 
 
 def test_what_was_shown_in_a_response_is_kept_beside_what_was_posted(it: Running) -> None:

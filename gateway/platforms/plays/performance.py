@@ -208,9 +208,11 @@ def _silence_s(asked: tuple[Expectation, ...], until: float, *, is_answered: boo
     """Return for how long nothing must come, so that all that belongs to the step has."""
     if any(one.none for one in asked):
         return max(0.0, until - time.monotonic())
-    if any(one.is_of_all for one in asked):
+    if any(one.messages is not None for one in asked):
         return QUIET_S
-    return 0.0 if is_answered else REST_S
+    if is_answered:
+        return 0.0
+    return QUIET_S if any(one.lacks for one in asked) else REST_S
 
 
 def _is_met(expectation: Expectation, watched: list[Watched]) -> bool:
