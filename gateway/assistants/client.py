@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.http import HttpAssistant
-from gateway.assistants.openai.assistant import OpenaiAssistant, Transcript
+from gateway.assistants.openai.assistant import OpenaiAssistant
 from gateway.assistants.recalling import Recalling
 from gateway.assistants.scripted import ScriptedAssistant
+from gateway.assistants.transcript import Transcript
 from gateway.domain.errors import NotFound
 from gateway.rpc.client import RpcClient
 from gateway.settings.assistants import AssistantKind, AssistantSettings

@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from gateway.assistants.assistant import Assistant
-from gateway.assistants.openai.assistant import Transcript
 from gateway.assistants.preview import OnPreview
+from gateway.assistants.transcript import Transcript
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.control import DIGEST, value_of
 from gateway.domain.deadline import Deadline

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.domain.capabilities import Capabilities
+from gateway.domain.capabilities import Capabilities, Late
 from gateway.domain.message import Message
 from gateway.domain.turn import LaneKey, Turn
 
@@ -56,6 +56,9 @@ class SurfaceView(msgspec.Struct, frozen=True):
     markdown: bool
     typing: bool
     streams: bool
+    #: Whether what nobody has just asked for reaches the user by itself: a late reply, a timer.  Elsewhere it waits for
+    #: the user's next message at best.
+    pushes: bool
 
 
 class TurnRequest(msgspec.Struct, frozen=True):
@@ -78,6 +81,9 @@ class TurnRequest(msgspec.Struct, frozen=True):
 
 #: Says how many milliseconds were left when an attempt was sent.
 DEADLINE_HEADER = "switchboard-deadline-ms"
+
+#: Ways of a late reply that need nothing of its user.
+_BY_ITSELF: frozenset[Late] = frozenset({"push", "deferred", "stream"})
 
 _encoder = msgspec.json.Encoder()
 
@@ -147,4 +153,5 @@ def _surface(name: str, capabilities: Capabilities) -> SurfaceView:
         markdown=capabilities.markdown,
         typing=capabilities.typing,
         streams=capabilities.streams,
+        pushes=capabilities.late in _BY_ITSELF,
     )

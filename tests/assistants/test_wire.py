@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import msgspec
+import pytest
 
 from gateway.assistants.wire import TurnRequest, call_headers, encode, message_id
+from gateway.domain.capabilities import Late
 from tests.assistants.turns import CAPABILITIES, LANE_KEY, TURN
 
 
@@ -36,8 +38,21 @@ def test_the_body_is_the_published_one() -> None:
             "markdown": True,
             "typing": False,
             "streams": True,
+            "pushes": True,
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("late", "pushes"),
+    [("push", True), ("deferred", True), ("stream", True), ("next_turn", False), ("none", False)],
+)
+def test_an_assistant_is_told_whether_a_timer_reaches_anybody(late: Late, pushes: bool) -> None:
+    """What is kept for the next turn is no promise that somebody will be called."""
+    capabilities = msgspec.structs.replace(CAPABILITIES, late=late)
+    body = encode(TURN, LANE_KEY, capabilities, deadline_ms=1)
+
+    assert msgspec.json.decode(body, type=TurnRequest).surface.pushes is pushes
 
 
 def test_a_request_reads_back_as_itself() -> None:

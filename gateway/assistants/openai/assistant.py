@@ -22,7 +22,6 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 from gateway import telemetry
 from gateway.assistants.openai import request
@@ -34,6 +33,7 @@ from gateway.assistants.openai.stream import ChatStream
 from gateway.assistants.openai.window import Window, messages, past_turns
 from gateway.assistants.preview import OnPreview, Typing, ignore_preview
 from gateway.assistants.service import BACKSTOP_BYTES, call_failure, call_timeouts, service_and_path
+from gateway.assistants.transcript import Transcript
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import AssistantFailed, CallFailed, TryLater
@@ -43,15 +43,7 @@ from gateway.rpc import Call, RpcClient, StreamedResponse
 from gateway.settings.assistants import AssistantSettings
 from gateway.store.ledger.transcripts import Exchange, Past
 
-__all__ = ["OpenaiAssistant", "Transcript"]
-
-
-class Transcript(Protocol):
-    """Where what was said is read: :class:`gateway.conversations.transcripts.Transcripts` in the product."""
-
-    def before(self, past: Past) -> list[Exchange]:
-        """Return the answered turns of *past*, in order."""
-        ...
+__all__ = ["OpenaiAssistant"]
 
 
 class OpenaiAssistant:
