@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gevent
 
+from gateway.domain.reply import Reply, Text, Timer
 from tests.support.alexa_platform import CHAIN_PATH, AlexaDelivery, speech
 from tests.support.assistant import says
 from tests.support.stack import Stack, word
@@ -253,6 +254,24 @@ def test_a_question_that_found_no_answer_is_said_to_have_none(stack: Stack) -> N
         "I found no answer to what you asked before.",
         echo(behind),
     ]
+
+
+def test_a_timer_waits_for_the_next_turn(stack: Stack) -> None:
+    """Alexa takes nothing that nobody asked for: it is told when its user speaks again, and never as an answer."""
+    said, behind, user = word(), word(), word()
+    timer = Timer("tea", 0.0, (Text(f"the tea of {said} is ready"),))
+    stack.assistant.will(said, says(Reply((Text("I will tell you."),), timers=(timer,))))
+    assert speech(stack.alexa.says(said, user=user).send(stack.port)) == "I will tell you."
+    query = (
+        "SELECT o.state FROM outbox o JOIN turns t ON t.id = o.turn_id"
+        " WHERE t.reply::text LIKE %s AND o.kept_until IS NOT NULL"
+    )
+    until("the timer's message", lambda: stack.ledger.rows(query, f"%tea of {said}%"))
+
+    told = speech(stack.alexa.says(behind, user=user).send(stack.port)).splitlines()
+    assert told == [f"the tea of {said} is ready", echo(behind)]
+    until("its end", lambda: stack.ledger.rows(query, f"%tea of {said}%") == [{"state": "sent"}])
+    assert stack.ledger.letters(said) == []
 
 
 def test_a_failure_in_time_is_an_apology(stack: Stack) -> None:

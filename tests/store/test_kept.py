@@ -147,6 +147,15 @@ def test_what_its_own_caller_may_still_take_is_left_to_it(here: Actor, there: Ac
     assert [*there.claim_responses(*[turn for (turn,) in here.rows("SELECT turn_id FROM outbox")]).values()] == [[row]]
 
 
+def test_of_a_caller_whose_process_died_it_is_told_at_once(here: Actor, there: Actor) -> None:
+    said = here.say("slow", lane=LANE, channel="alexa")
+    here.die(buried_by=there)
+    there.adopt()
+    there.answer(said.conversation_id, drafts=[OutboxDraft(kind="response", payload={}, kept_s=60.0, due_s=60.0)])
+
+    assert words(tell(there, ask(there))) == ["to slow"]
+
+
 def test_what_is_too_old_is_not_told_and_ends_as_a_dead_letter(here: Actor) -> None:
     """Law: a day later nobody knows what it was about; and it is not lost in silence."""
     keep(here)

@@ -7,6 +7,7 @@ Rules:
 - What waits or runs in the conversation comes first, with its answer: the message waits for it, and that is no try.
 - It is written once, by the name under which it was asked for, whichever process dies when.
 - A channel whose users read the ledger themselves is sent nothing: its pages show the turn.
+- Where nothing can be sent it is kept, and told in the response of the next turn.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gateway.domain.hint import Accepted, Settled
 from gateway.domain.job import Bury, Done, JobOutcome, Retry
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.pushes import MESSAGE_PUSH, MessagePush
+from gateway.replies.kept import kept_s
 from gateway.store.ledger import push as rows
 from gateway.store.ledger.outbox import send_lane
 from gateway.store.ledger.push import Place, Pushed
@@ -71,6 +73,7 @@ def _push(job: Context, payload: MessagePush, where: Place) -> Pushed | Bury:
         return Bury("no_way", f"channel {where.channel!r} has no way for what answers nothing")
     surface, address = found
     capabilities = channel.surfaces[surface]
+    keeps = capabilities.late == "next_turn"
     rendered = channel.render(payload.reply, surface, address, account)
     return tools.database.run(
         lambda cursor: rows.push(
@@ -82,9 +85,11 @@ def _push(job: Context, payload: MessagePush, where: Place) -> Pushed | Bury:
             ),
             payload.reply,
             once=payload.once or f"job:{job.job_id}",
-            payloads=() if capabilities.late == "stream" else rendered.payloads,
+            # What is kept is one row: it is rendered anew when it is told.
+            payloads=() if capabilities.late == "stream" else rendered.payloads[: 1 if keeps else None],
             degraded=rendered.degraded,
             resend_unknown=capabilities.unknown == "resend_marked",
+            kept_s=kept_s(account) if keeps else None,
             trace_id=job.trace_id,
         )
     )

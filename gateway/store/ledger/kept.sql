@@ -1,9 +1,9 @@
 -- outbox_tell: takes what is kept for the conversations of these turns, to be told in their responses now.
 --
--- A kept row is a response that its own delivery did not carry: pending, due, and without a carrier.  It is taken in the
--- order of its conversation, at most rows_max for a turn, and by one response at a time; outbox_finish then ends it, or
--- makes it pending again.  What was told with a turn before is told again with its repeats, and is nobody's to end then
--- (taken: false).  Expired rows are left to outbox_mend.
+-- A kept row is a response that its own delivery did not carry: pending, without a carrier, and nobody else's to take.
+-- It is taken in the order of its conversation, at most rows_max for a turn, and by one response at a time; outbox_finish
+-- then ends it, or makes it pending again.  What was told with a turn before is told again with its repeats, and is
+-- nobody's to end then (taken: false).  Expired rows are left to outbox_mend.
 CREATE OR REPLACE FUNCTION outbox_tell(me bigint, my_epoch bigint, with_turns bigint[], rows_max integer)
 RETURNS TABLE (
     with_turn bigint, id bigint, turn bigint, state text, reply jsonb, unasked boolean, maybe_repeat boolean,
@@ -28,8 +28,12 @@ BEGIN
             WHERE w.id = ANY (ARRAY(
                 SELECT o.id FROM outbox o
                 WHERE o.conversation_id = lane AND o.state IN ('pending', 'sending') OFFSET 0
-            )) AND w.state || '' = 'pending' AND w.kept_until > clock_timestamp() AND w.due_at <= clock_timestamp()
-              AND w.turn_id <> it
+            )) AND w.state || '' = 'pending' AND w.kept_until > clock_timestamp() AND w.turn_id <> it
+              -- Until then its own caller may take it (outbox_claim_responses), if that one's process lives.
+              AND (w.due_at <= clock_timestamp() OR NOT EXISTS (
+                  SELECT 1 FROM turns t JOIN processes p ON p.id = t.accepted_by
+                  WHERE t.id = w.turn_id AND p.beat IS NOT NULL
+              ))
             ORDER BY w.id LIMIT rows_max FOR UPDATE SKIP LOCKED
         );
         UPDATE outbox AS o SET

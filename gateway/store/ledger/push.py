@@ -76,14 +76,15 @@ def push(
     payloads: Sequence[dict[str, Any]],
     degraded: Sequence[str] = (),
     resend_unknown: bool = False,
+    kept_s: float | None = None,
     trace_id: str = "",
 ) -> Pushed:
-    """Write a message to the conversation, *payloads* of it to be sent.
+    """Write a message to the conversation, *payloads* of it to be sent, or to be kept for *kept_s*.
 
     Safe to run again: what is known as *once* is written once.
     """
     cursor.execute(
-        "SELECT * FROM ledger_push(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb[], %s)",
+        "SELECT * FROM ledger_push_message(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb[], %s, %s)",
         (
             process.process_id,
             conversation_id,
@@ -97,10 +98,11 @@ def push(
             trace_id,
             [_json(payload) for payload in payloads],
             resend_unknown,
+            kept_s,
         ),
     )
     row = cursor.fetchone()
-    assert row is not None, "ledger_push answers with one row"
+    assert row is not None, "ledger_push_message answers with one row"
     outcome, turn_id, seq, push_jobs = row
     return Pushed(outcome, turn_id or 0, seq or 0, tuple(push_jobs))
 

@@ -17,13 +17,14 @@ $$;
 
 -- Writes the message, the outbox rows of its payloads, and the jobs that carry those.  Only while the lane has no work:
 -- a turn that waits or runs comes first, with its answer.
+--   kept       seconds for which it is told in a later response, where nothing can be sent; NULL: it is sent
 --   once       the name by which this message is known to have been written, for as long as dedupe keys are kept
 --   outcome    'done' | 'again' (it was written before) | 'busy' (the lane has work) | 'gone' (no such conversation)
 --   push_jobs  the jobs that carry what was written now
 -- Lock order as in ledger_accept: dedupe keys, conversations, turns.
-CREATE OR REPLACE FUNCTION ledger_push(
+CREATE OR REPLACE FUNCTION ledger_push_message(
     me bigint, lane bigint, once text, user_row bigint, its_surface text, its_address jsonb, its_message jsonb,
-    its_reply jsonb, its_degraded jsonb, trace text, payloads jsonb[], resend boolean
+    its_reply jsonb, its_degraded jsonb, trace text, payloads jsonb[], resend boolean, kept float8
 ) RETURNS TABLE (outcome text, turn bigint, turn_seq bigint, push_jobs bigint[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -58,15 +59,18 @@ BEGIN
     IF cardinality(payloads) > 0 THEN
         WITH boxed AS (
             INSERT INTO outbox (conversation_id, turn_id, channel, account, trace_id, kind, state, payload, due_at,
-                                resend_unknown)
-            SELECT lane, new_turn, it.channel, it.account, trace, 'push', 'pending', p.payload, at_once, resend
+                                resend_unknown, kept_until)
+            SELECT lane, new_turn, it.channel, it.account, trace, CASE WHEN kept IS NULL THEN 'push' ELSE 'response' END,
+                   'pending', p.payload, at_once, resend, at_once + make_interval(secs => kept)
             FROM unnest(payloads) WITH ORDINALITY AS p(payload, i) ORDER BY p.i
             RETURNING id
         ) SELECT array_agg(b.id ORDER BY b.id) INTO boxes FROM boxed b;
-        jobs := outbox_carry(
-            boxes, array_fill(lane, ARRAY[cardinality(boxes)]), array_fill(trace, ARRAY[cardinality(boxes)]),
-            array_fill(at_once, ARRAY[cardinality(boxes)])
-        );
+        IF kept IS NULL THEN
+            jobs := outbox_carry(
+                boxes, array_fill(lane, ARRAY[cardinality(boxes)]), array_fill(trace, ARRAY[cardinality(boxes)]),
+                array_fill(at_once, ARRAY[cardinality(boxes)])
+            );
+        END IF;
     END IF;
     RETURN QUERY SELECT 'done', new_turn, it.last_seq + 1, coalesce(jobs, '{}');
 END $$;
