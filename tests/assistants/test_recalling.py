@@ -64,7 +64,7 @@ def asked(shown: Shown, **address: str) -> Message:
     ],
 )
 def test_a_value_is_found_wherever_it_was_shown(part: Part) -> None:
-    message = asked(Shown(part, Text("later")), **{DIGEST: value_digest(VALUE)})
+    message = asked(Shown(Text("earlier"), part, Text("later")), **{DIGEST: value_digest(VALUE)})
 
     assert (message.kind, message.text, message.value) == ("tap", "This", VALUE)
 

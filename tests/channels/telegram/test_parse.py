@@ -159,7 +159,10 @@ def test_an_edited_message_says_so_and_is_a_message_of_its_own() -> None:
         update(**{"from": BOT}, text="our own"),
         update(**{"from": {**BOT, "id": 5}}, text="another bot's"),
         update(
-            chat=GROUP, text="/all", is_automatic_forward=True, sender_chat={"id": -1005, "type": "channel"}
+            chat=GROUP,
+            is_automatic_forward=True,
+            sender_chat={"id": -1005, "type": "channel"},
+            **command("/all", 4),
         ),
         update(new_chat_members=[BOT]),
         update(left_chat_member=BOT),

@@ -147,6 +147,14 @@ def test_controls_behind_one_another_share_a_keyboard() -> None:
     assert keys(drawn)[2] == [{"text": "More", "callback_data": "s:More"}]
 
 
+def test_a_keyboard_has_a_hundred_buttons_and_the_next_ones_stand_under_another_message() -> None:
+    items = tuple(Item(f"Gin {number}", value=f"show:{number}") for number in range(99))
+    first, second = render(List(items), Suggestions(("More", "Less"))).payloads
+
+    assert sum(len(row) for row in keys(first["body"])) == 99
+    assert [[key["text"] for key in row] for row in keys(second["body"])] == [["More", "Less"]]
+
+
 def test_controls_alone_have_something_to_stand_under() -> None:
     assert body(Suggestions(("More",)))["text"].strip()
 
