@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from gateway.channels.alexa.card import card_of
 from gateway.channels.alexa.ssml import inner_ssml, paragraph, speak, units
@@ -91,8 +92,12 @@ def _shared_out(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part]]:
             [part for part in parts if not isinstance(part, spoken)],
         )
     # A picture that is on the card is described aloud only where nothing else is said.
-    heard = [part for part in parts if not isinstance(part, Image)] or parts
+    heard = [_unseen(part) for part in parts if not isinstance(part, Image)] or parts
     return heard, [part for part in parts if isinstance(part, Card | Image)]
+
+
+def _unseen(part: Part) -> Part:
+    return msgspec.structs.replace(part, image=UNSET) if isinstance(part, Card) else part
 
 
 def _degraded(parts: Sequence[Part], capabilities: Capabilities) -> tuple[list[Part], list[str]]:
