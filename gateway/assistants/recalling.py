@@ -53,7 +53,7 @@ class Recalling:
             # Closed: without its value it would be another tap, and nobody would know.
             message = f"the value of what was tapped could not be read: {error}"
             raise AssistantFailed(message, reason="history_unavailable") from error
-        value = value_of(turn.address[DIGEST], (exchange.parts for exchange in reversed(past)))
+        value = value_of(turn.address[DIGEST], (exchange.parts for exchange in past))
         if value is None:
             return turn
         return msgspec.structs.replace(turn, message=msgspec.structs.replace(turn.message, value=value))
