@@ -318,8 +318,8 @@ _EVENTS = (
     Event(
         "job.overran",
         "warning",
-        "a handler goes on although it was told twice that its time is over (TimeLimit), or that this worker may not go "
-        "on with it (Stopped): its lane waits for it",
+        "a handler goes on although it was told twice that its time is over (TimeLimit), or that this worker may not "
+        "go on with it (Stopped): its lane waits for it",
         ("kind", "reason", "job_id", "late_s"),
     ),
     Event(
