@@ -10,9 +10,10 @@ import gevent
 import msgspec
 import pytest
 
-from gateway.assistants.openai.assistant import OpenaiAssistant, Transcript
+from gateway.assistants.openai.assistant import OpenaiAssistant
 from gateway.assistants.preview import Delta, Preview
 from gateway.assistants.script import Script
+from gateway.assistants.transcript import Transcript
 from gateway.domain.errors import AssistantFailed
 from gateway.domain.message import Message
 from gateway.domain.reply import Reply, Text
