@@ -10,12 +10,24 @@ from gateway.cli.table import table
 from gateway.cli.telling import echo_json, printable, utc_text
 from gateway.conversations import queries
 from gateway.conversations.plain import message_text, reply_text
-from gateway.conversations.queries import Exchange
+from gateway.conversations.queries import Exchange, Page
 
 __all__ = ["conversations"]
 
 ROWS_MAX = 10_000
 _HEADS = ("ID", "CHANNEL", "ACCOUNT", "KEY", "TURNS", "WAITING", "STATE", "LAST MESSAGE (UTC)")
+
+
+class _PageText(click.ParamType[Page]):
+    """Where a page begins."""
+
+    name = "page"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Page:
+        try:
+            return Page.of(str(value))
+        except ValueError as error:
+            self.fail(f"{error}, got {str(value)[:40]!r}", param, ctx)
 
 
 @click.group()
@@ -26,17 +38,20 @@ def conversations() -> None:
 @conversations.command("list")
 @click.option("--channel", default="", help="Only this channel's.")
 @click.option("--account", default="", help="Only this account's.")
+@click.option("--before", type=_PageText(), help="Only those behind this one: what the page before said.")
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(*, channel: str, account: str, limit: int, as_json: bool) -> None:
+def list_(*, channel: str, account: str, before: Page | None, limit: int, as_json: bool) -> None:
     """Show the conversations that were active last, newest first.
 
     KEY is a short hash of the platform's own name for the conversation.
     """
     with ledger() as cursor:
-        found = queries.conversations(cursor, channel=channel, account=account, rows_max=limit)
+        # One more than is shown tells whether there are more.
+        more = queries.conversations(cursor, channel=channel, account=account, behind=before, rows_max=limit + 1)
+    found = more[:limit]
     if as_json:
         echo_json(found)
     elif not found:
@@ -56,6 +71,9 @@ def list_(*, channel: str, account: str, limit: int, as_json: bool) -> None:
             for one in found
         ]
         click.echo(table(_HEADS, rows))
+    if len(more) > limit:
+        last = Page(found[-1].active_at, found[-1].conversation_id)
+        click.echo(f"There are more: --before {last} shows the next ones.", err=True)
 
 
 @conversations.command()

@@ -7,6 +7,7 @@ tell two apart and to find one again, of no use elsewhere.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.domain.message import Message
 from gateway.domain.reply import Reply
 
 __all__ = [
+    "PAGE_PATTERN",
     "Conversation",
     "Exchange",
     "Page",
@@ -31,6 +33,8 @@ __all__ = [
     "turn",
 ]
 
+#: How a :class:`Page` is written: seconds with all that PostgreSQL keeps of them, and an id.
+PAGE_PATTERN = r"^[0-9]{1,11}\.[0-9]{6}-[0-9]{1,18}$"
 #: *idle*: nothing to do.  *running*: a process works on its turns.  *waiting*: it has turns, and nobody owns
 #: it yet.
 State = Literal["idle", "running", "waiting"]
@@ -107,6 +111,20 @@ class Page(msgspec.Struct, frozen=True):
 
     active_at: float
     conversation_id: int
+
+    def __str__(self) -> str:
+        return f"{self.active_at:.6f}-{self.conversation_id}"
+
+    @classmethod
+    def of(cls, text: str) -> Page:
+        """Return the page that *text* names.
+
+        :raises ValueError: it names none.
+        """
+        if not re.fullmatch(PAGE_PATTERN, text):
+            raise ValueError("expected what the page before said")
+        active_at, _, conversation_id = text.partition("-")
+        return cls(float(active_at), int(conversation_id))
 
 
 class Speaker(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ def run(database_url: str, *arguments: str) -> Result:
 def run_json(database_url: str, *arguments: str) -> Any:
     result = run(database_url, *arguments, "--json")
     assert result.exit_code == 0, result.output
-    return json.loads(result.output)
+    return json.loads(result.stdout)
 
 
 def test_list_shows_where_each_conversation_stands_newest_first(database: str) -> None:
@@ -49,6 +49,17 @@ def test_list_can_be_narrowed(database: str) -> None:
     assert ids("--channel", "slack") == [1]
     assert ids("--account", "nobody") == []
     assert ids("--limit", "1") == [3]
+
+
+def test_a_list_that_is_cut_off_says_how_to_go_on(database: str) -> None:
+    speak(database)
+    first = run(database, "list", "--limit", "2")
+    said = re.fullmatch(r"There are more: --before (\S+) shows the next ones\.\n", first.stderr)
+    assert said
+    rest = run(database, "list", "--before", said[1], "--json")
+    assert [one["conversation_id"] for one in json.loads(rest.stdout)] == [1]
+    assert rest.stderr == ""
+    assert "expected what the page before said" in run(database, "list", "--before", "yesterday").output
 
 
 def test_a_list_of_nothing_says_so(database: str) -> None:

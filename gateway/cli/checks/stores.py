@@ -88,6 +88,9 @@ def redis_answers(visit: Visit) -> Iterator[Finding]:
             return
         assert isinstance(client, redis.Redis)
         info: Any = client.info()
+    except redis.exceptions.NoPermissionError:
+        yield warn(what, "Redis answers, and may not say how it is set up", "allow our user INFO to have it looked at")
+        return
     except redis.RedisError as error:
         says = f"Redis does not answer ({type(error).__name__}): everything is found by polls, up to a second later"
         yield warn(what, says, f"{_START} (REDIS_URL)")

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.conversations import queries
-from gateway.conversations.queries import Conversation, Page
+from gateway.conversations.queries import PAGE_PATTERN, Conversation, Page
 from gateway.domain.errors import NotFound
 from gateway.store.postgres import Database
 from gateway.web.api.fields import Name
@@ -22,7 +22,7 @@ __all__ = ["Conversations"]
 
 ROWS_MAX = 10_000
 _Page = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,11}\.[0-9]{6}-[0-9]{1,18}$", description="the `next` of the page before")
+    str, Meta(pattern=PAGE_PATTERN, description="the `next` of the page before")
 ]
 
 
@@ -51,10 +51,7 @@ class Conversations:
     @operation("GET", "/conversations", scope="conversations:read")
     def list(self, query: ConversationsAsked) -> ConversationList:
         """Show the conversations that were active last, newest first."""
-        behind = None
-        if query.before is not None:
-            active_at, _, conversation_id = query.before.partition("-")
-            behind = Page(float(active_at), int(conversation_id))
+        behind = None if query.before is None else Page.of(query.before)
         found = self._database.run(
             lambda cursor: queries.conversations(
                 cursor,
@@ -78,4 +75,4 @@ class Conversations:
 
 
 def _page(last: Conversation) -> str:
-    return f"{last.active_at:.6f}-{last.conversation_id}"
+    return str(Page(last.active_at, last.conversation_id))

@@ -124,7 +124,7 @@ class Jobs:
             priority=_PRIORITIES[body.priority],
             keep_s=body.keep_s,
         )
-        return Located(Written(enqueued.job_id, enqueued.fresh), f"/api/v1/jobs/{enqueued.job_id}")
+        return Located(Written(enqueued.job_id, enqueued.fresh), f"/jobs/{enqueued.job_id}")
 
     @operation("GET", "/jobs/{job_id}", scope="jobs:read")
     def show(self, job_id: int) -> JobView:

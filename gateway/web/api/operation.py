@@ -50,7 +50,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Located(msgspec.Struct, Generic[T], frozen=True):
-    """An answer, and the address of what was made."""
+    """An answer, and the address of what was made, below the API's root."""
 
     answer: T
     location: str

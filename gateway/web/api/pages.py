@@ -82,7 +82,7 @@ def _admitted(bearers: Bearers, scope: Scope | str) -> Caller | flask.Response:
 def _answer(one: Operation, value: Any, encode: Callable[[Any], bytes]) -> flask.Response:
     headers = {"Cache-Control": "no-store"}
     if isinstance(value, Located):
-        headers["Location"] = value.location
+        headers["Location"] = ROOT + value.location
         value = value.answer
     if one.answer is None:
         return flask.Response(status=one.status, headers=headers)

@@ -49,4 +49,4 @@ class Users:
         Location leads to the job that does it, whose result is the report.
         """
         asked = self._erasure.ask(body.channel, body.account, body.key, even_if_unknown=body.even_if_unknown)
-        return Located(AskedErasure(asked.job_id, asked.fresh), f"/api/v1/jobs/{asked.job_id}")
+        return Located(AskedErasure(asked.job_id, asked.fresh), f"/jobs/{asked.job_id}")
