@@ -60,8 +60,9 @@ def _find_embedded() -> None:
         os.environ["REDIS_URL"] = there["REDIS_URL"]
     if not store.database_url:
         os.environ["DATABASE_URL"] = there["DATABASE_URL"]
-        # Of a ledger of its own the assistant is its own too.
-        os.environ.setdefault("BARTENDER_URL", there["BARTENDER_URL"])
+        # Of a ledger of its own the assistants are its own too.
+        for name in ("BARTENDER_URL", "TASTED_URL"):
+            os.environ.setdefault(name, there[name])
         # And the platforms that its replies are sent to are stood in for.
         for name, text in plan.stand_in_environment.items():
             os.environ.setdefault(name, text)

@@ -15,7 +15,7 @@ import msgspec
 from gateway.embedded.home import Home
 from gateway.settings.environment import variable
 
-__all__ = ["STAND_IN", "Addresses", "free_stand_in", "keep", "kept", "pointed_at"]
+__all__ = ["STAND_IN", "Addresses", "free_port", "free_stand_in", "keep", "kept", "pointed_at"]
 
 #: Where the working default looks for the stand-in of the platforms.
 STAND_IN = "http://127.0.0.1:8089"
@@ -51,15 +51,21 @@ def free_stand_in() -> str:
     It is free until somebody else takes it, which ends `switchboard up` with a message and nothing worse.
     """
     host, port = STAND_IN.removeprefix("http://").split(":")
-    for candidate in (int(port), 0):
+    return f"http://{host}:{free_port(int(port))}"
+
+
+def free_port(wanted: int) -> int:
+    """Return *wanted* if something can listen there on this machine, or another port where it can."""
+    for candidate in (wanted, 0):
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listener.bind((host, candidate))
+                listener.bind(("127.0.0.1", candidate))
             except OSError:
                 continue
-            return f"http://{host}:{listener.getsockname()[1]}"
-    return STAND_IN
+            port: int = listener.getsockname()[1]
+            return port
+    return wanted
 
 
 def pointed_at(stand_in: str, table: Mapping[str, Any]) -> dict[str, str]:

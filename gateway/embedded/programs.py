@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from gateway.embedded.addresses import free_stand_in, kept, pointed_at
+from gateway.embedded.addresses import free_port, free_stand_in, kept, pointed_at
 from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Program
 from gateway.embedded.redis import EmbeddedRedis
-from gateway.embedded.secret_files import BARTENDER_SECRET
+from gateway.embedded.secret_files import BARTENDER_SECRET, TASTED_SECRET
 from gateway.settings.environment import EMBEDDED
 from gateway.settings.load import DEFAULT_FILE
 from gateway.settings.settings import Settings
@@ -31,20 +31,24 @@ _DRAIN_S = 3
 #: Seconds beyond the drain in which each leaves in order.
 _GATEWAY_LEAVING_S = 2.0
 _WORKER_LEAVING_S = 0.5
-_BARTENDER_STOP_MAX_S = 1.0
+#: Of each of the samples, one after the other.
+_SAMPLE_STOP_MAX_S = 0.5
 _STORES_STOP_MAX_S = 0.5
+#: Where Tasted's pictures are fetched, if nobody else listens there.
+_PICTURES_PORT = 8091
 
 
 class Plan:
     """The programs of one home.
 
-    A store that the environment names (``DATABASE_URL``, ``REDIS_URL``) is not ours to run; nor is the sample
-    assistant if ``BARTENDER_URL`` names one, and the stand-in for the platforms if ``PLATFORMS_URL`` does.
+    A store that the environment names (``DATABASE_URL``, ``REDIS_URL``) is not ours to run; nor is a sample assistant
+    if ``BARTENDER_URL`` or ``TASTED_URL`` names one, and the stand-in for the platforms if ``PLATFORMS_URL`` does.
     """
 
     def __init__(self, home: Home, environment: Mapping[str, str]) -> None:
         self._home = home
         self._bartender_socket = home.sockets / "bartender.sock"
+        self._tasted_socket = home.sockets / "tasted.sock"
         self._postgres = EmbeddedPostgres(
             data=home.data / "postgres", sockets=home.sockets, log=home.log / "postgres.log"
         )
@@ -55,6 +59,7 @@ class Plan:
             "DATABASE_URL": self._postgres.url(),
             "REDIS_URL": self._redis.url,
             "BARTENDER_URL": f"http+unix://{quote(str(self._bartender_socket), safe='')}/turn",
+            "TASTED_URL": f"http+unix://{quote(str(self._tasted_socket), safe='')}/turn",
             # The children's stderr is our pipe, so they cannot see that a person is reading.
             "SWITCHBOARD_LOGGING__FORMAT": "text" if sys.stdout.isatty() else "json",
         }
@@ -82,7 +87,7 @@ class Plan:
 
         So the gateway stops first: it takes no new message, and while it drains its turns the assistants and
         both stores still answer.  Then the worker, which may be sending what the gateway has just settled.
-        Then the assistant and the platforms' stand-in, whom nobody calls any more.  The stores go last, because
+        Then the assistants and the platforms' stand-in, whom nobody calls any more.  The stores go last, because
         everything above ends by writing down how far it came; PostgreSQL is the very last, because it is the truth.
         """
         stores = []
@@ -93,13 +98,15 @@ class Plan:
         own = [self._worker(settings), self._gateway(settings)]
         if "PLATFORMS_URL" in self._ours:
             own.insert(0, self._platforms())
+        if "TASTED_URL" in self._ours:
+            own.insert(0, self._tasted(settings))
         if "BARTENDER_URL" in self._ours:
             own.insert(0, self._bartender())
         return [group for group in (stores, [self._migration()], own) if group]
 
     def stop_max_s(self, settings: Settings) -> float:
         """Return the seconds in which everything has stopped: the gateway and the worker drain one after the other."""
-        leaving_s = _GATEWAY_LEAVING_S + _WORKER_LEAVING_S + _BARTENDER_STOP_MAX_S + _STORES_STOP_MAX_S
+        leaving_s = _GATEWAY_LEAVING_S + _WORKER_LEAVING_S + 2 * _SAMPLE_STOP_MAX_S + _STORES_STOP_MAX_S
         return 2 * settings.server.drain_s + leaving_s
 
     def _migration(self) -> Program:
@@ -111,7 +118,26 @@ class Plan:
         # The secret itself, because the path of a home may hold spaces, which separate secrets there.
         secret = (self._home.secrets / BARTENDER_SECRET).read_text()
         env = {"BARTENDER_SIGNING_SECRET": secret, **self.environment}
-        return Program(name="bartender", argv=argv, env=env, stop_max_s=_BARTENDER_STOP_MAX_S)
+        return Program(name="bartender", argv=argv, env=env, stop_max_s=_SAMPLE_STOP_MAX_S)
+
+    def _tasted(self, settings: Settings) -> Program:
+        port = free_port(_PICTURES_PORT)
+        argv = (sys.executable, "-m", "gateway.demo.tasted", "--socket", str(self._tasted_socket), "--port", str(port))
+        # A platform itself could not fetch pictures from here, and would refuse the whole message.
+        here = self._stood_in_for("tasted", settings)
+        pictures = {"TASTED_PUBLIC_URL": f"http://127.0.0.1:{port}"} if here else {}
+        secret = (self._home.secrets / TASTED_SECRET).read_text()
+        env = {"TASTED_SIGNING_SECRET": secret, **pictures, **self.environment}
+        return Program(name="tasted", argv=argv, env=env, stop_max_s=_SAMPLE_STOP_MAX_S)
+
+    def _stood_in_for(self, assistant: str, settings: Settings) -> bool:
+        """Whether no platform itself is called for any account of *assistant*."""
+        called = [
+            str(getattr(account, "api_base_url", self.stand_in))
+            for account in settings.accounts.values()
+            if account.assistant == assistant
+        ]
+        return bool(self.stand_in) and all(url.startswith(self.stand_in) for url in called)
 
     def _platforms(self) -> Program:
         host, port = urlsplit(self.stand_in).netloc.split(":")

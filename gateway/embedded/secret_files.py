@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.embedded.trial_authority import ALEXA_CHAIN, ALEXA_KEY, ALEXA_ROOT, alexa_trial
 
-__all__ = ["BARTENDER_SECRET", "SECRETS", "ensure_secrets"]
+__all__ = ["BARTENDER_SECRET", "SECRETS", "TASTED_SECRET", "ensure_secrets"]
 
 
 def _hexadecimal() -> str:
@@ -31,17 +31,24 @@ def _bot_token() -> str:
 
 #: The gateway signs its calls with it, the assistant verifies them.
 BARTENDER_SECRET = "bartender_signing"
+TASTED_SECRET = "tasted_signing"
 
 #: Name of each file that the working default refers to, and how its content is made.
 SECRETS: dict[str, Callable[[], str]] = {
     BARTENDER_SECRET: _standard_webhooks,
+    TASTED_SECRET: _standard_webhooks,
     "slack_bartender_signing": _hexadecimal,
+    "slack_tasted_signing": _hexadecimal,
     # Only Slack can give a token that it accepts; this one keeps the account whole until then.
     "slack_bartender_token": _hexadecimal,
+    "slack_tasted_token": _hexadecimal,
     "telegram_bartender_secret": _hexadecimal,
+    "telegram_tasted_secret": _hexadecimal,
     # Only @BotFather can give one that Telegram accepts.
     "telegram_bartender_token": _bot_token,
+    "telegram_tasted_token": _bot_token,
     "webchat_bartender_cookie": _hexadecimal,
+    "webchat_tasted_cookie": _hexadecimal,
 }
 
 

@@ -89,10 +89,12 @@ def _things_to_try(server: ServerSettings) -> list[str]:
     return [
         "Ready.  Things to try:",
         f"  {base}/chat/bartender    ask The Bartender for a drink",
+        f"  {base}/chat/tasted       cook with Tasted, and have it call when the time is up",
         f"  {base}/readyz            what it needs, and whether that answers",
         f"  {base}/metrics           what it counts",
-        f"  {command} chat bartender    the same in this terminal's neighbour",
-        f'  {command} simulate slack bartender "I have rum and lime"    what a user of Slack would see',
+        f"  {command} chat bartender    the same in a terminal",
+        f'  {command} simulate slack bartender "I have rum and lime"    what a user of Slack sees',
+        f"  {command} play    whole conversations, and whether they went as written",
         f"  {command} conversations list",
         f"Ctrl-C stops everything; what runs then has {server.drain_s:g} s to end (server.drain_s).",
     ]

@@ -70,6 +70,23 @@ def test_an_account_with_a_platforms_own_address_keeps_it(home: Home, tmp_path: 
     assert "platforms" not in {program.name for group in plan.groups(settings) for program in group}
 
 
+def test_pictures_are_on_this_machine_only_for_a_stand_in(home: Home) -> None:
+    """One account at a platform itself, and Tasted is not told to have pictures fetched from here."""
+    (home.data / "postgres").mkdir()
+    own = {"SWITCHBOARD_ACCOUNTS__SLACK__TASTED__API_BASE_URL": "https://slack.com/api"}
+
+    def told(given: dict[str, str]) -> str:
+        plan = Plan(home, {"PLATFORMS_URL": ELSEWHERE, **given})
+        programs = {one.name: one for group in plan.groups(load(None, plan.environment)) for one in group}
+        assert programs["tasted"].env
+        return programs["tasted"].env.get("TASTED_PUBLIC_URL", "")
+
+    assert told({}).startswith("http://127.0.0.1:")
+    assert told(own) == ""
+    public = {"TASTED_PUBLIC_URL": "https://tasted.example"}
+    assert told(own | public) == told(public) == "https://tasted.example"
+
+
 def test_what_a_person_says_of_an_account_wins(home: Home) -> None:
     """A variable of theirs is not overridden."""
     name = "SWITCHBOARD_ACCOUNTS__SLACK__BARTENDER__API_BASE_URL"

@@ -79,7 +79,7 @@ def test_with_nothing_given_everything_is_ours(home: Home) -> None:
     assert [[program.name for program in group] for group in groups] == [
         ["postgres", "redis"],
         ["migrate"],
-        ["bartender", "platforms", "worker", "gateway"],
+        ["bartender", "tasted", "platforms", "worker", "gateway"],
     ]
 
 
@@ -89,6 +89,7 @@ def test_with_nothing_given_everything_is_ours(home: Home) -> None:
         ("DATABASE_URL", "postgresql://user@db.example/switchboard", "postgres"),
         ("REDIS_URL", "redis://redis.example:6379/0", "redis"),
         ("BARTENDER_URL", "http://127.0.0.1:8090/turn", "bartender"),
+        ("TASTED_URL", "http://127.0.0.1:8091/turn", "tasted"),
         ("PLATFORMS_URL", "http://127.0.0.1:18089", "platforms"),
     ],
 )
@@ -118,7 +119,7 @@ def test_what_runs_has_the_time_that_the_settings_give_it(
     programs = {one.name: one for group in plan.groups(settings) for one in group}
     assert programs["worker"].stop_max_s > drain_s
     assert programs["gateway"].stop_max_s > drain_s
-    worst_s = sum(programs[name].stop_max_s for name in ("gateway", "worker", "bartender"))
+    worst_s = sum(programs[name].stop_max_s for name in ("gateway", "worker", "bartender", "tasted"))
     assert worst_s < plan.stop_max_s(settings)
     assert plan.stop_max_s(settings) <= 2 * drain_s + 4
 

@@ -94,7 +94,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
         children = it.descendants()
         names = {name for process in children for name in words(process)}
         assert {"postgres", "redis-server", "workers", "gateway.wsgi:app"} <= names
-        assert {"gateway.demo.bartender", "gateway.platforms"} <= names
+        assert {"gateway.demo.bartender", "gateway.demo.tasted", "gateway.platforms"} <= names
         it.process.kill()
         wait_gone(children)
 
@@ -112,6 +112,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
         "gateway",
         "worker",
         "platforms",
+        "tasted",
         "bartender",
         "redis",
         "postgres",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.embedded.secret_files import ensure_secrets
+from gateway.settings.accounts import ACCOUNT_TYPES
 from gateway.settings.environment import EMBEDDED
 from gateway.settings.load import DEFAULT_FILE, SettingsError, load, load_assistants, load_store
 from gateway.settings.redis_address import REDIS_SCHEMES
@@ -260,20 +261,17 @@ def test_commands_on_the_ledger_alone_need_no_platforms_secret(folder: Folder) -
 
 
 def test_the_working_default_loads_with_the_secrets_that_up_makes(folder: Folder) -> None:
-    """It has one account of the sample assistant on each channel, and every account's assistant exists."""
+    """It has one account of each sample assistant on each channel, and every account's assistant exists."""
     secrets = folder.root / "secrets"
     secrets.mkdir()
     ensure_secrets(secrets)
     settings = load(None, {**folder.environ, EMBEDDED: "1"})
 
-    assert set(settings.accounts) == {
-        ("webchat", "bartender"),
-        ("slack", "bartender"),
-        ("telegram", "bartender"),
-        ("alexa", "bartender"),
-    }
-    secret = (secrets / "bartender_signing").read_text()
-    assert settings.assistants["bartender"].signing_secrets[0].reveal() == secret
+    samples = ("bartender", "tasted")
+    assert set(settings.accounts) == {(channel, sample) for channel in ACCOUNT_TYPES for sample in samples}
+    for sample in samples:
+        secret = (secrets / f"{sample}_signing").read_text()
+        assert settings.assistants[sample].signing_secrets[0].reveal() == secret
     assert settings.home == folder.root
 
 
