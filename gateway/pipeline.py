@@ -168,14 +168,14 @@ class Door:
                 self._lanes.grant(each.lane, (account.channel, account.name), each.head)
         if refusals:
             return self._turn_away(bot, request, last, refusals)
-        answered = self._signs.begin(bot, last, arrived) if accepted[-1].outcome == "new" else None
+        stop_sign = self._signs.begin(bot, last, arrived) if accepted[-1].outcome == "new" else None
         if expectation is None:
             receipts = [Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in accepted]
             return parsed.acknowledgement or bot.channel.accepted(receipts)
         try:
             result = expectation.wait()
-            if answered is not None:
-                answered()
+            if stop_sign is not None:
+                stop_sign()
             if result is not None and self._leaves_elsewhere(bot, last, accepted[-1], result):
                 result = None
             return self._answer(bot, last, accepted[-1].turn_id, result)
@@ -219,7 +219,12 @@ class Door:
             own = reply if result else Reply((Text(bot.account.later),))
             reply = together(kept, own, bot.account, bot.channel.surfaces[inbound.surface])
         rows = (*(result.outbox_ids if result else ()), *(each.outbox_id for each in kept if each.taken))
-        rendered = bot.channel.render(reply, inbound.surface, inbound.address, bot.account)
+        try:
+            rendered = bot.channel.render(reply, inbound.surface, inbound.address, bot.account)
+        except Exception:
+            # Nothing was written: what is in our hands goes the other way, or is kept on.
+            self._responses.note(rows, "push", "crashed")
+            raise
         if not rendered.payloads:
             self._responses.note(rows, "sent")
             return bot.channel.late(inbound.surface, bot.account)

@@ -116,12 +116,11 @@ class ProofKeeper:
         whose = bot.account.channel, bot.account.name
         self._raise_failure(url, *whose)
         document = self._documents.get(url)
-        if document is not None and self._clock() < document.kept_until:
-            proof = document.read.get(whose)
-            if proof is not None and proof.good_from_s <= now_s <= proof.good_until_s:
-                return proof
-        else:
+        if document is None or self._clock() >= document.kept_until:
             document = self._document(url)
+        proof = document.read.get(whose)
+        if proof is not None and proof.good_from_s <= now_s <= proof.good_until_s:
+            return proof
         try:
             proof = bot.channel.read_proof(url, document.body, bot.account, now_s)
         except Unauthentic as error:
@@ -139,7 +138,8 @@ class ProofKeeper:
             found = waiting.get()
             assert found is not None
             return found
-        if len(self._fetching) >= _FETCHES_MAX:
+        # One that was good once is the platform's and no stranger's: it is fetched whoever crowds the door.
+        if len(self._fetching) >= _FETCHES_MAX and url not in self._documents:
             raise _later("as many documents as can be fetched at once are being fetched", "proof_fetches_full")
         fetching = self._fetching[url] = AsyncResult()
         try:

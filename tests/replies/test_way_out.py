@@ -91,3 +91,37 @@ def test_a_reply_without_a_message_needs_no_way() -> None:
         raise AssertionError("nobody is to promise for nothing")
 
     assert way_out(turn(1), ANSWERING, [], promised=nobody, here=HERE) == ()
+
+
+KEEPING = msgspec.structs.replace(ANSWERING, late="next_turn", unknown="resend_marked")
+
+
+def keeps(*, promised: bool = False, accepted_by: int = HERE, is_empty: bool = False) -> list[Any]:
+    drafts = way_out(
+        msgspec.structs.replace(turn(1), accepted_by=accepted_by, age_s=1.0),
+        KEEPING,
+        PAYLOADS,
+        promised=lambda: promised,
+        here=HERE,
+        kept_s=60.0,
+        is_empty=is_empty,
+    )
+    return [(each.kind, each.claimed, each.due_s, each.kept_s, each.resend_unknown) for each in drafts]
+
+
+def test_where_nothing_can_be_pushed_it_is_kept() -> None:
+    """Law: one row a turn, whoever waits for it now; it is never a push, and told again if that is not known."""
+    assert keeps() == [("response", False, 0.0, 60.0, True)]
+    assert keeps(promised=True) == [("response", True, 0.0, 60.0, True)]
+    assert keeps(accepted_by=ELSEWHERE) == [("response", False, 7.0 + PROMISED_S, 60.0, True)]
+
+
+def test_what_says_nothing_is_not_kept_and_yet_is_an_answer() -> None:
+    assert keeps(is_empty=True) == []
+    assert keeps(is_empty=True, promised=True) == [("response", True, 0.0, 60.0, True)]
+
+
+def test_other_channels_keep_nothing() -> None:
+    drafts = way_out(turn(1), ANSWERING, PAYLOADS, promised=lambda: True, here=HERE, kept_s=60.0)
+
+    assert [each.kept_s for each in drafts] == [None, None]

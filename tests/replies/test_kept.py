@@ -1,0 +1,140 @@
+"""Answers kept for the next turn: taken for a response, and told as one reply with its own."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import msgspec
+import pytest
+from gevent.event import Event
+
+from gateway.channels.bots import Bot
+from gateway.domain.capabilities import Capabilities
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.reply import Card, Item, List, Part, Reply, Speech, Text
+from gateway.replies.kept import KeptAnswers, kept_s, together
+from gateway.settings.accounts import Account, AlexaAccount
+from gateway.store.ledger.kept import Kept
+from tests.support.waiting import GUARD_S
+
+SCREEN = Capabilities(
+    shows=frozenset({"text", "card"}),
+    answers_in_response=True,
+    answer_by_s=5.0,
+    turn_deadline_s=30.0,
+    late="next_turn",
+    redelivery="gives_up",
+    text_chars_max=1_000,
+)
+VOICE = msgspec.structs.replace(SCREEN, shows=frozenset({"speech", "card"}))
+ACCOUNT = AlexaAccount(
+    channel="alexa", name="bot", assistant="any", kept="Here:", kept_again="Again:", kept_failed="None."
+)
+
+
+def kept(*parts: Part, number: int = 1, **how: Any) -> Kept:
+    whole = {"state": "answered", "unasked": False, "maybe_repeat": False, "taken": True, **how}
+    return Kept(outbox_id=number, turn_id=number, reply=Reply(parts), **whole)
+
+
+def told(*several: Kept, own: Reply | None = None, table: Capabilities = SCREEN) -> tuple[Part, ...]:
+    return together(several, Reply((Text("own"),)) if own is None else own, ACCOUNT, table).parts
+
+
+def test_what_was_kept_comes_first_each_with_what_it_is() -> None:
+    assert told(kept(Text("one")), kept(Text("two"), number=2)) == (
+        Text("Here:"),
+        Text("one"),
+        Text("Here:"),
+        Text("two"),
+        Text("own"),
+    )
+
+
+def test_what_may_have_been_heard_says_so() -> None:
+    assert told(kept(Text("one"), maybe_repeat=True)) == (Text("Again:"), Text("one"), Text("own"))
+
+
+def test_what_nobody_asked_for_is_no_answer() -> None:
+    assert told(kept(Text("the tea is ready"), unasked=True)) == (Text("the tea is ready"), Text("own"))
+
+
+def test_where_there_is_no_answer_that_is_said_in_its_place() -> None:
+    assert told(kept(Text("Sorry, try again"), state="failed")) == (Text("None."), Text("own"))
+
+
+def test_a_reply_that_says_nothing_is_not_announced() -> None:
+    assert told(kept()) == (Text("own"),)
+
+
+def test_the_end_and_all_else_are_the_own_reply_s() -> None:
+    own = Reply((Text("bye"),), end=True, locale="de-DE")
+    whole = together([kept(Text("one"))], own, ACCOUNT, SCREEN)
+
+    assert (whole.end, whole.locale) == (True, "de-DE")
+
+
+def test_a_voice_says_of_each_what_it_would_say_of_it_alone() -> None:
+    """Law: a reply without speech is said whole; beside one with speech it would have been shown and not said."""
+    own = Reply((Speech("own, spoken"), Text("own, shown")))
+    kept_one = kept(Text("one"), List((Item("a"), Item("b"))), Card("Title", "words"))
+
+    assert told(kept_one, own=own, table=VOICE) == (
+        Speech("Here:"),
+        Speech("one"),
+        Speech("1. a\n2. b"),
+        Speech("Title\nwords"),
+        Card("Title", "words"),
+        Speech("own, spoken"),
+        Text("own, shown"),
+    )
+
+
+def bot(late: str = "next_turn") -> Bot:
+    surfaces = {"request": msgspec.structs.replace(SCREEN, late=late)}  # type: ignore[arg-type]
+    return Bot(SimpleNamespace(surfaces=surfaces), ACCOUNT)  # type: ignore[arg-type]
+
+
+def test_what_is_taken_is_known_to_be_in_this_process_s_hands() -> None:
+    """Law: whoever looks for strays must not give back what is being told; what was told before is not ours."""
+    held: list[int] = []
+    mine, others = kept(Text("a"), number=7), kept(Text("b"), number=8, taken=False)
+
+    assert KeptAnswers(lambda _: [mine, others], held.extend).take(bot(), "request", 1) == [mine, others]
+    assert held == [7]
+
+
+def test_other_channels_are_not_asked() -> None:
+    def never(_: int) -> list[Kept]:
+        raise AssertionError("nothing is kept there")
+
+    assert KeptAnswers(never, list).take(bot("push"), "request", 1) == []
+
+
+def test_an_answer_does_not_wait_for_a_ledger_that_is_away() -> None:
+    def away(_: int) -> list[Kept]:
+        raise StoreUnavailable("away", reason="away", retry_after_s=1)
+
+    assert KeptAnswers(away, list).take(bot(), "request", 1) == []
+
+
+def test_nor_for_one_that_is_slow() -> None:
+    slow = Event()
+    taking = KeptAnswers(lambda _: slow.wait(GUARD_S) or [], list)  # type: ignore[arg-type, func-returns-value]
+
+    assert gevent.spawn(taking.take, bot(), "request", 1).get(timeout=GUARD_S / 2) == []
+
+
+def test_somebody_else_s_timeout_is_not_swallowed() -> None:
+    slow = Event()
+    taking = KeptAnswers(lambda _: slow.wait(GUARD_S) or [], list)  # type: ignore[arg-type, func-returns-value]
+
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
+        taking.take(bot(), "request", 1)
+
+
+def test_how_long_is_the_account_s() -> None:
+    assert kept_s(ACCOUNT) == 86_400.0
+    assert kept_s(Account(channel="slack", name="bot", assistant="any")) == 0.0
