@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +23,8 @@ __all__ = ["simulate"]
 QUIET_S = 1.5
 #: Seconds between two signs of life.
 _LOOK_S = 1.0
+#: Seconds in which what was shown before a response is known here.
+_BEFORE_S = 0.2
 _WAIT_S = Seconds(3_600, "an hour")
 
 
@@ -144,6 +145,10 @@ class _Run:
             body = done.answer.body.decode(errors="replace")
             self.made.append(_Made(what, done.answer.status, round(done.took_s, 3), body))
             self._say(f"{what}\n  ({_status(done)})")
+            if self._inbox is not None and done.took_s > _LOOK_S:
+                # What was heard while the response was waited for comes before it.
+                while (seen := self._inbox.next(_BEFORE_S)) is not None:
+                    self._show(seen, late=True)
             for seen in done.seen:
                 self._show(seen, late=False)
             if self._inbox is not None and done.seen:
@@ -153,7 +158,7 @@ class _Run:
         """Show what comes until *wait_s* is over, or *answers* are there and *quiet_s* behind them nothing came."""
         if self._inbox is None:
             where = self._trial.platform.api_base_url(self._trial.account)
-            self._say(f"Replies go to {where}, which is not the stand-in: only the response can be shown.")
+            click.echo(f"Replies go to {where}, which is not the stand-in: only the response can be shown.", err=True)
             return
         if self._last is None or not 200 <= self._last.answer.status < 300:
             return
@@ -234,7 +239,7 @@ def _deliveries(
         yield what, delivery, 0
         if other is not None:
             yield f"{what}  [the twin]", other, 0
-        for number in itertools.islice(itertools.count(1), repeat):
+        for number in range(1, repeat + 1):
             yield f"{what}  [redelivery {number}]", delivery, number
 
 

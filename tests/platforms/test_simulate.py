@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.embedded.addresses import Addresses, keep, kept
 from tests.platforms.trial_stack import CHANNELS, TrialStack
 
 DRINK = "Daiquiri"
@@ -143,6 +144,19 @@ def test_where_replies_go_to_the_real_platform_only_the_response_is_shown(trial:
     assert result.exit_code == 0
     assert DRINK in result.output
     assert "Replies go to https://slack.example/api, which is not the stand-in" in result.output
+
+
+def test_a_stand_in_that_is_gone_is_named(trial: TrialStack) -> None:
+    """Which of the two does not answer, and what it belongs to."""
+    there = kept(trial.home)
+    assert there is not None
+    keep(trial.home, Addresses(there.gateway, "http://127.0.0.1:9"))
+    try:
+        result = trial.run("simulate", "slack", "bartender", "hi")
+    finally:
+        keep(trial.home, there)
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:9 does not answer: Connection refused; it is the platforms' stand-in" in result.output
 
 
 def test_without_a_secret_there_is_nothing_to_prove_a_delivery_by(trial: TrialStack) -> None:

@@ -1,13 +1,13 @@
-"""What `switchboard up` runs, on a test's stores: the working default, The Bartender, the platforms' stand-in."""
+"""What `switchboard up` runs, on a test's stores: the working default, sample assistants, the platforms' stand-in."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,11 +16,12 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.embedded.addresses import Addresses, keep
 from gateway.embedded.home import Home
+from gateway.embedded.process import Process
 from gateway.embedded.programs import Plan
 from gateway.embedded.secret_files import ensure_secrets
+from gateway.settings.load import load
 from tests.support.calling import call
 from tests.support.ledger_view import LedgerView
-from tests.support.stack import GatewayProcess, Started
 from tests.support.stack_settings import free_port
 from tests.support.waiting import GUARD_S, until
 
@@ -64,46 +65,35 @@ class TrialStack:
     """A copy that runs, and the commands of a second terminal beside it."""
 
     def __init__(self, home: Home, database_url: str, redis_url: str) -> None:
-        self.home = home
         self.ledger = LedgerView(database_url)
+        self.home = home
+        self.port = free_port()
         ensure_secrets(home.secrets)
-        bartender = f"http://127.0.0.1:{free_port()}"
-        self.stand_in = f"http://127.0.0.1:{free_port()}"
         given = {
             **{name: text for name, text in os.environ.items() if not name.startswith("SWITCHBOARD_")},
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
-            "BARTENDER_URL": f"{bartender}/turn",
-            "PLATFORMS_URL": self.stand_in,
+            "PORT": str(self.port),
             "BARTENDER_INVENT_S": str(INVENT_S),
-            "BARTENDER_SIGNING_SECRET": (home.secrets / "bartender_signing").read_text(),
             "SWITCHBOARD_OUTBOX__BACKOFF_BASE_S": "0.05",
             "SWITCHBOARD_SERVER__DRAIN_S": "0.5",
-            "SWITCHBOARD_LOGGING__FORMAT": "text",
             "SWITCHBOARD_API__TOKENS": "env:TRIAL_API_TOKEN",
             "TRIAL_API_TOKEN": API_TOKEN,
-            "HOST": "127.0.0.1",
-            "WEB_CONCURRENCY": "1",
         }
-        env = Plan(home, given).environment
-
-        def start(name: str, *arguments: str) -> Started:
-            return Started(name, (sys.executable, "-m", *arguments), env, home.log)
-
-        self.gateway = GatewayProcess("gateway", env, home.log)
-        self.processes: list[Started] = [
-            self.gateway,
-            start("bartender", "gateway.demo.bartender", "--port", bartender.rpartition(":")[2]),
-            start("platforms", "gateway.platforms", "--port", self.stand_in.rpartition(":")[2]),
-            start("worker", "workers"),
-        ]
-        keep(home, Addresses(f"http://127.0.0.1:{self.gateway.port}", self.stand_in))
+        plan = Plan(home, given)
+        settings = load(None, plan.environment)
+        # The stores are the test's; all others are started as `switchboard up` starts them.
+        programs = [program for program in plan.groups(settings)[-1] if not program.once]
+        self.processes = [Process(replace(each, log=home.log / f"{each.name}.log")) for each in programs]
+        for process in self.processes:
+            process.start()
+        keep(home, Addresses(f"http://127.0.0.1:{self.port}", plan.stand_in))
 
     def wait_ready(self) -> None:
         """Return once everybody may be spoken to."""
-        self.gateway.wait_ready()
+        for process in self.processes:
+            process.wait_ready(time.monotonic() + GUARD_S)
         until("the worker", lambda: self.ledger.live_workers() >= 1)
-        until("the stand-in", self._stand_in_answers)
 
     @property
     def env(self) -> dict[str, str | None]:
@@ -129,23 +119,17 @@ class TrialStack:
         path = f"/api/v1/conversations/{turn['conversation_id']}/messages"
         headers = {"Authorization": f"Bearer {API_TOKEN}", "Content-Type": "application/json"}
         body = msgspec.json.encode({"parts": [{"type": "text", "text": text}]})
-        assert call(self.gateway.port, path, body=body, headers=headers).status == 202
+        assert call(self.port, path, body=body, headers=headers).status == 202
 
     def logs(self) -> str:
         """Return the ends of all logs."""
-        tails = {process.name: process.log.read_text(errors="replace")[-3_000:] for process in self.processes}
+        tails = {path.stem: path.read_text(errors="replace")[-3_000:] for path in sorted(self.home.log.glob("*.log"))}
         return "\n".join(f"---- {name}\n{tail}" for name, tail in tails.items())
 
     def stop(self) -> None:
-        """Stop everything."""
-        for process in self.processes:
-            process.stop()
-
-    def _stand_in_answers(self) -> bool:
-        try:
-            return call(int(self.stand_in.rpartition(":")[2]), "/stand-in", method="GET").status == 200
-        except OSError:
-            return False
+        """Stop everything, in the reverse of its start."""
+        for process in reversed(self.processes):
+            process.stop(time.monotonic() + GUARD_S)
 
 
 @contextlib.contextmanager
