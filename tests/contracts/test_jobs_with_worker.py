@@ -107,9 +107,11 @@ def test_a_dropped_job_does_not_run_although_its_worker_had_read_it(queue: RealQ
     done = queue.jobs.enqueue_many([Draft(kind="b", payload=n, lane="l") for n in range(3)])
     queue.start()
     until("the first to run", lambda: queue.ran() == [0])
+    board = queue.workers[0]._engine._board
+    until("the second to be read", lambda: done[1].job_id in board)
     dropped = operator.drop(done[1].job_id, by="ada")
     assert dropped.holder == "contract 0"
-    until("the worker to hear of it", lambda: done[1].job_id not in queue.workers[0]._engine._board)
+    until("the worker to hear of it", lambda: done[1].job_id not in board)
     going_on.set()
     queue.finish()
     assert queue.ran() == [0, 2]
