@@ -1,0 +1,154 @@
+"""What is kept for the next turn, seen from the door: a real request of Alexa's, a ledger that says what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import gevent
+import msgspec
+import pytest
+
+from gateway.channels.alexa import AlexaChannel
+from gateway.channels.base import Rendered
+from gateway.channels.bots import Bots
+from gateway.domain.http import Response
+from gateway.domain.reply import Reply, Text
+from gateway.intake.proofs import ProofKeeper
+from gateway.pipeline import Door
+from gateway.replies.kept import KeptAnswers
+from gateway.replies.responses import Responses
+from gateway.replies.results import Delivered, Results
+from gateway.replies.signs import SignsOfLife
+from gateway.store.ledger.accept import Accepted
+from gateway.store.ledger.kept import Kept
+from gateway.store.ledger.outbox import Finish
+from tests.channels.alexa.deliveries import ACCOUNT, CHAIN, NOW_S, account, asking, signed
+from tests.support.alexa_platform import speech
+from tests.support.calling import Answer
+
+TURN = 7
+KEPT = Kept(31, 3, "answered", Reply((Text("kept"),)), unasked=False, maybe_repeat=False, taken=True)
+
+
+class House:
+    """A door with all that is behind it in the test's hands."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[int, str]] = []
+        self.held: list[int] = []
+        self.kept: list[Kept] = []
+        self.channel = AlexaChannel()
+        #: What happens once the caller waits.
+        self.end: Callable[[Results], object] = lambda _: None
+        self.responses = Responses(self._write)
+        self.results = Results(lambda _: [], lambda _: {}, lambda _: None, poll_s=60)
+
+    def ask(self, outcome: Literal["new", "duplicate"] = "new", *, patience_s: float = 5.0) -> Response:
+        mine = account(answer_by_s=patience_s)
+        accepted = Accepted(outcome, TURN, 1, 1, lane=None, head=None)
+        door = Door(
+            Bots({"alexa": self.channel}, {("alexa", ACCOUNT.name): mine}),
+            SimpleNamespace(accept=lambda *_: [accepted]),  # type: ignore[arg-type]
+            SimpleNamespace(),  # type: ignore[arg-type]
+            self.results,
+            self.responses,
+            SimpleNamespace(accepted=lambda _: gevent.spawn(self.end, self.results)),  # type: ignore[arg-type]
+            proofs=ProofKeeper(lambda *_: CHAIN),
+            signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
+            kept=KeptAnswers(lambda _: self.kept, self.held.extend),
+            keep_delivery=lambda **_: 0,
+            new_trace_id=lambda: "0" * 32,
+            wall_clock=lambda: NOW_S,
+        )
+        return door.receive("alexa", ACCOUNT.name, signed(asking("hello")))
+
+    def noted(self) -> list[tuple[int, str]]:
+        self.responses.flush()
+        return self.written
+
+    def _write(self, batch: Any) -> list[bool]:
+        finishes: list[Finish] = list(batch)
+        self.written += [(each.outbox_id, each.fate) for each in finishes]
+        return [True] * len(finishes)
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def words(response: Response) -> list[str]:
+    return speech(Answer(response.status, {}, response.body, 0.0)).splitlines()
+
+
+def settles(*rows: int, promised: bool = True) -> Callable[[Results], object]:
+    def settle(results: Results) -> None:
+        if promised:
+            assert results.promise(TURN)
+        results.deliver(Delivered(TURN, "answered", Reply((Text("own"),)), outbox_ids=rows))
+
+    return settle
+
+
+def test_what_is_kept_and_the_own_answer_end_with_the_response(house: House) -> None:
+    house.kept, house.end = [KEPT], settles(41)
+    response = house.ask()
+
+    assert words(response) == [ACCOUNT.kept, "kept", "own"]
+    assert house.held == [31]
+    assert house.noted() == [], "nothing is sent before it was written"
+    assert response.written is not None
+    response.written(True)
+    assert house.noted() == [(41, "sent"), (31, "sent")]
+
+
+def test_a_response_that_broke_off_leaves_both_unknown(house: House) -> None:
+    house.kept, house.end = [KEPT], settles(41)
+    response = house.ask()
+    assert response.written is not None
+    response.written(False)
+
+    assert house.noted() == [(41, "unknown"), (31, "unknown")]
+
+
+def test_a_repeat_is_told_what_was_told_and_ends_nothing(house: House) -> None:
+    house.kept, house.end = [msgspec.structs.replace(KEPT, taken=False)], settles(promised=False)
+    response = house.ask("duplicate")
+
+    assert words(response) == [ACCOUNT.kept, "kept", "own"]
+    assert response.written is None
+
+
+def test_who_had_too_little_time_to_promise_hears_that_it_comes_later(house: House) -> None:
+    """Law: the answer went into the ledger to be kept, and came in time all the same: it is told once, next time."""
+    house.end = settles(promised=False)
+
+    assert words(house.ask()) == [ACCOUNT.later]
+
+
+def test_who_waits_in_vain_hears_what_is_kept_and_that_the_rest_comes_later(house: House) -> None:
+    house.kept = [KEPT]
+    response = house.ask(patience_s=0.5)
+
+    assert words(response) == [ACCOUNT.kept, "kept", ACCOUNT.later]
+    assert response.written is not None
+    response.written(True)
+    assert house.noted() == [(31, "sent")]
+    assert msgspec.json.decode(response.body)["response"]["shouldEndSession"] is False
+
+
+def test_what_cannot_be_rendered_is_kept_on(house: House) -> None:
+    """Law: our own mistake loses nothing: no row stays in the hands of a response that was never written."""
+
+    class Broken(AlexaChannel):
+        def render(self, *_: Any) -> Rendered:
+            raise ZeroDivisionError
+
+    house.channel = Broken()
+    house.kept, house.end = [KEPT], settles(41)
+    with pytest.raises(ZeroDivisionError):
+        house.ask()
+
+    assert house.noted() == [(41, "push"), (31, "push")]
