@@ -107,9 +107,10 @@ class _Stage:
     def _tell(self, outcome: Outcome) -> None:
         mark, colour = _MARKS[outcome.state]
         step = _shortened(said(str(outcome.step)).replace("\n", " "), _WIDTH)
-        took = f"{outcome.took_s:7.1f} s" if outcome.state in ("passed", "failed") else ""
+        was_played = outcome.state in ("passed", "failed")
+        took = f"{outcome.took_s:7.1f} s" if was_played else f"  {', '.join(outcome.notes)}"
         self._say(f"  {click.style(mark, fg=colour)} {step:{_WIDTH}}{took}".rstrip())
-        for note in outcome.notes:
+        for note in outcome.notes if was_played else ():
             self._say(f"      ({note})")
         if outcome.problem:
             where = f"line {outcome.step.line}: " if outcome.step.line else ""
