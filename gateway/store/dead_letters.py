@@ -205,9 +205,7 @@ def retry_job(cursor: Cursor, letter: LetterView, *, by: str) -> Retried:
     :raises NotFound: it is there no more.
     """
     assert letter.job_id is not None, "the letter of a job names it"
-    retried = job_admin.retry(cursor, letter.job_id, by=by)
-    _sign(cursor, letter.letter_id, by)
-    return retried
+    return job_admin.retry(cursor, letter.job_id, by=by)
 
 
 def drop_job(cursor: Cursor, letter: LetterView, *, by: str) -> Dropped | None:
@@ -217,12 +215,10 @@ def drop_job(cursor: Cursor, letter: LetterView, *, by: str) -> Dropped | None:
     """
     assert letter.job_id is not None, "the letter of a job names it"
     try:
-        dropped = job_admin.drop(cursor, letter.job_id, by=by)
+        return job_admin.drop(cursor, letter.job_id, by=by)
     except NotFound:
         close(cursor, letter.letter_id, "dropped", by=by)
         return None
-    _sign(cursor, letter.letter_id, by)
-    return dropped
 
 
 def close(cursor: Cursor, letter_id: int, as_what: Literal["retried", "dropped"], *, by: str) -> None:
@@ -233,10 +229,6 @@ def close(cursor: Cursor, letter_id: int, as_what: Literal["retried", "dropped"]
     cursor.execute("SELECT letter_close(%s, %s, %s)", (letter_id, as_what, by))
     if not _row(cursor)[0]:
         raise _closed(letter_id)
-
-
-def _sign(cursor: Cursor, letter_id: int, by: str) -> None:
-    cursor.execute("UPDATE dead_letters SET closed_by = %s WHERE id = %s", (by, letter_id))
 
 
 def _closed(letter_id: int) -> Conflict:

@@ -55,10 +55,10 @@ BEGIN
     UPDATE outbox AS o SET state = 'pending', due_at = clock_timestamp(), reason = NULL, finished_at = NULL
     WHERE o.id = it.box AND o.state = 'not_sent' AND o.reason = 'job_buried';
     IF FOUND THEN
-        UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = 'retried'
+        UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = 'retried', closed_by = who
         WHERE d.outbox_id = it.box AND d.closed_at IS NULL;
     END IF;
-    UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = 'retried'
+    UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = 'retried', closed_by = who
     WHERE d.job_id = job AND d.closed_at IS NULL;
     RETURN QUERY SELECT 'retried', it.partition, it.priority, NULL::bigint;
 END $$;
@@ -79,10 +79,11 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM jobs j WHERE j.id = job;
-    UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = 'dropped'
+    UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = 'dropped', closed_by = who
     WHERE d.job_id = job AND d.closed_at IS NULL;
-    INSERT INTO dead_letters (kind, channel, account, job_id, reason, detail, closed_at, closed_as)
-    VALUES ('job', '', '', job, 'dropped', it.kind || ' (' || it.state || ') by ' || who, clock_timestamp(), 'dropped');
+    INSERT INTO dead_letters (kind, channel, account, job_id, reason, detail, closed_at, closed_as, closed_by)
+    VALUES ('job', '', '', job, 'dropped', it.kind || ' (' || it.state || ') by ' || who, clock_timestamp(), 'dropped',
+            who);
     -- Its reply goes with it: a pending row would get another job, or hold back its conversation.  One that is being
     -- sent at this moment gets its end from its sender.
     WITH ended AS (
@@ -90,9 +91,10 @@ BEGIN
         WHERE o.id = it.box AND o.state = 'pending' RETURNING o.*
     )
     INSERT INTO dead_letters
-           (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail, closed_at, closed_as)
+           (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail, closed_at, closed_as,
+            closed_by)
     SELECT 'outbox', e.channel, e.account, e.conversation_id, e.turn_id, e.id, 'not_sent: dropped', 'by ' || who,
-           clock_timestamp(), 'dropped'
+           clock_timestamp(), 'dropped', who
     FROM ended e;
     RETURN QUERY SELECT 'dropped', it.partition, job_holder(it.state, job);
 END $$;
