@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 import click
 
@@ -16,7 +17,7 @@ from gateway.embedded.programs import Plan
 from gateway.settings.environment import variable
 from gateway.settings.load import SettingsError, home_folder, load_store
 
-__all__ = ["worker"]
+__all__ = ["joined", "worker"]
 
 _PROCESSES = variable(("worker", "processes"))
 
@@ -36,33 +37,31 @@ def worker(*, processes: int | None) -> None:
     if processes is not None:
         # As a setting, so that its range is told with all other problems of the settings.
         os.environ[_PROCESSES] = str(processes)
-    _find_embedded()
+    os.environ.update(joined(os.environ))
     # Nothing of ours may wait in a buffer of a program that is about to be replaced.
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "workers.processes"])  # noqa: S606  # argv is ours
 
 
-def _find_embedded() -> None:
-    """Fill in where the programs of ``switchboard up`` are, for what no setting says."""
-    home = Home(home_folder())
+def joined(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where the programs of the ``switchboard up`` of this home are, for what nothing else says."""
+    home = Home(home_folder(environ))
     # Gone with the `up` that made it.  In production there is none, and an address that is missing is told.
     if not home.sockets.is_dir():
-        return
+        return {}
     try:
-        store = load_store()
+        store = load_store(None, environ)
     except SettingsError:
         # The workers' parent tells that, with all other problems of the settings.
-        return
-    plan = Plan(home, {})
-    there = plan.environment
+        return {}
+    plan = Plan(home, {"SWITCHBOARD_CONFIG": environ.get("SWITCHBOARD_CONFIG", "")})
+    there, found = plan.environment, {}
     if not store.redis_url:
-        os.environ["REDIS_URL"] = there["REDIS_URL"]
+        found["REDIS_URL"] = there["REDIS_URL"]
     if not store.database_url:
-        os.environ["DATABASE_URL"] = there["DATABASE_URL"]
-        # Of a ledger of its own the assistants are its own too.
-        for name in ("BARTENDER_URL", "TASTED_URL"):
-            os.environ.setdefault(name, there[name])
-        # And the platforms that its replies are sent to are stood in for.
-        for name, text in plan.stand_in_environment.items():
-            os.environ.setdefault(name, text)
+        # Of a ledger of its own the assistants are its own too, and the platforms that replies are sent to.
+        names = ("BARTENDER_URL", "TASTED_URL", *plan.stand_in_environment)
+        found |= {name: there[name] for name in names if not environ.get(name)}
+        found["DATABASE_URL"] = there["DATABASE_URL"]
+    return found
