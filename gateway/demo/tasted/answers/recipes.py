@@ -41,7 +41,7 @@ def ingredients(visit: Visit) -> Said:
 
 def how_much(visit: Visit) -> Said:
     """Answer "how much flour?"."""
-    recipe = visit.on_the_stove() if not visit.intent.recipe and not visit.session.current else visit.meant()
+    recipe = visit.meant()
     if recipe is None:
         return which_recipe(visit)
     amounts = visit.amounts(recipe)

@@ -32,9 +32,9 @@ class _LarderFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    serves: int
-    minutes: int
+    name: Annotated[str, Meta(min_length=1, max_length=60)]
+    serves: Annotated[int, Meta(ge=1, le=20)]
+    minutes: Annotated[int, Meta(ge=1, le=600)]
     ingredients: Annotated[tuple[str, ...], Meta(min_length=1)]
     steps: Annotated[tuple[str, ...], Meta(min_length=1)]
     picture: Picture
@@ -106,8 +106,4 @@ def _recipe(entry: _Entry) -> Recipe:
         steps = tuple(map(parse_step, entry.steps))
     except ValueError as error:
         raise ValueError(f"{entry.name}: {error}") from error
-    return msgspec.convert(
-        Recipe(entry.name, entry.serves, entry.minutes, amounts, steps, entry.picture, entry.tags, entry.aka),
-        Recipe,
-        from_attributes=True,
-    )
+    return Recipe(entry.name, entry.serves, entry.minutes, amounts, steps, entry.picture, entry.tags, entry.aka)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from gateway.demo.language.text import plain
 from gateway.demo.tasted.catalogue.amount import Amount
@@ -49,9 +47,9 @@ class Step(msgspec.Struct, frozen=True):
 class Recipe(msgspec.Struct, frozen=True):
     """A dish for ``serves`` people, in ``minutes`` from the first step to the table."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=60)]
-    serves: Annotated[int, Meta(ge=1, le=20)]
-    minutes: Annotated[int, Meta(ge=1, le=600)]
+    name: str
+    serves: int
+    minutes: int
     amounts: tuple[Amount, ...]
     steps: tuple[Step, ...]
     picture: Picture

@@ -24,7 +24,7 @@ Kind = Literal["recipe", "ingredient", "tag", "diet", "content"]
 _WORDS_PER_NAME_MAX = 5
 #: Words of one sentence that may be corrected, and how alike they must be, by difflib's ratio.
 _CORRECTED_MAX = 6
-_LIKENESS_MIN = 0.8
+_LIKENESS_MIN = 0.85
 
 _TAG_WORDS = {
     "lunch": "main", "dinner": "main", "supper": "main", "meal": "main", "main course": "main", "warm meal": "main",

@@ -37,7 +37,17 @@ TABLE = (
     # About the cook.
     _line("forget_me", "forget me/everything/about_me/all_about_me\n delete my data/memory/everything\n start over"),
     _line("know_me", "what ... know/remember about me\n what do you remember\n who am i"),
-    _line("allow", "can eat ... again\n forget that i\n no_longer/not allergic/avoid\n i eat ... again/now", "subject"),
+    _line(
+        "allow",
+        """
+        can eat ... again
+        forget that i
+        i_am/im/we_are no_longer/not
+        no_longer/not allergic/avoid
+        i eat ... again/now
+        """,
+        "subject",
+    ),
     _line(
         "avoid",
         """
@@ -51,10 +61,6 @@ TABLE = (
     ),
     _line("avoid", "allergic/allergy/allergies"),
     _line(
-        "favourites",
-        "my/list/show/what ... favourites/favorites/saved\n ^ favourites/favorites $\n what have i saved",
-    ),
-    _line(
         "unfavourite",
         "remove/delete/take ... favourites/favorites\n no longer a favourite/favorite\n not my favourite/favorite",
     ),
@@ -67,6 +73,10 @@ TABLE = (
         i love/loved/like/liked it/this/that
         ^ love/loved it
         """,
+    ),
+    _line(
+        "favourites",
+        "my/list/show/what ... favourites/favorites/saved\n ^ favourites/favorites $\n what have i saved",
     ),
     # Timers.
     _line(
@@ -91,6 +101,7 @@ TABLE = (
     ),
     _line("timer", "timer/timers/alarm\n remind/wake/call/ping/tell me\n let me know"),
     # At the stove.
+    _line("list", "show/repeat [me]* [the/that]* list\n ^ [the]* list $\n back to the list\n what were they"),
     _line("where", "where was/am/are/were i/we\n which/what step\n what was i doing/cooking\n am i cooking"),
     _line("done", "^ [im/i_am/its/all]* done/finished/ready $\n we have eaten\n it is done"),
     _line(
@@ -140,6 +151,7 @@ TABLE = (
         step by step
         guide me
         walk me through
+        cook/make/prepare/start [the]* first/second/third/fourth/fifth/sixth/last
         """,
     ),
     _line("cook", "cook/make/prepare/start/begin", "recipe"),
@@ -149,7 +161,7 @@ TABLE = (
         "is/are/would it/this/that/they/the/there\n does it/this/that have/contain\n any ... in it/that/this",
         "subject",
     ),
-    _line("suits", "is/are ...", "recipe"),
+    _line("suits", "^ is/are/does", "subject"),
     _line(
         "instead",
         "instead of\n substitute/replace/swap/replacement\n in place of\n alternative to/for",
@@ -169,7 +181,6 @@ TABLE = (
     ),
     _line("how_long", "how long/quick/fast\n how much time\n how many minutes", "no recipe"),
     _line("how_long", "how long", "recipe"),
-    _line("list", "show/repeat [me]* [the/that]* list\n ^ [the]* list $\n back to the list\n what were they"),
     _line(
         "another",
         """

@@ -13,7 +13,7 @@ _TO = re.compile(r"\b(?:remind|tell|call|ping|wake) me (?:in )?(?:to|about|of|th
 _CALLED = re.compile(
     r"\btimers? (?:please )?(?:called|named|for|of) (?:the |my |a |an )?(?P<name>[a-z0-9]+(?: [a-z0-9]+){0,2})"
 )
-_BEFORE = re.compile(r"(?P<name>[a-z]+(?: [a-z]+)?) (?:timer|alarm|reminder)s?\b")
+_BEFORE = re.compile(r"(?P<name>[a-z0-9]+(?: [a-z0-9]+)?) (?:timer|alarm|reminder)s?\b")
 #: Words that stand near a timer and are no name of one.
 _NO_NAME = frozenset(
     re.findall(

@@ -37,8 +37,8 @@ class Gallery:
             if recipe is None:
                 technique, _, slug = name.partition("-")
                 recipe = self._catalogue.recipes.get(slug)
-            if recipe is None or technique not in ("", *TECHNIQUES):
-                return None
+                if recipe is None or technique not in TECHNIQUES:
+                    return None
             self._painted[name] = paint(recipe.picture, recipe.slug, technique)
         return self._painted[name]
 
