@@ -163,13 +163,17 @@ def test_turns_on_a_socket_and_pictures_on_a_port(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_public_address_is_where_pictures_are_fetched() -> None:
-    with running(TASTED_PUBLIC_URL="https://tasted.example.org/") as tasted:
-        turn = msgspec.json.decode(body("carbonara"))
-        turn["conversation"]["channel"] = "slack"
-        answer = tasted.ask(msgspec.json.encode(turn))[1]
+def test_a_public_address_is_where_pictures_are_fetched(tasted: Process) -> None:
+    """Without one a platform is given none: it could not fetch it, and might refuse the whole message."""
+    turn = msgspec.json.decode(body("carbonara", conversation="on slack"))
+    turn["conversation"]["channel"] = "slack"
+    with running(TASTED_PUBLIC_URL="https://tasted.example.org/") as public:
+        answer = public.ask(msgspec.json.encode(turn))[1]
 
     assert b'"url":"https://tasted.example.org/pictures/spaghetti-carbonara.png"' in answer
+    answer = tasted.ask(msgspec.json.encode(turn))[1]
+    assert b"Spaghetti Carbonara" in answer
+    assert b"/pictures/" not in answer
 
 
 def test_a_taken_port_is_one_line(tasted: Process) -> None:
