@@ -20,7 +20,7 @@ from gateway.demo.tasted.said import Said
 from gateway.demo.tasted.session import restored
 from gateway.demo.tasted.tastes import Tastes, remembered
 from gateway.demo.tasted.visit import Visit
-from gateway.demo.tasted.wire import Part, Reply, Speech, Suggestions, Surface, Text, TurnRequest
+from gateway.demo.tasted.wire import Card, Part, Reply, Speech, Suggestions, Surface, Text, TurnRequest
 
 __all__ = ["ANSWERS", "Tasted"]
 
@@ -121,6 +121,9 @@ def _parts(said: Said, surface: Surface) -> tuple[Part, ...]:
     if "speech" not in surface.shows or "text" in surface.shows:
         parts.append(Text(said.text))
     parts += said.shown
-    if said.next and not said.end:
-        parts.append(Suggestions(said.next))
+    # What stands on a button already needs no second one.
+    labels = {button.label for card in said.shown if isinstance(card, Card) for button in card.buttons}
+    following = tuple(text for text in said.next if "buttons" not in surface.shows or text not in labels)
+    if following and not said.end:
+        parts.append(Suggestions(following))
     return tuple(parts)

@@ -31,6 +31,7 @@ EXPECTATIONS: dict[str, Callable[[Cook, Seen, str], bool]] = {
     "in list": lambda _, seen, name: name in seen.listed,
     "not in list": lambda _, seen, name: bool(seen.listed) and name not in seen.listed,
     "suggests": lambda _, seen, text: text in seen.suggests,
+    "no suggestion": lambda _, seen, text: text not in seen.suggests,
     "button": lambda _, seen, value: value in seen.buttons,
     "no button": lambda _, seen, value: bool(seen.buttons) and value not in seen.buttons,
     "timer": lambda _, seen, what: what in [f"{one.name} {one.after_s:g}" for one in seen.reply.timers if one.after_s],

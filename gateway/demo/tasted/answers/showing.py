@@ -52,10 +52,10 @@ def step_card(visit: Visit, recipe: Recipe, number: int) -> Card:
     step = recipe.steps[number - 1]
     buttons: list[Button] = []
     if step.timer_s and visit.rings:
-        buttons.append(Button(f"Timer: {span_text(step.timer_s)}", f"timer:{recipe.slug}:{number}"))
+        buttons.append(Button("Set the timer", f"timer:{recipe.slug}:{number}"))
     # By its number, so that a tap that comes twice, or late, leads nowhere else.
     if number < len(recipe.steps):
-        buttons.append(Button("Next step", f"step:{recipe.slug}:{number + 1}"))
+        buttons.append(Button("Next", f"step:{recipe.slug}:{number + 1}"))
     else:
         buttons.append(Button("Done", f"done:{recipe.slug}"))
     if number > 1:
