@@ -250,7 +250,7 @@ class Feed:
                 continue
             looked_at = pairs[:rows_max]
             marks = [self._marks[pair] for pair in looked_at]
-            each = rows_each([mark.mark for mark in marks], rows_max)
+            each = rows_each([mark.mark if mark.cut else None for mark in marks], rows_max)
             for pair, mark, rows_here in zip(looked_at, marks, each, strict=True):
                 del self._hungry[pair]
                 pulls[pair] = Pull(*pair, mark.floor, rows_here)

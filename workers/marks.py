@@ -32,13 +32,15 @@ TURNED_AWAY_MAX = 10_000
 class Marks:
     """The marks of one (partition, priority)."""
 
-    __slots__ = ("_awaited", "_high", "_known", "_known_max", "_turned_away", "floor", "mark")
+    __slots__ = ("_awaited", "_high", "_known", "_known_max", "_turned_away", "cut", "floor", "mark")
 
     def __init__(self) -> None:
         #: The highest place read.
         self.mark = 0
         #: At it and below it nothing can appear any more.  Looks begin behind it.
         self.floor = 0
+        #: Whether the last look was cut, so that there is more behind the mark.
+        self.cut = False
         #: Places read above the floor.
         self._known: set[int] = set()
         self._known_max = KNOWN_MAX
@@ -70,6 +72,7 @@ class Marks:
 
         *low*, *high*: between which transactions the look was made.  *cut*: it returned as many as were asked for.
         """
+        self.cut = cut
         known, floor = self._known, self.floor
         fresh = [job for job in jobs if job.place > floor and job.place not in known]
         known.update([job.place for job in fresh])
@@ -96,6 +99,7 @@ class Marks:
     def reset(self) -> None:
         """Look at everything anew, because looks left something out: what is in memory already, the board knows."""
         self.mark = self.floor = 0
+        self.cut = False
         self._known, self._turned_away = set(), set()
         self._awaited = None
 

@@ -18,15 +18,19 @@ __all__ = ["rows_each"]
 _PART = 4
 
 
-def rows_each(marks: Sequence[int], rows_max: int) -> list[int]:
-    """Return how many rows to read of each partition, at least one; *marks*: the highest place read of each.
+def rows_each(marks: Sequence[int | None], rows_max: int) -> list[int]:
+    """Return how many rows to read of each partition, at least one.
 
-    Together they are no more than *rows_max*, if that is at least their number.
+    *marks*: the highest place read of each, or None where its last look found its end: that one may have something new,
+    and no backlog.  Together they are no more than *rows_max*, if that is at least their number.
     """
     count = len(marks)
-    last = sorted(range(count), key=marks.__getitem__)[: max(1, count // _PART)]
+    backlogs = sorted((mark, number) for number, mark in enumerate(marks) if mark is not None)
+    if not backlogs:
+        return [max(1, rows_max // count)] * count
+    last = backlogs[: max(1, count // _PART)]
     rows = [max(1, rows_max // _PART // count)] * count
     more = max(0, rows_max - sum(rows)) // len(last)
-    for number in last:
+    for _, number in last:
         rows[number] += more
     return rows

@@ -74,6 +74,21 @@ def test_what_was_read_is_not_read_again_while_it_runs(read: Read) -> None:
     assert it.take() == []
 
 
+def test_partitions_that_hold_nothing_take_no_rows_of_one_with_a_backlog(read: Read) -> None:
+    """However often all are looked at, because something that was scheduled joins its lane."""
+    it = read(batch_rows_max=300, jobs_buffered_max=600)
+    lanes = [name for n in range(40_000) if partition_of(name := f"lane {n}") == PART]
+    it.actor.ask(*[asked(n, lane=lanes[n]) for n in range(1_000)])
+    ran, rounds = 0, 0
+    while ran < 1_000:
+        it.feed._hungry.update(dict.fromkeys(it.feed._marks))
+        it.feed._round()
+        jobs = it.take()
+        it.end(jobs)
+        ran, rounds = ran + len(jobs), rounds + 1
+    assert rounds < 40
+
+
 def test_partitions_with_few_jobs_are_not_read_far_ahead_of_those_with_many(read: Read) -> None:
     """Every fifth job is of one partition, all others of another; the oldest wait no longer for that."""
     it = read(batch_rows_max=10, jobs_buffered_max=20)

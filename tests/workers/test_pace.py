@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from workers.pace import rows_each
 
 
-@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=32), st.integers(1, 500))
-def test_everybody_gets_a_row_and_together_they_stay_within_what_there_is(marks: list[int], rows: int) -> None:
+@given(st.lists(st.integers(0, 10**9) | st.none(), min_size=1, max_size=32), st.integers(1, 500))
+def test_everybody_gets_a_row_and_together_they_stay_within_what_there_is(
+    marks: list[int | None], rows: int
+) -> None:
     each = rows_each(marks, rows)
     assert len(each) == len(marks)
     assert min(each) >= 1
@@ -22,9 +24,14 @@ def test_who_was_read_less_far_gets_no_fewer(marks: list[int], rows: int) -> Non
     assert by_mark == sorted(by_mark, reverse=True)
 
 
-@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=32), st.integers(32, 500))
-def test_next_to_nothing_is_left_over(marks: list[int], rows: int) -> None:
+@given(st.lists(st.integers(0, 10**9) | st.none(), min_size=1, max_size=32), st.integers(32, 500))
+def test_next_to_nothing_is_left_over(marks: list[int | None], rows: int) -> None:
     assert sum(rows_each(marks, rows)) > rows - len(marks)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 31), st.integers(100, 500))
+def test_who_has_no_backlog_takes_little_of_who_has(mark: int, others: int, rows: int) -> None:
+    assert rows_each([*[None] * others, mark], rows)[-1] > rows * 2 // 3 - others
 
 
 @example([5] * 16 + [20] * 16)
