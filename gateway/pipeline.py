@@ -129,9 +129,13 @@ class Door:
             telemetry.event("delivery.refused", channel=channel, account=account, reason=error.reason)
             raise
         if isinstance(parsed, Immediate):
+            if parsed.refused:
+                telemetry.event("delivery.refused", channel=channel, account=account, reason=parsed.refused)
             return parsed.response
         if not parsed.inbound:
             return parsed.acknowledgement or bot.channel.accepted(())
+        if parsed.account:
+            bot = self._bots.find(channel, parsed.account)
         return self._accept(bot, request, parsed, arrived)
 
     def _parse(self, bot: Bot, request: Request) -> Parsed:

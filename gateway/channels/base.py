@@ -46,9 +46,11 @@ A_contra = TypeVar("A_contra", bound=Account, contravariant=True)
 
 
 class Immediate(msgspec.Struct, frozen=True):
-    """The delivery carries no message and is answered on the spot: a handshake, a probe."""
+    """The delivery carries no message for us and is answered on the spot: a handshake, a probe."""
 
     response: Response
+    #: Why what it says is not taken in, as a short stable word; empty: there was nothing to be taken in.
+    refused: str = ""
 
 
 class Messages(msgspec.Struct, frozen=True):
@@ -60,6 +62,8 @@ class Messages(msgspec.Struct, frozen=True):
 
     inbound: tuple[Inbound, ...]
     acknowledgement: Response | None = None
+    #: Name of the account that they are for, where one address serves several; empty: the account of the address.
+    account: str = ""
 
 
 Parsed = Immediate | Messages

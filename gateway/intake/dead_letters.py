@@ -244,10 +244,16 @@ def _read(letter: LetterView, bots: Bots, now: float) -> list[Arrival]:
             reason="crashed",
         ) from error
     if isinstance(parsed, Immediate):
+        if parsed.refused:
+            raise Conflict(
+                f"what letter {letter.letter_id} says is not taken in by {letter.channel}/{letter.account}",
+                reason=parsed.refused,
+            )
         return []
     # A trace of its own: that of the delivery began with no message, so no row bears it.
     trace_id = f"{random.getrandbits(128):032x}"
-    return [Arrival(letter.channel, letter.account, inbound, trace_id) for inbound in parsed.inbound]
+    account = parsed.account or letter.account
+    return [Arrival(letter.channel, account, inbound, trace_id) for inbound in parsed.inbound]
 
 
 def _check_receiver(cursor: Cursor, letter: LetterView) -> None:

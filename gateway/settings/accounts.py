@@ -7,6 +7,8 @@ an empty list means that nothing can be proved, so everything is refused.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,12 +23,16 @@ __all__ = [
     "AlexaAccount",
     "KeepingAccount",
     "SlackAccount",
+    "SlackWorkspace",
     "TelegramAccount",
     "WebchatAccount",
 ]
 
+DEFAULT_TENANT = "default"
 DEFAULT_APOLOGY = "Sorry, I could not answer that just now. Please try again in a moment."
 DEFAULT_BUSY = "I am still busy with your earlier messages. Please try again in a moment."
+#: Ids of workspaces and, for an app that an organization has installed for all of its own, of organizations.
+_SLACK_TEAM = re.compile(r"[TE][A-Z0-9]{1,31}")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,16 +42,41 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     #: Name of the assistant (``[assistants.<name>]``) that answers here.
     assistant: str
-    #: Whose account it is: metrics of several accounts are summed by it (``switchboard_account_tenant``).
-    tenant: str = "default"
+    #: Whose account it is: metrics of several accounts are summed by it (``switchboard_account_tenant``), the log names
+    #: it, and bounds and turns at a queue are shared out by it.  Who names none is a tenant by itself in the latter.
+    tenant: str = DEFAULT_TENANT
     #: What the user reads when the assistant failed.
     apology: str = DEFAULT_APOLOGY
     #: What the user reads when a bound refuses the message and the platform would not send it again.
     busy: str = DEFAULT_BUSY
 
+    @property
+    def sharer(self) -> str:
+        """Return the name by which what there is, is shared out: the tenant's, or of one that names none the account's.
+
+        Else all accounts of a copy without tenants would be one, and the busiest of them would take the others' part.
+        """
+        return f"{self.channel}/{self.name}" if self.tenant == DEFAULT_TENANT else self.tenant
+
+
+class SlackWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several workspaces in which an app is installed: ``[accounts.slack.<name>.workspaces.<TEAM_ID>]``."""
+
+    #: Bot token (``xoxb-``) of this installation.
+    bot_token: Secret
+    #: Whose workspace it is; empty: the account's tenant.
+    tenant: str = ""
+    #: Name of the assistant that answers here; empty: the account's.
+    assistant: str = ""
+
 
 class SlackAccount(Account, frozen=True, kw_only=True):
-    """A Slack app.  https://docs.slack.dev/authentication/verifying-requests-from-slack"""
+    """A Slack app.  https://docs.slack.dev/authentication/verifying-requests-from-slack
+
+    One that several workspaces have installed has one address and one signing secret, and a token for each of them.
+    Each is an account of its own behind that address, named ``<name>.<TEAM_ID>``: in the ledger, in metrics, in every
+    bound.  A dot cannot stand in a name of the file, so the two never meet.
+    """
 
     #: Signing secrets of the app, newest first; any of them proves a delivery.
     signing_secrets: tuple[Secret, ...] = ()
@@ -59,6 +90,31 @@ class SlackAccount(Account, frozen=True, kw_only=True):
     channel_posts_per_s: Rate = 1.0
     #: Messages posted to one channel at once after a pause.  Slack allows "short bursts" and names no figure.
     channel_posts_burst: Count = 3
+    #: Workspaces that have installed the app, by team id; none: there is one, with the account's own ``bot_token``.
+    workspaces: dict[str, SlackWorkspace] = {}
+    #: What the user of a command reads in a workspace that is not among them.
+    unknown_workspace: str = "This app is not set up for this workspace."
+
+    def __post_init__(self) -> None:
+        for team_id in self.workspaces:
+            if not _SLACK_TEAM.fullmatch(team_id):
+                raise ValueError(f"workspaces: expected ids of Slack's such as T024BE7LD, got {team_id[:64]!r}")
+
+    def workspace_name(self, team_id: str) -> str:
+        """Return the name of the account that stands for one workspace; such an account gives its own."""
+        return f"{self.name.partition('.')[0]}.{team_id}"
+
+    def installed(self) -> Iterator[SlackAccount]:
+        """Return an account for each workspace: this one, with what is the workspace's own."""
+        for team_id, own in self.workspaces.items():
+            yield msgspec.structs.replace(
+                self,
+                name=self.workspace_name(team_id),
+                bot_token=own.bot_token,
+                tenant=own.tenant or self.tenant,
+                assistant=own.assistant or self.assistant,
+                workspaces={team_id: own},
+            )
 
 
 class TelegramAccount(Account, frozen=True, kw_only=True):

@@ -92,12 +92,23 @@ class Builder:
             return self._list(kind, value, path)
         try:
             if isinstance(info, inspect.DictType):
+                if isinstance(info.value_type, inspect.StructType):
+                    return self._tables(info.value_type.cls, value, path)
                 value = _plain(value)
             # The environment knows texts only; in the file a number in quotes is a mistake.
             return msgspec.convert(_raw(value), kind, strict=not isinstance(value, Given))
         except msgspec.ValidationError:
             found = shown(_raw(value))
         raise self._wrong(path, value, f"expected {expected(kind)}, got {found}")
+
+    def _tables(self, kind: type[S], value: object, path: Keys) -> dict[str, S]:
+        if not isinstance(value, dict):
+            raise self._wrong(path, value, "expected tables by name, got " + shown(_raw(value)))
+        built = {name: self.struct(kind, table, (*path, name)) for name, table in value.items()}
+        whole = {name: one for name, one in built.items() if one is not None}
+        if len(whole) < len(built):
+            raise _Wrong
+        return whole
 
     def _list(self, kind: Any, value: object, path: Keys) -> tuple[Any, ...]:
         if isinstance(value, Given):

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from gateway.settings.accounts import ACCOUNT_TYPES, Account
+from gateway.settings.accounts import ACCOUNT_TYPES, Account, SlackAccount
 from gateway.settings.assistants import AssistantSettings
 from gateway.settings.build import Builder
 from gateway.settings.conflicts import note_assistant_conflicts, note_rpc_conflicts
@@ -76,7 +76,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     problems.raise_if_any()
     return Settings(
         home=home,
-        accounts=MappingProxyType({key: account for key, account in accounts.items() if account}),
+        accounts=MappingProxyType(_with_workspaces(accounts)),
         assistants=MappingProxyType({name: one for name, one in assistants.items() if one}),
         schedules=MappingProxyType({name: one for name, one in schedules.items() if one}),
         webhooks=MappingProxyType({name: one for name, one in webhooks.items() if one}),
@@ -223,6 +223,14 @@ def _accounts(
     return found
 
 
+def _with_workspaces(accounts: Mapping[tuple[str, str], Account | None]) -> dict[tuple[str, str], Account]:
+    """Return *accounts*, and one more for each workspace of theirs."""
+    found = {key: account for key, account in accounts.items() if account}
+    apps = [account for account in found.values() if isinstance(account, SlackAccount)]
+    found |= {(each.channel, each.name): each for app in apps for each in app.installed()}
+    return found
+
+
 def _schedules(
     builder: Builder, table: dict[str, Any], problems: Problems
 ) -> dict[str, ScheduleSettings | None]:
@@ -288,14 +296,21 @@ def _check(
     if not assistants:
         problems.add("assistants", "none is configured: there is nothing that could answer")
     for (channel, name), account in accounts.items():
-        if account and assistants and account.assistant not in assistants:
-            hint = did_you_mean(account.assistant, assistants)
-            problems.add(
-                f"accounts.{channel}.{name}.assistant", f"no assistant is named {account.assistant!r}{hint}"
-            )
+        for where, assistant in _assistants_named(account) if account and assistants else ():
+            if assistant not in assistants:
+                hint = did_you_mean(assistant, assistants)
+                problems.add(f"accounts.{channel}.{name}.{where}", f"no assistant is named {assistant!r}{hint}")
     if isinstance(store, StoreSettings):
         _check_database_url(store.database_url, problems)
         _check_redis_url(store.redis_url, problems)
+
+
+def _assistants_named(account: Account) -> Iterator[tuple[str, str]]:
+    yield "assistant", account.assistant
+    if isinstance(account, SlackAccount):
+        for team_id, own in account.workspaces.items():
+            if own.assistant:
+                yield f"workspaces.{team_id}.assistant", own.assistant
 
 
 def _check_database_url(address: Secret, problems: Problems) -> None:

@@ -235,6 +235,18 @@ def test_what_proves_nothing_is_told(ward: Ward) -> None:
     }
 
 
+def test_an_app_of_several_workspaces_needs_no_token_of_its_own(ward: Ward) -> None:
+    """But each of its workspaces does."""
+    ward.env |= {"APP": "a-signing-secret-of-slack", "BOT_1": "xoxb-a-token-of-one"}
+    ward.write(
+        more='[accounts.slack.app]\nassistant = "a"\nsigning_secrets = ["env:APP"]\n'
+        '[accounts.slack.app.workspaces.T1]\nbot_token = "env:BOT_1"\n'
+    )
+    states = ward.states("secrets")
+    assert ("accounts.slack.app", "ok") in states
+    assert ("accounts.slack.app.T1", "ok") in states
+
+
 def test_a_secret_that_switchboard_up_made_is_no_platforms(ward: Ward) -> None:
     """Outside of it: beside it, it is the right one."""
     home = Home(ward.folder)

@@ -19,7 +19,7 @@ from gateway.domain.message import Message
 from gateway.domain.resilience.priority import Priority
 from gateway.intake import dead_letters
 from gateway.intake.dead_letters import DroppedLetter, RetriedLetter, Told
-from gateway.settings.accounts import SlackAccount
+from gateway.settings.accounts import SlackAccount, SlackWorkspace
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store import webhooks
@@ -203,6 +203,23 @@ def test_a_delivery_that_says_nothing_for_us_is_closed(office: Office) -> None:
     office.delivered(msgspec.json.encode({"type": "url_verification", "challenge": "c"}))
     assert office.retry().turns == ()
     assert office.open() == []
+
+
+def test_a_delivery_of_a_workspace_is_read_for_its_account_and_a_strangers_stays(office: Office) -> None:
+    """Law: a letter is closed by what is taken in, and never because it is not."""
+    app = SlackAccount(
+        channel="slack", name="bot", assistant="a", workspaces={"T2": SlackWorkspace(bot_token=Secret("xoxb-2"))}
+    )
+    installed = {(each.channel, each.name): each for each in (app, *app.installed())}
+    bots = Bots(CHANNELS, installed)
+    stranger = office.delivered(EVENT)
+    with pytest.raises(Conflict) as raised:
+        office.retry(bots=lambda: bots)
+    assert raised.value.reason == "unknown_workspace"
+    assert office.only() == stranger
+
+    office.retry(office.delivered(EVENT.replace(b'"T1"', b'"T2"')), bots=lambda: bots)
+    assert office.gateway.one("SELECT account FROM conversations") == "bot.T2"
 
 
 def test_a_delivery_that_is_still_not_understood_stays(office: Office) -> None:

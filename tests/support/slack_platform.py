@@ -60,12 +60,14 @@ class SlackPlatform(StandIn):
         """Root of the Web API."""
         return f"{self.origin}/api"
 
-    def event(self, text: str, *, channel: str, account: str = "shop", **event: Any) -> Delivery:
+    def event(
+        self, text: str, *, channel: str, account: str = "shop", team: str = TEAM, **event: Any
+    ) -> Delivery:
         """Return a message of a user's in *channel*; keyword arguments are fields of the event."""
         number = next(_numbers)
         body = {
             "type": "event_callback",
-            "team_id": TEAM,
+            "team_id": team,
             "event_id": event.pop("event_id", f"Ev{number:08d}"),
             "event": {
                 "type": "message",
@@ -78,10 +80,10 @@ class SlackPlatform(StandIn):
         }
         return Delivery(msgspec.json.encode(body), account=account)
 
-    def command(self, text: str, *, channel: str, account: str = "shop") -> Delivery:
+    def command(self, text: str, *, channel: str, account: str = "shop", team: str = TEAM) -> Delivery:
         """Return a slash command."""
         form = {
-            "team_id": TEAM,
+            "team_id": team,
             "channel_id": channel,
             "user_id": "U061F7AUR",
             "user_name": "ada",

@@ -2,7 +2,8 @@
 
 Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
 listens at its assistant's address), ``mute`` (no secret is configured), ``counted`` (its platform takes few messages of
-it, or waits for a second only), each on Slack, on Telegram, on Alexa and on web chat.
+it, or waits for a second only), each on Slack, on Telegram, on Alexa and on web chat; ``app``, on Slack alone, which
+two workspaces have installed (``WORKSPACES``, with their bot tokens).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET
 from tests.support.telegram_platform import TELEGRAM_SECRET, TELEGRAM_TOKEN, USERNAME
 from tests.support.visitor import COOKIE_SECRET
 
-__all__ = ["COUNTED_PER_S", "FAST_BEATS", "Settings", "environment", "free_port", "write_config"]
+__all__ = ["COUNTED_PER_S", "FAST_BEATS", "WORKSPACES", "Settings", "environment", "free_port", "write_config"]
 
 ROOT = Path(__file__).parents[2]
 #: A dead process is found within two seconds: for tests of takeovers.  Others keep the five seconds of the product,
@@ -39,6 +40,9 @@ _QUICK = {
 
 #: Messages a second to one channel or chat by the account ``counted``.
 COUNTED_PER_S = 2.0
+
+#: The workspaces of the account ``app``; the second one has an assistant of its own, at whose address nobody listens.
+WORKSPACES = {"T0ONE": "xoxb-of-one", "T0TWO": "xoxb-of-two"}
 
 Settings = Mapping[str, float | str]
 
@@ -64,6 +68,7 @@ def environment(database_url: str, redis_url: str, folder: Path, settings: Setti
         "HOST": "127.0.0.1",
         "TEST_SIGNING_SECRET": SIGNING_SECRET,
         "TEST_BOT_TOKEN": BOT_TOKEN,
+        **{f"TEST_BOT_TOKEN_{team_id}": token for team_id, token in WORKSPACES.items()},
         "TEST_COOKIE_SECRET": COOKIE_SECRET,
         "TEST_TELEGRAM_SECRET": TELEGRAM_SECRET,
         "TEST_TELEGRAM_TOKEN": TELEGRAM_TOKEN,
@@ -115,6 +120,12 @@ def write_config(path: Path, assistant_url: str, slack_api: str, telegram_api: s
             f"skill_ids = {_list(SKILL if account != 'mute' else '')}\n"
             f'[accounts.webchat.{account}]\nassistant = "{assistant}"\ncookie_secrets = {_list(cookies)}\n'
         )
+    parts.append(
+        f'[accounts.slack.app]\nassistant = "patient"\nsigning_secrets = ["env:TEST_SIGNING_SECRET"]\n'
+        f'api_base_url = "{slack_api}"\nchannel_posts_per_s = {COUNTED_PER_S}\nchannel_posts_burst = 1\n'
+        f'[accounts.slack.app.workspaces.T0ONE]\nbot_token = "env:TEST_BOT_TOKEN_T0ONE"\ntenant = "one"\n'
+        f'[accounts.slack.app.workspaces.T0TWO]\nbot_token = "env:TEST_BOT_TOKEN_T0TWO"\nassistant = "nobody"\n'
+    )
     path.write_text("\n".join(parts))
 
 

@@ -40,7 +40,7 @@ class SlackChannel(Ordinary):
         verify(request, account, now_s)
 
     def parse(self, request: Request, account: SlackAccount, now_s: float) -> Parsed:
-        return parse(request)
+        return parse(request, account)
 
     def render(self, reply: Reply, surface: Surface, address: Address, account: SlackAccount) -> Rendered:
         return render(reply, surface, address)

@@ -11,7 +11,7 @@ from gateway.domain.http import Response, json_response, text_response
 from gateway.domain.message import Surface
 from gateway.settings.accounts import SlackAccount
 
-__all__ = ["EMPTY", "refuse", "respond"]
+__all__ = ["EMPTY", "refuse", "respond", "stranger"]
 
 #: Accepted, and nothing to say yet: any text would be shown to the user of a command.
 EMPTY = Response(200)
@@ -32,3 +32,10 @@ def refuse(surface: Surface | None, account: SlackAccount, error: TryLater) -> R
         words = account.busy if isinstance(error, Overloaded) else account.apology
         return json_response({"response_type": "ephemeral", "replace_original": False, "text": words})
     return text_response(error.reason, 503, (("Retry-After", str(max(1, math.ceil(error.retry_after_s)))),))
+
+
+def stranger(surface: Surface, account: SlackAccount) -> Response:
+    """Return the answer to a workspace that the settings do not name: a sentence to whoever can read one."""
+    if surface == COMMAND:
+        return json_response({"response_type": "ephemeral", "text": account.unknown_workspace})
+    return EMPTY

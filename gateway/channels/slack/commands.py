@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from gateway.channels.base import Messages
+from gateway.channels.base import Parsed
 from gateway.channels.decoding import convert
-from gateway.channels.slack import place
+from gateway.channels.slack import place, workspaces
 from gateway.channels.slack.mrkdwn import to_plain
 from gateway.channels.slack.payloads import Command
 from gateway.channels.slack.surfaces import COMMAND
 from gateway.domain.message import Inbound, Message
 from gateway.domain.text import clean
+from gateway.settings.accounts import SlackAccount
 
 __all__ = ["delivery_key", "parse_command"]
 
 
-def parse_command(form: Mapping[str, str], body: bytes) -> Messages:
+def parse_command(form: Mapping[str, str], body: bytes, account: SlackAccount) -> Parsed:
     """Return the command that *form* carries."""
     command = convert(form, Command)
     team = command.team_id or command.enterprise_id or ""
@@ -35,7 +36,7 @@ def parse_command(form: Mapping[str, str], body: bytes) -> Messages:
             visibility="ephemeral",
         ),
     )
-    return Messages((inbound,))
+    return workspaces.messages(account, (command.team_id, command.enterprise_id), [inbound])
 
 
 def delivery_key(trigger_id: str | None, body: bytes) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.channels.base import Immediate, Messages, Parsed
 from gateway.channels.decoding import decode_json
-from gateway.channels.slack import place
+from gateway.channels.slack import place, workspaces
 from gateway.channels.slack.mrkdwn import to_plain
 from gateway.channels.slack.payloads import Envelope, Event, EventKind, File
 from gateway.channels.slack.surfaces import EVENT
@@ -16,6 +16,7 @@ from gateway.domain.errors import NotUnderstood
 from gateway.domain.http import json_response
 from gateway.domain.message import Attachment, Inbound, Message
 from gateway.domain.text import clean
+from gateway.settings.accounts import SlackAccount
 
 __all__ = ["parse_event"]
 
@@ -28,7 +29,7 @@ _SPOKEN = frozenset({None, "", "file_share", "thread_broadcast", "me_message"})
 _MENTION = re.compile(r"\s*<@([A-Z0-9]+)(?:\|[^<>]*)?>[,:]?\s*")
 
 
-def parse_event(body: bytes) -> Parsed:
+def parse_event(body: bytes, account: SlackAccount) -> Parsed:
     """Return the messages of an event delivery: at most one, since Slack does not batch."""
     envelope = decode_json(_ENVELOPE, body)
     match envelope.type:
@@ -37,11 +38,18 @@ def parse_event(body: bytes) -> Parsed:
                 raise NotUnderstood("url_verification without a challenge", reason="wrong_schema")
             return Immediate(json_response({"challenge": envelope.challenge}))
         case "event_callback":
-            return Messages(tuple(_messages(envelope)))
+            return workspaces.messages(account, _installations(envelope), _messages(envelope))
         case "app_rate_limited":
             return Messages(())
         case _:
             raise NotUnderstood("an envelope type that the Events API does not have", reason="unknown_type")
+
+
+def _installations(envelope: Envelope) -> list[str | None]:
+    # In a channel that organizations share, the event is of one team and the app may be another's: the authorization
+    # says through which installation we are told.  https://docs.slack.dev/apis/events-api#authorizations
+    ours = [(each.team_id, each.enterprise_id) for each in envelope.authorizations or ()]
+    return [each for pair in (*ours, (envelope.team_id, envelope.enterprise_id)) for each in pair]
 
 
 def _messages(envelope: Envelope) -> list[Inbound]:

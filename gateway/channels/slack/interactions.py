@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.channels.base import Immediate, Messages, Parsed
+from gateway.channels.base import Immediate, Parsed
 from gateway.channels.decoding import decode_json
-from gateway.channels.slack import place
+from gateway.channels.slack import place, workspaces
 from gateway.channels.slack.commands import delivery_key
 from gateway.channels.slack.mrkdwn import to_plain
 from gateway.channels.slack.payloads import Action, Interaction, State
@@ -18,6 +18,7 @@ from gateway.domain.errors import NotUnderstood
 from gateway.domain.http import json_response
 from gateway.domain.message import Address, Inbound, Message
 from gateway.domain.text import clean
+from gateway.settings.accounts import SlackAccount
 
 __all__ = ["LINK", "SAY", "parse_interaction"]
 
@@ -29,7 +30,7 @@ SAY = "say:"
 _DECODER = msgspec.json.Decoder(Interaction)
 
 
-def parse_interaction(payload: str, body: bytes) -> Parsed:
+def parse_interaction(payload: str, body: bytes, account: SlackAccount) -> Parsed:
     """Return what the user did."""
     interaction = decode_json(_DECODER, payload.encode())
     match interaction.type:
@@ -47,9 +48,13 @@ def parse_interaction(payload: str, body: bytes) -> Parsed:
         case _:
             raise NotUnderstood("an interaction type that Slack does not document", reason="unknown_type")
     key = delivery_key(interaction.trigger_id, body)
-    return Messages(
-        tuple(_inbound(interaction, message, f"{key}:{at}") for at, message in enumerate(messages))
-    )
+    inbound = [_inbound(interaction, message, f"{key}:{at}") for at, message in enumerate(messages)]
+    return workspaces.messages(account, _installations(interaction), inbound)
+
+
+def _installations(interaction: Interaction) -> list[str | None]:
+    where = [each.id for each in (interaction.team, interaction.enterprise) if each]
+    return [interaction.view.app_installed_team_id if interaction.view else None, *where]
 
 
 def _taps(interaction: Interaction) -> list[Message]:

@@ -35,6 +35,9 @@ class Authorization(msgspec.Struct):
 
     user_id: MaybeId = None
     is_bot: bool = False
+    #: None of an installation for a whole organization.
+    team_id: MaybeId = None
+    enterprise_id: MaybeId = None
 
 
 class Envelope(msgspec.Struct):
@@ -42,6 +45,7 @@ class Envelope(msgspec.Struct):
 
     type: str
     team_id: MaybeId = None
+    enterprise_id: MaybeId = None
     event_id: MaybeId = None
     challenge: str | None = None
     authorizations: list[Authorization] | None = None
@@ -160,6 +164,8 @@ class View(msgspec.Struct):
     callback_id: str | None = None
     private_metadata: str | None = None
     state: State | None = None
+    #: The workspace whose installation opened it, whoever looks at it.
+    app_installed_team_id: MaybeId = None
 
 
 class Container(msgspec.Struct):

@@ -69,6 +69,9 @@ def _secrets(account: Account) -> Iterator[tuple[str, Sequence[Secret]]]:
         value = getattr(account, field.name)
         if field.name in _OPTIONAL:
             continue
+        if field.name == "bot_token" and getattr(account, "workspaces", None) and not value:
+            # Each workspace has its own, and is an account of its own.
+            continue
         if field.type is Secret:
             yield field.name, (value,)
         elif field.type == tuple[Secret, ...]:

@@ -73,7 +73,8 @@ def _unauthorized(account: SlackAccount, call: Call) -> Answer | None:
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         return _error("not_authed")
-    if not hmac.compare_digest(token.encode(), account.bot_token.reveal_bytes()):
+    ours = [account.bot_token, *(each.bot_token for each in account.workspaces.values())]
+    if not any(hmac.compare_digest(token.encode(), each.reveal_bytes()) for each in ours):
         return _error("invalid_auth")
     return None
 
