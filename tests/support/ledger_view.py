@@ -98,13 +98,13 @@ class LedgerView:
         return len(self.rows(query, f"%{statement}%"))
 
     def wait_quiet(self) -> None:
-        """Return once no turn is open and no reply is on its way."""
+        """Return once no turn is open and no reply is on its way; one that is kept for a next turn is on none."""
         until(
             "an idle ledger",
             lambda: (
                 not self.rows(
                     "SELECT 1 FROM turns WHERE state = 'accepted'"
-                    " UNION ALL SELECT 1 FROM outbox WHERE state IN ('pending', 'sending')"
+                    " UNION ALL SELECT 1 FROM outbox WHERE state IN ('pending', 'sending') AND kept_until IS NULL"
                 )
             ),
         )
