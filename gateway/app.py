@@ -231,7 +231,14 @@ class Gateway:
             run=runner.run,
             settled=runner.settled,
             unstorable=runner.unstorable,
+            tenants=self._counted_tenants(),
         )
+
+    def _counted_tenants(self) -> dict[tuple[str, str], str]:
+        """Return the tenants whose turns are counted: without a bound nobody's, and nothing is spent on it."""
+        if self.settings.lanes.tenant_turns_in_flight_max is None:
+            return {}
+        return {key: account.sharer for key, account in self.settings.accounts.items()}
 
     def _build_door(self) -> Door:
         intake = Intake(
@@ -240,6 +247,7 @@ class Gateway:
             self._outbox_watch.rows,
             lanes=self.settings.lanes,
             outbox=self.settings.outbox,
+            tenants=self._counted_tenants(),
         )
         return Door(
             self._bots,

@@ -38,7 +38,7 @@ except SettingsError as error:
     # All that a person needs; a traceback in front of it would hide it.  Starting again would not help.
     sys.stderr.write(f"{error}\n")
     sys.exit(_BOOT_FAILED)
-telemetry.attach(logs.configure(_settings.logging))
+telemetry.attach(logs.configure(_settings.logging, accounts=_settings.accounts.values()))
 telemetry.attach(_metrics)
 _gateway.start()
 

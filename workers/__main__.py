@@ -35,7 +35,7 @@ def main() -> int:
     except (SettingsError, SwitchboardError) as error:
         sys.stderr.write(f"{error}\n")
         return os.EX_CONFIG
-    telemetry.attach(logs.configure(settings.logging))
+    telemetry.attach(logs.configure(settings.logging, accounts=settings.accounts.values()))
     metrics = Metrics(settings.accounts.values())
     telemetry.attach(metrics)
     return Worker(settings, metrics, handlers, label=label).run()

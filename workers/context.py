@@ -29,7 +29,8 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     owner: Owner
     rpc: RpcClient
-    platform: PlatformClient
+    #: The client that sends for a tenant, by the name of :attr:`gateway.settings.accounts.Account.sharer`.
+    platform: Callable[[str], PlatformClient]
     channels: Mapping[str, Channel[Any]]
     jobs: Jobs
     signals: Signals

@@ -90,7 +90,7 @@ class Worker:
             rpc=self._rpc,
             platform=RpcPlatformClient(
                 self._rpc, private_addresses_allowed=settings.rpc.private_addresses_allowed
-            ),
+            ).on_behalf_of,
             channels=CHANNELS,
             jobs=self.jobs,
             signals=self._signals,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import gevent
@@ -22,6 +23,8 @@ from gateway.store.ledger.arrange import Arrival
 
 __all__ = ["Intake", "LedgerAccept", "Running", "refusal"]
 
+#: Nobody's turns are counted together.
+NO_TENANTS: Mapping[tuple[str, str], str] = MappingProxyType({})
 #: Seconds after which a refused delivery may come again: a turn or two later.
 _RETRY_AFTER_S = 2.0
 #: Seconds that a commit gets even if its delivery arrived late: else a slow minute would refuse everything.
@@ -45,6 +48,10 @@ class Running(Protocol):
         """Return how many turns of the account run now."""
         ...
 
+    def running_of(self, tenant: str) -> int:
+        """Return how many turns of the tenant's accounts run now."""
+        ...
+
 
 class Intake:
     """The only way into the ledger for a message."""
@@ -57,6 +64,7 @@ class Intake:
         *,
         lanes: LaneSettings,
         outbox: OutboxSettings,
+        tenants: Mapping[tuple[str, str], str] = NO_TENANTS,
     ) -> None:
         self._ledger = ledger
         self._running = running
@@ -64,8 +72,11 @@ class Intake:
         self._outbox_rows = outbox_rows
         self._lanes = lanes
         self._outbox = outbox
-        #: Messages between the door and their commit, by account.
+        #: Of accounts for which ``tenant_turns_in_flight_max`` counts; the lanes must know the same.
+        self._tenants = tenants
+        #: Messages between the door and their commit, by account and by tenant.
         self._entering: Counter[tuple[str, str]] = Counter()
+        self._entering_of: Counter[str] = Counter()
 
     def accept(
         self, channel: str, account: str, inbound: Sequence[Inbound], trace_id: str, within_s: float
@@ -82,16 +93,23 @@ class Intake:
         except Overloaded as error:
             telemetry.event("turn.refused", channel=channel, account=account, reason=error.reason)
             raise
-        self._entering[key] += len(inbound)
+        self._enter(key, len(inbound))
         try:
             taken = self._commit([Arrival(channel, account, item, trace_id) for item in inbound], within_s)
         finally:
-            self._entering[key] -= len(inbound)
-            if not self._entering[key]:
-                del self._entering[key]
+            self._enter(key, -len(inbound))
         for result in taken:
             self._tell(channel, account, result)
         return taken
+
+    def _enter(self, key: tuple[str, str], count: int) -> None:
+        self._entering[key] += count
+        if not self._entering[key]:
+            del self._entering[key]
+        if (tenant := self._tenants.get(key)) is not None:
+            self._entering_of[tenant] += count
+            if not self._entering_of[tenant]:
+                del self._entering_of[tenant]
 
     def _commit(self, arrivals: Sequence[Arrival], within_s: float) -> list[Accepted | SwitchboardError]:
         # The platform waits for less time than the store may take to answer or to be given up.
@@ -115,10 +133,18 @@ class Intake:
             raise _overloaded(
                 "account_full", "turns of this account run", "lanes.account_turns_in_flight_max"
             )
+        if self._is_tenant_full(key):
+            raise _overloaded("tenant_full", "turns of this tenant run", "lanes.tenant_turns_in_flight_max")
         if self._outbox_rows().get(key, 0) >= self._outbox.outbox_rows_per_account_max:
             raise _overloaded(
                 "outbox_full", "replies of this account are unsent", "outbox.outbox_rows_per_account_max"
             )
+
+    def _is_tenant_full(self, key: tuple[str, str]) -> bool:
+        tenant, most = self._tenants.get(key), self._lanes.tenant_turns_in_flight_max
+        if tenant is None or most is None:
+            return False
+        return self._running.running_of(tenant) + self._entering_of[tenant] >= most
 
     def _tell(self, channel: str, account: str, taken: Accepted | SwitchboardError) -> None:
         refused = refusal(taken)

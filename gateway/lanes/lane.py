@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 import gevent
@@ -35,6 +36,7 @@ __all__ = ["Lanes", "LeaseHolder", "LedgerLane"]
 
 #: Lanes whose end is remembered.
 _ENDED_MAX = 10_000
+_NO_TENANTS: Mapping[tuple[str, str], str] = MappingProxyType({})
 #: Seconds between two tries of what PostgreSQL did not do.
 _PAUSE_S = 0.25
 
@@ -90,6 +92,7 @@ class Lanes:
         run: Callable[[LaneKey, Turn], Settlement],
         settled: Callable[[Settlement, Settled], None],
         unstorable: Callable[[Turn, SwitchboardError], Settlement],
+        tenants: Mapping[tuple[str, str], str] = _NO_TENANTS,
     ) -> None:
         self._ledger = ledger
         self._owner = owner
@@ -101,6 +104,9 @@ class Lanes:
         #: Fences that the ledger ended lately, by conversation: the answer to their grant may come after the end.
         self._ended: OrderedDict[int, int] = OrderedDict()
         self._by_account: Counter[tuple[str, str]] = Counter()
+        #: Tenants of the accounts whose lanes are counted together, where a bound asks for it.
+        self._tenants = tenants
+        self._by_tenant: Counter[str] = Counter()
         self._draining = False
         #: Monotonic seconds from which on nothing new is begun.
         self._until = float("inf")
@@ -122,6 +128,10 @@ class Lanes:
         """Return how many turns of the account this process runs now: one a lane."""
         return self._by_account[channel, account]
 
+    def running_of(self, tenant: str) -> int:
+        """Return how many turns of the tenant's accounts this process runs now."""
+        return self._by_tenant[tenant]
+
     def runs(self, lane: LaneKey) -> bool:
         """Return whether the lane is run here, or was, under this fence or a higher one."""
         running = self._lanes.get(lane.conversation_id)
@@ -136,6 +146,8 @@ class Lanes:
         entry = _Lane(lane, account)
         self._lanes[lane.conversation_id] = entry
         self._by_account[account] += 1
+        if (tenant := self._tenants.get(account)) is not None:
+            self._by_tenant[tenant] += 1
         self._empty.clear()
         entry.greenlet = gevent.spawn(self._work, entry, head)
 
@@ -261,6 +273,10 @@ class Lanes:
         self._by_account[entry.account] -= 1
         if not self._by_account[entry.account]:
             del self._by_account[entry.account]
+        if (tenant := self._tenants.get(entry.account)) is not None:
+            self._by_tenant[tenant] -= 1
+            if not self._by_tenant[tenant]:
+                del self._by_tenant[tenant]
         if not self._lanes:
             self._empty.set()
 

@@ -34,9 +34,15 @@ def _service(scheme: str, netloc: str, *, guarded: bool) -> Service:
 class RpcPlatformClient:
     """:class:`gateway.channels.base.PlatformClient` over the RPC client."""
 
-    def __init__(self, rpc: RpcClient, *, private_addresses_allowed: bool = False) -> None:
+    def __init__(self, rpc: RpcClient, *, private_addresses_allowed: bool = False, sharer: str = "") -> None:
         self._rpc = rpc
         self._private_allowed = private_addresses_allowed
+        #: For whom it sends: among those who wait at one host, room is shared out by it.
+        self._sharer = sharer
+
+    def on_behalf_of(self, sharer: str) -> RpcPlatformClient:
+        """Return the client that sends for one tenant, through the same pools and breakers."""
+        return RpcPlatformClient(self._rpc, private_addresses_allowed=self._private_allowed, sharer=sharer)
 
     def post(
         self,
@@ -64,6 +70,7 @@ class RpcPlatformClient:
                 headers=headers,
                 body=body,
                 deadline=deadline,
+                tenant=self._sharer,
                 priority=Priority.HIGH,  # the work is done, and somebody waits for it
                 retries_max=0,  # the outbox repeats, with its own times and within its own bounds
             )

@@ -18,6 +18,8 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     turns_in_flight_max: Count = 2_000
     #: Turns of one account that one process runs at once, so that a busy account cannot take all.
     account_turns_in_flight_max: Count = 1_000
+    #: Turns of one tenant, of all its accounts together, that one process runs at once; empty: as many as there may be.
+    tenant_turns_in_flight_max: Count | None = None
     #: Turns after which an owner offers its lane to the other processes: without it one process ends with
     #: most of the work.
     lane_turns_max: Count = 20

@@ -1,5 +1,8 @@
 """The log sink: events and the libraries' own log records, as JSON lines or as lines for a person, on stderr.
 
+An event that names an account is written with the account's tenant, which is looked up here: nobody who emits one
+need know it, and where the line is not written nothing is looked up.
+
 One line per event.  A JSON line begins with ``ts`` (UTC), ``level`` and ``event``; a library's record has
 ``logger`` and ``message`` instead of ``event``.  A text value is cut at ``VALUE_CHARS_MAX``, so that no field
 can flood the log.
@@ -10,11 +13,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 import msgspec
 
 from gateway.domain.text import clean
+from gateway.settings.accounts import Account
 from gateway.settings.logs import LoggingSettings
 from gateway.telemetry.catalogue import Event
 from gateway.telemetry.emit import Writer
@@ -29,17 +34,23 @@ LOGGER = "switchboard"
 class LogSink:
     """Writes each event whose level is switched on to the logger ``switchboard``."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, accounts: Iterable[Account] = ()) -> None:
         self._logger = logger
+        self._tenants = {(each.channel, each.name): each.tenant for each in accounts}
 
     def writer(self, event: Event) -> Writer | None:
         """Return a writer bound to the event's name and level; None below the logger's level."""
-        logger, name = self._logger, event.name
+        logger, name, tenants = self._logger, event.name, self._tenants
         level = _level(event)
         if not logger.isEnabledFor(level):
             return None
+        has_tenant = bool(tenants) and {"channel", "account"} <= set(event.fields)
 
         def write(fields: dict[str, Any]) -> None:
+            if has_tenant:
+                # One that is not in the settings (any more) has none.
+                tenant = tenants.get((fields["channel"], fields["account"]))
+                fields = fields if tenant is None else {**fields, "tenant": tenant}
             # A record made here: Logger.log would walk the stack for a file name that is always this one.
             record = logging.LogRecord(LOGGER, level, "", 0, name, None, None)
             record.__dict__["fields"] = fields
@@ -94,9 +105,11 @@ class TextFormatter(logging.Formatter):
         return f"{head}{record.msg:<22} {_pairs(fields)}".rstrip()
 
 
-def configure(settings: LoggingSettings, stream: TextIO | None = None) -> LogSink:
+def configure(
+    settings: LoggingSettings, stream: TextIO | None = None, *, accounts: Iterable[Account] = ()
+) -> LogSink:
     """Send all logging of this process to *stream* (stderr) in the form of *settings*; return the sink to
-    attach.
+    attach.  The tenants of *accounts* are named in it.
     """
     out = sys.stderr if stream is None else stream
     as_json = settings.format == "json" or (settings.format == "auto" and not out.isatty())
@@ -110,7 +123,7 @@ def configure(settings: LoggingSettings, stream: TextIO | None = None) -> LogSin
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[settings.level.upper()]))
     logger = logging.getLogger(LOGGER)
     logger.setLevel(settings.level.upper())
-    return LogSink(logger)
+    return LogSink(logger, accounts)
 
 
 def _level(event: Event) -> int:

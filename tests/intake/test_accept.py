@@ -40,9 +40,15 @@ class House:
         self.gate.set()
         self.lanes_running = 0
         self.account_running = 0
+        self.tenant_running = 0
         self.unsent: dict[tuple[str, str], int] = {}
         self.intake = Intake(
-            self, self, lambda: self.unsent, lanes=LaneSettings(**lanes), outbox=OutboxSettings()
+            self,
+            self,
+            lambda: self.unsent,
+            lanes=LaneSettings(**lanes),
+            outbox=OutboxSettings(),
+            tenants={("slack", "bot"): "acme", ("slack", "twin"): "acme"},
         )
 
     def deliver(self, count: int = 1, account: str = "bot", within_s: float = GUARD_S) -> list[Any]:
@@ -61,8 +67,12 @@ class House:
         return self.lanes_running
 
     def running(self, channel: str, account: str) -> int:
-        assert (channel, account) == ("slack", "bot")
-        return self.account_running
+        assert channel == "slack"
+        return self.account_running if account == "bot" else 0
+
+    def running_of(self, tenant: str) -> int:
+        assert tenant == "acme"
+        return self.tenant_running
 
 
 def messages(count: int) -> list[Inbound]:
@@ -82,13 +92,14 @@ def test_messages_reach_the_ledger_in_order_with_their_account_and_trace() -> No
     [
         ({"lanes_running": 5}, r"lanes\.turns_in_flight_max"),
         ({"account_running": 3}, r"lanes\.account_turns_in_flight_max"),
+        ({"tenant_running": 4}, r"lanes\.tenant_turns_in_flight_max"),
         ({"unsent": {("slack", "bot"): 10_000}}, r"outbox\.outbox_rows_per_account_max"),
     ],
 )
 def test_over_a_bound_nothing_is_written_and_the_refusal_names_the_setting(
     full: dict[str, Any], setting: str
 ) -> None:
-    house = House(turns_in_flight_max=5, account_turns_in_flight_max=3)
+    house = House(turns_in_flight_max=5, account_turns_in_flight_max=3, tenant_turns_in_flight_max=4)
     vars(house).update(full)
     with pytest.raises(Overloaded, match=setting) as raised:
         house.deliver()
@@ -109,6 +120,25 @@ def test_messages_on_their_way_into_the_ledger_count(account_max: int, reason: s
     house.gate.set()
     gevent.joinall(entering, raise_error=True)
     assert house.deliver() == [NEW]
+
+
+def test_a_tenants_accounts_are_counted_together_and_the_others_are_not_touched() -> None:
+    """Law: many accounts of one tenant have together what one would; and without the bound as much as there is."""
+    house = House(tenant_turns_in_flight_max=1)
+    house.gate.clear()
+    entering = gevent.spawn(house.deliver, account="twin")
+    gevent.idle()
+    with pytest.raises(Overloaded) as raised:
+        house.deliver()
+    assert raised.value.reason == "tenant_full"
+    house.gate.set()
+    assert house.deliver(account="somebody else's") == [NEW]
+    entering.join()
+    assert house.deliver() == [NEW]
+
+    boundless = House()
+    boundless.tenant_running = 1_999
+    assert boundless.deliver() == [NEW]
 
 
 @pytest.mark.parametrize("end", ["killed", "too slow", "failed"])

@@ -74,6 +74,7 @@ class Bench:
             run=self._run,
             settled=self._told,
             unstorable=self._unstorable,
+            tenants={ACCOUNT: "acme"},
         )
 
     def key(self, conversation_id: int = 1, fence: int | None = None) -> LaneKey:

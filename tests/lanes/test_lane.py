@@ -50,10 +50,10 @@ def test_lanes_run_beside_one_another() -> None:
         bench.add(1, conversation_id=lane)
         bench.grant(lane)
     until("all five", lambda: bench.running == 5)
-    assert len(bench.lanes) == bench.lanes.running(*ACCOUNT) == 5
+    assert len(bench.lanes) == bench.lanes.running(*ACCOUNT) == bench.lanes.running_of("acme") == 5
     gate.set()
     ended(bench)
-    assert bench.lanes.running(*ACCOUNT) == 0
+    assert bench.lanes.running(*ACCOUNT) == bench.lanes.running_of("acme") == 0
 
 
 # Grants
@@ -226,7 +226,7 @@ def test_dropping_stops_all_lanes_at_once_and_leaves_nothing_behind(begun: bool)
     ended(bench)
     until("the turns to be cut off", lambda: bench.running == 0)
     assert bench.settlings == []
-    assert bench.lanes.running(*ACCOUNT) == 0
+    assert bench.lanes.running(*ACCOUNT) == bench.lanes.running_of("acme") == 0
     assert bench.lanes.drain(time.monotonic() + 1)
 
 

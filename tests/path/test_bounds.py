@@ -15,7 +15,7 @@ from tests.support.stores import Stores
 from tests.support.visitor import Visitor, texts
 from tests.support.waiting import until
 
-LANE_MAX, ACCOUNT_MAX, PROCESS_MAX, OUTBOX_MAX, ATTEMPTS_MAX = 2, 4, 6, 3, 3
+LANE_MAX, ACCOUNT_MAX, TENANT_MAX, PROCESS_MAX, OUTBOX_MAX, ATTEMPTS_MAX = 2, 4, 4, 6, 3, 3
 BUSY = "I am still busy with your earlier messages. Please try again in a moment."
 
 
@@ -25,6 +25,7 @@ def _narrow_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
     settings = {
         "lanes.lane_waiting_max": LANE_MAX,
         "lanes.account_turns_in_flight_max": ACCOUNT_MAX,
+        "lanes.tenant_turns_in_flight_max": TENANT_MAX,
         "lanes.turns_in_flight_max": PROCESS_MAX,
         "outbox.outbox_rows_per_account_max": OUTBOX_MAX,
         "outbox.attempts_max": ATTEMPTS_MAX,
@@ -43,13 +44,13 @@ def stack(_narrow_stack: Stack) -> Iterator[Stack]:
 
 
 @contextlib.contextmanager
-def held(stack: Stack, count: int) -> Iterator[list[str]]:
+def held(stack: Stack, count: int, **place: str) -> Iterator[list[str]]:
     """Keep the assistant busy with *count* turns, each of a Slack conversation of its own; yield their words."""
     words, holds = [word() for _ in range(count)], []
     for said in words:
         holds.append(Hold(says(f"held {said}")))
         stack.assistant.will(said, holds[-1])
-        assert stack.slack.event(said, channel=f"C{said}").send(stack.port).status == 200
+        assert stack.slack.event(said, channel=f"C{said}", **place).send(stack.port).status == 200
     for hold in holds:
         hold.wait_reached()
     try:
@@ -114,6 +115,21 @@ def test_turns_of_one_account(stack: Stack) -> None:
         stack.slack.event(other, channel="B2", account="hasty").send(stack.port)
         assert stack.slack.wait_for(other)[0].json["text"] == f"echo: {other}"
         assert texts(Visitor().say(stack.port, "hello", wait_s=20)) == ["echo: hello"]
+    stack.ledger.wait_quiet()
+
+    assert delivery.send(stack.port).status == 200
+    stack.slack.wait_for(refused)
+
+
+def test_turns_of_one_tenant(stack: Stack) -> None:
+    """``tenant_turns_in_flight_max``: all accounts of one tenant together; one that names none is not among them."""
+    one, three = {"account": "app", "team": "T0ONE"}, {"account": "app", "team": "T0THREE"}
+    with held(stack, TENANT_MAX - 1, **one), held(stack, 1, **three):
+        refused, other = word(), word()
+        delivery = stack.slack.event(refused, channel="B9", **three)
+        assert_refused_event(delivery.send(stack.port), "tenant_full")
+        stack.slack.event(other, channel="B9").send(stack.port)
+        assert stack.slack.wait_for(other)[0].json["text"] == f"echo: {other}"
     stack.ledger.wait_quiet()
 
     assert delivery.send(stack.port).status == 200

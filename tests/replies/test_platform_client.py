@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed
 from gateway.replies.platform_client import RpcPlatformClient
 from gateway.rpc import RpcClient
+from gateway.rpc.call import Call, CallResult
 from gateway.settings.rpc import RpcSettings
 from tests.rpc.peer import OK, Link, Server
 
@@ -77,3 +79,19 @@ def test_and_does_not_lead_into_a_private_network(platform: Platform) -> None:
 
 def test_unless_the_settings_say_that_this_is_a_trial(platform: Platform) -> None:
     assert platform.post(f"http://{platform.host}/1", (platform.host,), private=True) == b"hi"
+
+
+def test_who_waits_at_a_platform_waits_as_the_tenant_for_whom_it_is_sent() -> None:
+    """The client of one tenant says its name with each call, and another one's its own."""
+    calls: list[Call] = []
+
+    class Rpc:
+        def call(self, call: Call) -> CallResult:
+            calls.append(call)
+            return CallResult(200, (), b"", 0.0, reused=False)
+
+    rpc: Any = Rpc()
+    platform = RpcPlatformClient(rpc)
+    for client in (platform.on_behalf_of("acme"), platform.on_behalf_of("slack/bar"), platform):
+        client.post("https://slack.com/api/x", headers={}, body=b"", deadline=Deadline.after(5, now=0.0))
+    assert [call.tenant for call in calls] == ["acme", "slack/bar", ""]

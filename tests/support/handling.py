@@ -100,7 +100,7 @@ class Handling:
             database=self.database,
             owner=self.owner,
             rpc=self.rpc,
-            platform=RpcPlatformClient(self.rpc, private_addresses_allowed=True),
+            platform=RpcPlatformClient(self.rpc, private_addresses_allowed=True).on_behalf_of,
             channels=CHANNELS,
             jobs=Jobs(self.database, self.settings.jobs, self._hints),
             signals=self._signals,

@@ -3,7 +3,7 @@
 Accounts: ``shop`` (its assistant is patient), ``hasty`` (gives its assistant a second and a half), ``nowhere`` (nobody
 listens at its assistant's address), ``mute`` (no secret is configured), ``counted`` (its platform takes few messages of
 it, or waits for a second only), each on Slack, on Telegram, on Alexa and on web chat; ``app``, on Slack alone, which
-two workspaces have installed (``WORKSPACES``, with their bot tokens).
+three workspaces have installed (``WORKSPACES``, with their bot tokens).
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ _QUICK = {
 #: Messages a second to one channel or chat by the account ``counted``.
 COUNTED_PER_S = 2.0
 
-#: The workspaces of the account ``app``; the second one has an assistant of its own, at whose address nobody listens.
-WORKSPACES = {"T0ONE": "xoxb-of-one", "T0TWO": "xoxb-of-two"}
+#: The workspaces of the account ``app``; the second one has an assistant of its own, at whose address nobody listens;
+#: the two others are of one tenant.
+WORKSPACES = {"T0ONE": "xoxb-of-one", "T0TWO": "xoxb-of-two", "T0THREE": "xoxb-of-three"}
 
 Settings = Mapping[str, float | str]
 
@@ -125,6 +126,7 @@ def write_config(path: Path, assistant_url: str, slack_api: str, telegram_api: s
         f'api_base_url = "{slack_api}"\nchannel_posts_per_s = {COUNTED_PER_S}\nchannel_posts_burst = 1\n'
         f'[accounts.slack.app.workspaces.T0ONE]\nbot_token = "env:TEST_BOT_TOKEN_T0ONE"\ntenant = "one"\n'
         f'[accounts.slack.app.workspaces.T0TWO]\nbot_token = "env:TEST_BOT_TOKEN_T0TWO"\nassistant = "nobody"\n'
+        f'[accounts.slack.app.workspaces.T0THREE]\nbot_token = "env:TEST_BOT_TOKEN_T0THREE"\ntenant = "one"\n'
     )
     path.write_text("\n".join(parts))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import telemetry
+from gateway.settings.accounts import Account
 from gateway.settings.logs import LoggingSettings
 from gateway.settings.secret import Secret
 from gateway.telemetry import logs
@@ -24,11 +25,13 @@ class Terminal(io.StringIO):
 
 
 @contextmanager
-def logging_to(stream: io.StringIO, settings: LoggingSettings) -> Iterator[None]:
+def logging_to(
+    stream: io.StringIO, settings: LoggingSettings, accounts: Sequence[Account] = ()
+) -> Iterator[None]:
     """Configure logging as at boot; afterwards the root logger is as pytest left it."""
     root, own = logging.getLogger(), logging.getLogger(logs.LOGGER)
     handlers, levels = list(root.handlers), (root.level, own.level)
-    sink = logs.configure(settings, stream)
+    sink = logs.configure(settings, stream, accounts=accounts)
     telemetry.attach(sink)
     try:
         yield
@@ -54,6 +57,21 @@ def test_an_event_is_one_json_object() -> None:
         "account": "bartender",
         "reason": "stale",
     }
+
+
+def test_an_account_is_written_with_its_tenant() -> None:
+    """But what names no account, or one that the settings do not have, is written as it is."""
+    acme = Account(channel="slack", name="bar", assistant="a", tenant="acme")
+    stream = io.StringIO()
+    with logging_to(stream, LoggingSettings(format="json"), [acme]):
+        telemetry.event("delivery.refused", channel="slack", account="bar", reason="stale")
+        telemetry.event("delivery.refused", channel="slack", account="gone", reason="stale")
+        telemetry.event("proof.unavailable", reason="timeout")
+
+    named, gone, other = map(json.loads, stream.getvalue().splitlines())
+    assert (named["account"], named["tenant"]) == ("bar", "acme")
+    assert "tenant" not in gone
+    assert "tenant" not in other
 
 
 def test_a_terminal_gets_lines_for_a_person() -> None:

@@ -116,7 +116,12 @@ class Bench:
         nowhere = RateLimits(StoreSettings(redis_url=Secret("unix:///nonexistent/redis")))
         self.limits = Limits(nowhere, share=lambda: 1.0, clock=lambda: self.now)
         self.client: Any = "the client"
+        self.sharers: list[str] = []
         self._owner: Any = owner or Owner()
+
+    def _platform(self, sharer: str) -> Any:
+        self.sharers.append(sharer)
+        return self.client
 
     def run(self, deadline_s: float = 600.0) -> JobOutcome:
         nothing: Any = None
@@ -127,7 +132,7 @@ class Bench:
             database=nothing,
             owner=self._owner,
             rpc=nothing,
-            platform=self.client,
+            platform=self._platform,
             channels=channels,
             jobs=nothing,
             signals=nothing,
@@ -221,6 +226,8 @@ def test_a_channel_is_handed_all_that_it_needs() -> None:
     bench = Bench(says(Sent()), attempts=3)
     bench.run()
     [sent] = bench.channel.sends
+    # For whom it is sent: an account that names no tenant is a tenant by itself.
+    assert bench.sharers == [f"{bench.row.channel}/shop"]
     assert (sent["client"], sent["account"].name, sent["payload"]) == (
         "the client",
         "shop",

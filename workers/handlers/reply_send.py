@@ -158,7 +158,7 @@ def _call(job: Context, row: OutboxRow, channel: Channel[Account], account: Acco
     own = Deadline.after(tools.settings.outbox.send_timeout_s, now=tools.clock())
     try:
         return channel.send(
-            tools.platform,
+            tools.platform(account.sharer),
             account,
             row.payload,
             idempotency_key=f"outbox-{row.outbox_id}",
