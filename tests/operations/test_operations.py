@@ -1,0 +1,168 @@
+"""The page on operations against the code: nothing is missing there, and it asks for nothing that is not."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.settings.accounts import WebchatAccount
+from gateway.settings.settings import SECTIONS
+from gateway.telemetry.catalogue import CATALOGUE
+from gateway.telemetry.metrics import METRICS, Metrics
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "config" / "OPERATIONS.md").read_text()
+ALERTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "config" / "alerts.yml").read_text())["groups"][0]["rules"]
+#: Times are no bounds of a number, and a bench's sizes nobody's alarm.
+BOUNDS = [
+    f"{section}.{field.name}"
+    for section, struct in SECTIONS.items()
+    for field in msgspec.structs.fields(struct)
+    if field.name.endswith("_max") and section != "bench"
+]
+#: Where refusals are made, by folder or file.
+REFUSERS = (
+    "server/head.py", "server/reader.py", "server/refusals.py", "server/forwarded.py",
+    "intake/accept.py", "store/batcher.py", "store/postgres.py", "lanes/owner.py",
+    "rpc/backend.py", "rpc/client.py", "rpc/member.py", "rpc/pool.py", "jobs/backlog.py",
+)  # fmt: skip
+#: Names of functions that make refusals of their first argument.
+MAKERS = {"_overloaded", "_refusal"}
+#: What an expression may hold beside metrics and labels.
+WORDS = {"sum", "max", "absent", "rate", "increase", "histogram_quantile", "by"}
+
+
+def _families() -> dict[str, set[str]]:
+    """Return each series' name as Prometheus has it, and its labels."""
+    account = WebchatAccount(channel="webchat", name="shop", assistant="clerk")
+    metrics = Metrics((account,))
+    found = {"switchboard_account_tenant": {"channel", "account", "tenant"}}
+    kinds = {one.name: one.type for one in text_string_to_metric_families(metrics.scrape().decode())}
+    for metric in METRICS:
+        labels = set(metric.labels)
+        match kinds[metric.name]:
+            case "counter":
+                found[f"{metric.name}_total"] = labels
+            case "histogram":
+                found |= {f"{metric.name}_{part}": labels | ({"le"} if part == "bucket" else set())
+                          for part in ("bucket", "sum", "count")}
+            case _:
+                found[metric.name] = labels
+    return found
+
+
+SERIES = _families()
+
+
+def _rows() -> dict[str, tuple[str, str]]:
+    """Return the tables of metrics: name, expression, and what to do."""
+    section = PAGE.partition("\n# Metrics\n")[2]
+    found = re.findall(r"^\| `(switchboard_\w+)` \| `([^|]+)` \| ([^|]+) \|$", section, re.MULTILINE)
+    assert len({name for name, _, _ in found}) == len(found), "a metric stands there twice"
+    return {name: (expression, remedy) for name, expression, remedy in found}
+
+
+def _expressions() -> Iterator[str]:
+    yield from (expression for expression, _ in _rows().values())
+    yield from (rule["expr"] for rule in ALERTS)
+
+
+def _reasons() -> set[str]:
+    """Return the words by which the code above refuses."""
+    found = set()
+    for path in REFUSERS:
+        for node in ast.walk(ast.parse((ROOT / "gateway" / path).read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            made = [keyword.value for keyword in node.keywords if keyword.arg == "reason"]
+            if isinstance(node.func, ast.Name | ast.Attribute):
+                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                made += node.args[:1] if name in MAKERS else []
+                made = [] if name == "event" else made
+            found |= {one.value for one in made if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    return found
+
+
+def test_each_metric_stands_there_once_with_an_alarm_and_a_remedy() -> None:
+    rows = _rows()
+    assert set(rows) == {metric.name for metric in METRICS} | {"switchboard_account_tenant"}
+    for name, (expression, remedy) in rows.items():
+        assert re.search(rf"\b{name}(_total|_bucket|_sum|_count)?\b", expression), f"{name}: the alarm is another's"
+        assert len(remedy) > 10
+
+
+@pytest.mark.parametrize("expression", sorted(set(_expressions())))
+def test_an_expression_asks_for_what_is_there(expression: str) -> None:
+    bare = re.sub(r'"[^"]*"', '""', expression)
+    assert bare.count("(") == bare.count(")")
+    names = re.findall(r"\bswitchboard_\w+", bare)
+    assert names
+    for name in names:
+        assert name in SERIES, f"{name} is no series; expected one of {sorted(SERIES)}"
+    there = set.intersection(*(SERIES[name] for name in names))
+    for labels in re.findall(r"\bby \(([^)]*)\)", bare):
+        assert set(labels.split(", ")) <= there
+    for name, matchers in re.findall(r"(switchboard_\w+)\{([^}]*)\}", bare):
+        assert set(re.findall(r'(\w+)(?:=~|!~|!=|=)""', matchers)) <= SERIES[name]
+    # The range of a rate is for a counter or a histogram, and nothing else is rated.
+    for function, name in re.findall(r"\b(rate|increase)\((switchboard_\w+)", bare):
+        assert name.endswith(("_total", "_bucket", "_sum", "_count")), f"{function} of the gauge {name}"
+    words = set(re.findall(r"(?<![\w.])[a-z_]+\b(?=\s*\()", bare))
+    assert words <= WORDS, "an unknown function"
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_each_bound_stands_in_a_table(bound: str) -> None:
+    section = PAGE.partition("\n# Bounds\n")[2].partition("\n# Metrics\n")[0]
+    assert re.search(rf"^\|[^|]*`{re.escape(bound)}`[^|]*\|", section, re.MULTILINE)
+
+
+def test_each_refusal_is_named_by_its_reason() -> None:
+    reasons = _reasons()
+    assert reasons >= {"lane_full", "ledger_busy", "shed", "body_too_slow", "calls_full"}
+    named = set(re.findall(r"`(\w+)`", PAGE))
+    assert not reasons - named
+
+
+def test_what_is_named_like_a_setting_is_one() -> None:
+    fields = {f"{section}.{field.name}" for section, of in SECTIONS.items() for field in msgspec.structs.fields(of)}
+    sections = "|".join(SECTIONS)
+    said = set(re.findall(rf"`((?:{sections})\.[a-z_]+)`", PAGE))
+    assert len(said) > 40
+    assert not said - fields - CATALOGUE.keys(), "neither a setting nor an event"
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+    }
+    for path, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", PAGE):
+        if path:
+            assert (ROOT / "config" / path).resolve().exists(), path
+        else:
+            assert anchor in anchors, anchor
+    for rule in ALERTS:
+        path, _, anchor = rule["annotations"]["runbook"].partition("#")
+        assert path == "config/OPERATIONS.md"
+        assert anchor in anchors
+
+
+def test_alerts_that_wake_somebody_are_the_pages() -> None:
+    expressions = {expression for expression, _ in _rows().values()}
+    names = [rule["alert"] for rule in ALERTS]
+    assert len(set(names)) == len(names)
+    for rule in ALERTS:
+        assert rule["expr"] in expressions, f"{rule['alert']} is not explained in OPERATIONS.md"
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        # What Prometheus does not know in a rule it refuses, with the whole file.
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        assert re.fullmatch(r"\d+[smh]", rule.get("for", "1m"))
