@@ -60,6 +60,7 @@ from gateway.store.signals import Signals
 from gateway.store.tokens import Tokens
 from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.tracing import Tracing
 from gateway.web import probes
 from gateway.web.api.bearer import Bearers
 from gateway.web.api.breakers import Breakers
@@ -137,6 +138,7 @@ class Gateway:
             body_timeout_s=settings.server.body_timeout_s,
         )
         self._supervisor = self._supervise()
+        self._tracing = Tracing(settings.telemetry, "switchboard-gateway")
         self._drain_until = float("inf")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -150,6 +152,7 @@ class Gateway:
 
     def start(self) -> None:
         """Start beating, looking, writing and listening.  Does not wait for the stores: /readyz tells."""
+        self._tracing.start()
         self._supervisor.start()
 
     def drain(self, deadline: float) -> None:
@@ -174,6 +177,7 @@ class Gateway:
         4. Leave the ledger: whatever is still held (turns that did not end in time) is free for others at once.
         5. Tell the others, so that they need not poll for it.  Redis last of the stores: it only carries this word.
         6. The connections, which nobody uses any more.
+        7. Spans, where they are sent: all that they tell of has ended.
 
         Safe twice, and if never started.
         """
@@ -193,6 +197,7 @@ class Gateway:
         self._circuits.close()
         self.rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
+        self._tracing.stop(deadline)
 
     def _build_replies(self) -> None:
         ledger, lanes = self._ledger, self.settings.lanes

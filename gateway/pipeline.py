@@ -136,7 +136,24 @@ class Door:
             return parsed.acknowledgement or bot.channel.accepted(())
         if parsed.account:
             bot = self._bots.find(channel, parsed.account)
-        return self._accept(bot, request, parsed, arrived)
+        return self._traced(bot, request, parsed, arrived)
+
+    def _traced(self, bot: Bot, request: Request, parsed: Messages, arrived: float) -> Response:
+        """Begin the trace that the delivery's turns carry; only what is authentic and brings messages begins one."""
+        trace_id, outcome = self._new_trace_id(), 500
+        try:
+            response = self._accept(bot, request, parsed, arrived, trace_id)
+            outcome = response.status
+            return response
+        finally:
+            telemetry.event(
+                "delivery.taken",
+                channel=bot.account.channel,
+                account=bot.account.name,
+                duration_s=self._clock() - arrived,
+                outcome=outcome,
+                trace_id=trace_id,
+            )
 
     def _parse(self, bot: Bot, request: Request) -> Parsed:
         try:
@@ -154,11 +171,13 @@ class Door:
             )
             raise NotUnderstood(f"{type(error).__name__} in our own code", reason="crashed") from error
 
-    def _accept(self, bot: Bot, request: Request, parsed: Messages, arrived: float) -> Response:
+    def _accept(
+        self, bot: Bot, request: Request, parsed: Messages, arrived: float, trace_id: str
+    ) -> Response:
         account, inbound, last = bot.account, parsed.inbound, parsed.inbound[-1]
         left_s = bot.channel.surfaces[last.surface].answer_by_s - (self._clock() - arrived)
         try:
-            taken = self._intake.accept(account.channel, account.name, inbound, self._new_trace_id(), left_s)
+            taken = self._intake.accept(account.channel, account.name, inbound, trace_id, left_s)
         except TryLater as error:
             return bot.channel.refuse(last.surface, account, error)
         accepted = [each for each in taken if isinstance(each, Accepted)]

@@ -68,7 +68,21 @@ class Executor:
 
         :raises Stopped: this process may not go on with it; nothing is to be written.
         """
-        return self._ending(job, self._perform(self._handlers.get(job.kind), job, ends_at))
+        handler = self._handlers.get(job.kind)
+        # Most jobs of some loads belong to no trace, and most workers have nobody who listens: neither pays for it.
+        if not job.trace_id or not telemetry.heard("job.run"):
+            return self._ending(job, self._perform(handler, job, ends_at))
+        with telemetry.span(
+            "job.run",
+            kind=job.kind,
+            job_id=job.job_id,
+            place=job.place,
+            trace_id=job.trace_id,
+            attempt=job.attempts + 1,
+        ) as span:
+            outcome = self._perform(handler, job, ends_at)
+            span.outcome = type(outcome).__name__.lower()
+            return self._ending(job, outcome)
 
     def fault(self, job: Job, error: BaseException) -> JobEnd:
         """Return the end of a run that failed around its handler: a fault of ours, which counts as a failed try."""

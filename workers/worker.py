@@ -32,6 +32,7 @@ from gateway.store.rate_limits import RateLimits
 from gateway.store.signals import Signals
 from gateway.supervision import Supervisor
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.tracing import Tracing
 from workers.context import Tools
 from workers.engine import Engine
 from workers.janitor import Janitor
@@ -106,6 +107,7 @@ class Worker:
             settings, self._database, self.owner, self._rpc, self._signals, self.jobs, follow_ups=follow_ups
         )
         self._supervisor = self._supervise()
+        self._tracing = Tracing(settings.telemetry, "switchboard-worker")
         self._stopped = False
 
     def run(self) -> int:
@@ -120,6 +122,7 @@ class Worker:
 
     def start(self) -> None:
         """Start all that it consists of; it works on in greenlets."""
+        self._tracing.start()
         self._supervisor.start()
 
     def stop(self, deadline: float) -> None:
@@ -131,6 +134,7 @@ class Worker:
         3. The children: no beat, look or hint runs from here on.
         4. Leave the ledger: what is still held is free at once, and the others are told.
         5. The connections, which nobody uses any more.
+        6. Spans, where they are sent: all that they tell of has ended.
 
         Safe if never started.  A second call does nothing: what the first one could not end, nobody can any more.
         """
@@ -154,6 +158,7 @@ class Worker:
         self._circuits.close()
         self._rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
+        self._tracing.stop(deadline)
         self._stopped = True
 
     def _declared_dead(self) -> None:

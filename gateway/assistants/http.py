@@ -67,17 +67,20 @@ class HttpAssistant:
         on_preview: OnPreview,
     ) -> Reply:
         """Call the service; see :class:`gateway.assistants.assistant.Assistant`."""
+        span_id = self._span_id()
         with telemetry.span(
-            "assistant.call", assistant=self.name, turn_id=turn.turn_id, trace_id=turn.trace_id
+            "assistant.call", assistant=self.name, turn_id=turn.turn_id, trace_id=turn.trace_id, span_id=span_id
         ):
-            call = self._call(turn, lane_key, capabilities, deadline)
+            call = self._call(turn, lane_key, capabilities, deadline, span_id)
             try:
                 with self._rpc.stream(call) as response:
                     return self._read(response, on_preview)
             except (CallFailed, TryLater) as error:
                 raise call_failure(self.name, error) from error
 
-    def _call(self, turn: Turn, lane_key: LaneKey, capabilities: Capabilities, deadline: Deadline) -> Call:
+    def _call(
+        self, turn: Turn, lane_key: LaneKey, capabilities: Capabilities, deadline: Deadline, span_id: str
+    ) -> Call:
         settings, now = self._settings, self._monotonic()
         whole_call = Deadline.after(settings.total_timeout_s, now=now)
         told = deadline.or_sooner(whole_call).less(settings.deadline_margin_s)
@@ -86,7 +89,7 @@ class HttpAssistant:
             message = f"no time was left to ask {self.name} (assistants.{self.name}.deadline_margin_s)"
             raise AssistantFailed(message, reason="timeout")
         body = encode(turn, lane_key, capabilities, deadline_ms=deadline_ms)
-        headers = call_headers(turn, lane_key, span_id=self._span_id())
+        headers = call_headers(turn, lane_key, span_id=span_id)
         signature = signature_headers(
             self._keys, message_id=message_id(turn), unix_s=int(self._unix_time()), body=body
         )

@@ -33,6 +33,7 @@ ALIASES = {
     "WEB_CONCURRENCY": ("server", "workers"),
     "DATABASE_URL": ("store", "database_url"),
     "REDIS_URL": ("store", "redis_url"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("telemetry", "otlp_endpoint"),
 }
 
 #: These are secrets, so their alias is a reference to itself.

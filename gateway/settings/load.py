@@ -33,6 +33,7 @@ from gateway.settings.schedules import PLATFORM_SCHEDULES, ScheduleSettings, not
 from gateway.settings.secret import Secret
 from gateway.settings.settings import SECTIONS, Settings
 from gateway.settings.store import StoreSettings
+from gateway.settings.telemetry import TelemetrySettings, note_telemetry_problems
 from gateway.settings.trials import note_trial_problems
 from gateway.settings.webhooks import WebhookSettings, note_webhook_problems, note_webhook_secrets
 
@@ -67,6 +68,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         note_rpc_conflicts(rpc, problems)
     if isinstance(retention := sections["retention"], RetentionSettings):
         note_retention_problems(retention, problems)
+    if isinstance(tracing := sections["telemetry"], TelemetrySettings):
+        note_telemetry_problems(tracing, problems)
     assistants = _assistants(builder, table, problems)
     accounts = _accounts(builder, table, problems)
     schedules = _schedules(builder, table, problems)

@@ -21,6 +21,7 @@ from gateway.settings.rpc import RpcSettings
 from gateway.settings.schedules import ScheduleSettings
 from gateway.settings.server import ServerSettings
 from gateway.settings.store import StoreSettings
+from gateway.settings.telemetry import TelemetrySettings
 from gateway.settings.webchat import WebchatSettings
 from gateway.settings.webhooks import WebhookSettings
 from gateway.settings.worker import WorkerSettings
@@ -52,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rpc: RpcSettings = RpcSettings()
     api: ApiSettings = ApiSettings()
     logging: LoggingSettings = LoggingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     bench: BenchSettings = BenchSettings()
 
 
@@ -68,5 +70,6 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "rpc": RpcSettings,
     "api": ApiSettings,
     "logging": LoggingSettings,
+    "telemetry": TelemetrySettings,
     "bench": BenchSettings,
 }

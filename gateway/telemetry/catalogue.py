@@ -34,6 +34,7 @@ COMMON_FIELDS = frozenset(
     {
         "turn_id",
         "trace_id",
+        "span_id",
         "conversation_id",
         "outbox_id",
         "process_id",
@@ -83,6 +84,12 @@ _EVENTS = (
     ),
     # The door
     Event("delivery.received", "debug", "a platform's call was answered", ("channel", "account", "outcome")),
+    Event(
+        "delivery.taken",
+        "debug",
+        "an authentic call that brought messages was answered with the status outcome; its trace begins with it",
+        ("channel", "account", *_SPAN),
+    ),
     Event(
         "delivery.refused",
         "warning",
@@ -220,6 +227,12 @@ _EVENTS = (
     # The outbox
     Event("outbox.claimed", "debug", "a worker took due replies", ("rows",)),
     Event(
+        "platform.send",
+        "debug",
+        "a platform was given a reply to show; job_id and place say by which run of a job",
+        ("channel", "account", "job_id", "place", *_SPAN),
+    ),
+    Event(
         "outbox.finished",
         "info",
         "a reply's send ended: outcome is sent, not_sent, retry, wait (for room at the platform) or unknown",
@@ -308,6 +321,12 @@ _EVENTS = (
     Event("partitions.counted", "debug", "told by one worker for all: partitions of jobs without owner", ("unowned",)),
     # Jobs, as workers run them
     Event("jobs.settled", "debug", "ends of jobs were committed together", ("kind", "outcome", "jobs")),
+    Event(
+        "job.run",
+        "debug",
+        "a job that belongs to a trace was run once: outcome is done, retry, snooze, bury or the error that ended it",
+        ("kind", "job_id", "place", *_SPAN),
+    ),
     Event("job.crashed", "error", "a handler raised: a failed try", ("kind", "reason", "job_id")),
     Event(
         "job.failed",
@@ -362,6 +381,19 @@ _EVENTS = (
     Event("stream.opened", "debug", "a page listens to its conversation", ("channel", "account")),
     Event("stream.closed", "debug", "a page listens no longer", ("channel", "account", "reason")),
     Event("preview.dropped", "debug", "a piece of a running reply was over a bound", ("reason",)),
+    # Traces
+    Event(
+        "tracing.unavailable",
+        "warning",
+        "telemetry.otlp_endpoint is set, but no spans can be made: reason is not_installed (the extra otel)",
+        ("reason",),
+    ),
+    Event(
+        "spans.lost",
+        "warning",
+        "spans were dropped: reason is queue_full, refused (their collector did not take them) or cut_off (at the end)",
+        ("reason", "spans"),
+    ),
     # The process itself
     Event(
         "request.crashed", "error", "our own code failed while a request was answered", ("route", "reason")

@@ -132,6 +132,7 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
         _SECONDS,
         (*_BOT, "state"),
     ),
+    Counted("switchboard_spans_lost", "Spans that were dropped", "spans.lost", ("reason",), "spans"),
     Counted("switchboard_lanes_lost", "Lanes lost to others", "lane.lost", (*_BOT, "reason")),
     Counted("switchboard_lanes_taken_over", "Lanes taken over", "lane.taken_over", (*_BOT, "reason")),
     Counted("switchboard_processes_declared_dead", "Deaths told", "process.declared_dead", ("kind",)),

@@ -210,6 +210,8 @@ def test_every_call_is_told_with_its_outcome(talker: Assistant) -> None:
     assert [fields.pop("outcome") for fields in told] == ["ok", "http_503"]
     for fields in told:
         assert fields.pop("duration_s") > 0
+        # Of a service: what its ``traceparent`` says.
+        assert len(fields.pop("span_id", "0123456789abcdef")) == 16
         assert fields == {"assistant": "helper", "turn_id": TURN.turn_id, "trace_id": TURN.trace_id}
 
 

@@ -175,6 +175,7 @@ def test_every_turn_is_told_with_its_outcome(server: ModelServer, rpc: RpcClient
     assert [fields.pop("outcome") for fields in told] == ["ok", "key_refused"]
     for fields in told:
         assert fields.pop("duration_s") > 0
+        assert len(fields.pop("span_id")) == 16
         assert fields == {"assistant": "helper", "turn_id": TURN.turn_id, "trace_id": TURN.trace_id}
 
 

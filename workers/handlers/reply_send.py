@@ -156,17 +156,31 @@ def _judged(job: Context, row: OutboxRow, outcome: Outcome) -> Finish:
 def _call(job: Context, row: OutboxRow, channel: Channel[Account], account: Account) -> Outcome:
     tools = job.tools
     own = Deadline.after(tools.settings.outbox.send_timeout_s, now=tools.clock())
-    try:
-        return channel.send(
-            tools.platform(account.sharer),
-            account,
-            row.payload,
-            idempotency_key=f"outbox-{row.outbox_id}",
-            deadline=own.or_sooner(job.deadline.less(_END_S)),
-            now_s=tools.wall_clock(),
-        )
-    except Exception as error:
-        return Unknown("crashed", _crashed(row, error))
+    with telemetry.span(
+        "platform.send",
+        channel=row.channel,
+        account=row.account,
+        job_id=job.job.job_id,
+        place=job.job.place,
+        turn_id=row.turn_id,
+        outbox_id=row.outbox_id,
+        trace_id=row.trace_id,
+        attempt=row.attempts,
+    ) as span:
+        outcome: Outcome
+        try:
+            outcome = channel.send(
+                tools.platform(account.sharer),
+                account,
+                row.payload,
+                idempotency_key=f"outbox-{row.outbox_id}",
+                deadline=own.or_sooner(job.deadline.less(_END_S)),
+                now_s=tools.wall_clock(),
+            )
+        except Exception as error:
+            outcome = Unknown("crashed", _crashed(row, error))
+        span.outcome = "ok" if isinstance(outcome, Sent) else outcome.reason
+        return outcome
 
 
 def _crashed(row: OutboxRow, error: Exception) -> str:

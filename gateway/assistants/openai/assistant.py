@@ -86,8 +86,10 @@ class OpenaiAssistant:
         on_preview: OnPreview,
     ) -> Reply:
         """Call the server; see :class:`gateway.assistants.assistant.Assistant`."""
+        # Not a secret, only unlikely to meet another; all zero would make the whole header invalid.
+        span_id = f"{self._random_bits(64) | 1:016x}"
         with telemetry.span(
-            "assistant.call", assistant=self.name, turn_id=turn.turn_id, trace_id=turn.trace_id
+            "assistant.call", assistant=self.name, turn_id=turn.turn_id, trace_id=turn.trace_id, span_id=span_id
         ):
             self._check_hold()
             if not capabilities.streams:
@@ -96,7 +98,7 @@ class OpenaiAssistant:
             smaller = window.smaller()
             while True:
                 try:
-                    answer = self._call(turn, window, deadline, on_preview)
+                    answer = self._call(turn, window, deadline, on_preview, span_id)
                     break
                 except AssistantFailed as error:
                     less = next(smaller, None) if error.reason == TOO_LONG else None
@@ -127,19 +129,19 @@ class OpenaiAssistant:
                 raise AssistantFailed(message, reason="history_unavailable") from error
         return Window(past_turns(past, settings.bytes_per_token), settings.history_tokens_max)
 
-    def _call(self, turn: Turn, window: Window, deadline: Deadline, on_preview: OnPreview) -> Answer:
+    def _call(
+        self, turn: Turn, window: Window, deadline: Deadline, on_preview: OnPreview, span_id: str
+    ) -> Answer:
         try:
-            with self._rpc.stream(self._request(turn, window, deadline)) as response:
+            with self._rpc.stream(self._request(turn, window, deadline, span_id)) as response:
                 return self._read(response, on_preview)
         except (CallFailed, TryLater) as error:
             raise call_failure(self.name, error) from error
 
-    def _request(self, turn: Turn, window: Window, deadline: Deadline) -> Call:
+    def _request(self, turn: Turn, window: Window, deadline: Deadline, span_id: str) -> Call:
         settings, openai = self._settings, self._settings.openai
         date = datetime.fromtimestamp(self._unix_time(), UTC).date().isoformat()
         system = fill(openai.system_prompt, turn, date=date)
-        # Not a secret, only unlikely to meet another; all zero would make the whole header invalid.
-        span_id = f"{self._random_bits(64) | 1:016x}"
         return Call(
             service=self._service,
             method="POST",

@@ -1,0 +1,88 @@
+"""One trace from the platform's call to the worker's send, as a collector receives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.collector import Collector
+from tests.support.stack import Stack, running_stack, word
+from tests.support.stand_in import status
+from tests.support.stores import Stores
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def _traced_stack(stores: Stores, _migrated_template: str, collector: Collector) -> Iterator[Stack]:
+    url = stores.create_database(template=_migrated_template)
+    settings = {"telemetry.otlp_endpoint": collector.origin}
+    with running_stack(url, stores.redis.url, settings=settings) as stack:
+        yield stack
+    stores.drop_database(url)
+
+
+@pytest.fixture
+def stack(_traced_stack: Stack) -> Iterator[Stack]:
+    yield _traced_stack
+    print(_traced_stack.logs())
+
+
+def test_a_message_is_one_trace_from_the_platforms_call_to_the_workers_send(
+    stack: Stack, collector: Collector
+) -> None:
+    said = word()
+    stack.slack.event(said, channel="T1").send(stack.port)
+    [row] = stack.ledger.wait_outbox(said, "sent")
+    [turn] = stack.ledger.turns(said)
+    [asked] = stack.assistant.about(said)
+    trace_id = turn["trace_id"]
+
+    spans = collector.wait_for_spans(5, lambda span: span.trace_id == trace_id)
+
+    by_name = {span.name: span for span in spans}
+    delivery = by_name["POST /hooks/<channel>/<account>"]
+    told, ask = by_name["turn"], by_name["ask patient"]
+    job, send = by_name["process reply.send"], by_name["send slack"]
+    assert len(spans) == len(by_name) == 5
+    assert [(span.service, span.kind) for span in (delivery, told, ask, job, send)] == [
+        ("switchboard-gateway", "server"),
+        ("switchboard-gateway", "internal"),
+        ("switchboard-gateway", "client"),
+        ("switchboard-worker", "consumer"),
+        ("switchboard-worker", "client"),
+    ]
+    assert [span.parent for span in (delivery, told, ask, job, send)] == [
+        "", delivery.span_id, told.span_id, delivery.span_id, job.span_id,
+    ]  # fmt: skip
+    assert send.links == (told.span_id,)
+    # What the assistant does with it hangs below the call that asked for it.
+    assert asked.headers["traceparent"] == f"00-{trace_id}-{ask.span_id}-01"
+    assert delivery.attributes["http.response.status_code"] == 200
+    assert send.attributes["switchboard.outbox.id"] == row["id"]
+    assert told.attributes["switchboard.turn.id"] == turn["id"]
+    assert not any(span.failed for span in spans)
+    assert all(span.started_ns <= span.ended_ns for span in spans)
+    assert job.started_ns <= send.started_ns <= send.ended_ns <= job.ended_ns
+    # What was said stays here.
+    assert not any(said.encode() in call.body for call in collector.calls)
+
+
+def test_what_failed_says_so(stack: Stack, collector: Collector) -> None:
+    said = word()
+    stack.slack.will(said, status("200 OK", b'{"ok": false, "error": "channel_not_found"}'))
+    stack.slack.event(said, channel="T2").send(stack.port)
+    stack.ledger.wait_outbox(said, "not_sent")
+    [turn] = stack.ledger.turns(said)
+
+    [send] = collector.wait_for_spans(
+        1, lambda span: span.trace_id == turn["trace_id"] and span.name == "send slack"
+    )
+
+    assert send.failed
+    assert send.attributes["error.type"] == "channel_not_found"
