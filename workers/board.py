@@ -61,7 +61,7 @@ class Board:
         self._rejoined: dict[int, int] = {}
         #: Place and fence of jobs that run although their partition was dropped.
         self._dropped: set[tuple[int, int]] = set()
-        #: Jobs in memory or running, and heads of lanes that are asleep, by claim.
+        #: Jobs in memory or running, by claim.
         self._claims: dict[int, int] = {}
         self._claims_ended: set[int] = set()
         self._readings = 0
@@ -417,6 +417,7 @@ class Board:
         del self._starts.due[head.place]
         for job in waiting[1:]:
             self._remove(job)
+        self._unclaim(head.claim)
         self.buffered -= len(waiting)
         lane.head = lane.rest = None
         self._spilled.remove(lane)
@@ -430,7 +431,6 @@ class Board:
         nap = nap_of(lane)
         del self._places[nap.place]
         self._unname(nap)
-        self._unclaim(nap.claim)
         self._spilled.put(lane)
 
     def _note(self, job: Job, lane: JobLane, now: float) -> None:

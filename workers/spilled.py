@@ -10,8 +10,9 @@ others.  They are remembered, and not left out by looks, because a look would ha
 head too, and ask for one at every row; and no floor could move past what nobody has read.  Remembered, a lane costs
 some hundred bytes, whatever its payloads are, and a look nothing: what it brings of the lane it brings once.
 
-The head of a lane that sleeps stays claimed: when this process dies, the first job of each lane that its claims name
-counts a death if it is due, and that must not be the one behind the head.
+Nothing of a lane that sleeps is claimed, or a process that dies would leave behind claims of everything that waits,
+and nobody could count its death in time.  That the job behind such a head was not running is to be seen by the head:
+it was tried, and is ready (``jobs_orphan``).
 """
 
 from __future__ import annotations
@@ -30,14 +31,13 @@ __all__ = ["Asleep", "Nap", "Spilled", "nap_of", "read_from"]
 class Nap(Spill):
     """What is remembered of a lane that is asleep; its rest in the ledger begins with its head."""
 
-    __slots__ = ("claim", "job_id", "place", "priority")
+    __slots__ = ("job_id", "place", "priority")
 
     def __init__(self, head: Job, floor: int) -> None:
         super().__init__(head.place - 1)
         self.floor = min(floor, self.behind)
         self.place = head.place
         self.job_id = head.job_id
-        self.claim = head.claim
         self.priority = head.priority
 
 

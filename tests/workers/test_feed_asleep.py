@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.job import Draft, Job, partition_of
 from gateway.domain.resilience.priority import Priority
-from tests.support.job_actor import JobActor, asked
+from tests.support.job_actor import JobActor, asked, end
 from tests.support.waiting import GUARD_S, until
 from tests.workers.reading import NEVER_S, Reading
 from workers.feed import _ASLEEP_FACTOR, _FEW, _HELD_FACTOR
@@ -216,3 +216,19 @@ def test_a_lane_whose_sleeping_head_became_of_a_paused_kind_runs_when_that_is_re
     assert (it.board.buffered, it.board.asleep) == (0, 0)
     it.feed.pause(frozenset())
     assert in_order(it.run_all(), lanes)
+
+
+def test_claims_are_of_what_is_in_memory_however_many_lanes_sleep(read: Read) -> None:
+    """Law: whoever declares a worker dead looks at all that its claims name, in a transaction that has seconds."""
+    it = read()
+    for n in range(20):
+        it.actor.ask(*many(5, lane=f"lane {n}"))
+    it.full_look()
+    heads = it.take()
+    it.actor.settle(*[end(job, "retry", after_s=WAIT_S) for job in heads])
+    for job in heads:
+        it.board.settled(job, "retry", it.now, WAIT_S)
+    it.look()
+    assert it.board.asleep == 20
+    it.actor.settle(ended_claims=it.board.claims_ended())
+    assert it.actor.claims() == 0

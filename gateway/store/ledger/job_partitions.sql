@@ -52,7 +52,9 @@ $$;
 
 -- What dead processes leave behind: their partitions are free under a higher fence, and of what was in their hands the
 -- first job of each lane counts a death if it may have been running.  What they had given back before is in somebody
--- else's hands, though their claims still name it; and behind a first one that waits for its next try nothing was running.
+-- else's hands, though their claims still name it; and behind one that was tried and waits for its next try nothing was
+-- running, claimed or not: lanes that sleep are in no claims, so that these are no more than memory holds.  A lower one that
+-- was never tried may have been committed late, beside one that ran; one of another priority is not read in one order.
 -- One that has seen two deaths (SUSPECTS_FROM in gateway/domain/job.py) is a suspect and counts only those of processes
 -- that were about to run it (jobs_accuse), one at a time: the others had but read it.  Such a death clears of one of
 -- theirs all that were in the same hands and never counted one of their own: two deaths make suspects of whatever was
@@ -75,7 +77,7 @@ BEGIN
     ) SELECT array_agg(t.partition), array_agg(t.fence) INTO freed, fences FROM theirs t;
     IF crashed THEN
         WITH held AS MATERIALIZED (
-            SELECT d.id AS process, w.id, w.lane, w.place, w.due_at, w.deaths,
+            SELECT d.id AS process, w.id, w.lane, w.priority, w.place, w.due_at, w.deaths,
                    coalesce(w.suspect_fence = f.fence AND w.deaths >= 2, false) AS accused
             FROM unnest(dead_ids, dead_epochs) AS d(id, epoch)
             JOIN job_claims c ON c.process = d.id AND c.epoch = d.epoch
@@ -85,14 +87,20 @@ BEGIN
             JOIN unnest(freed, fences) AS f(partition, fence) ON f.partition = w.partition
             WHERE w.state = 'ready'
         ), heads AS (
-            SELECT DISTINCT ON (coalesce(h.lane, h.id::text), h.lane IS NULL) h.id, h.due_at, h.deaths
+            SELECT DISTINCT ON (coalesce(h.lane, h.id::text), h.lane IS NULL) h.*
             FROM held h ORDER BY coalesce(h.lane, h.id::text), h.lane IS NULL, h.place
         )
         UPDATE jobs AS j
         SET deaths = CASE WHEN j.deaths <> 2 OR j.id = ANY (ARRAY(SELECT h.id FROM held h WHERE h.accused))
                           THEN j.deaths + 1 ELSE 1 END
         WHERE j.id = ANY (ARRAY(
-            SELECT h.id FROM heads h WHERE h.due_at <= clock_timestamp() AND h.deaths < 2
+            SELECT h.id FROM heads h WHERE h.due_at <= clock_timestamp() AND h.deaths < 2 AND NOT EXISTS (
+                -- OFFSET 0: probed for, as above.
+                SELECT 1 FROM jobs a
+                WHERE a.lane = h.lane AND a.state = 'ready' AND a.place < h.place AND a.priority = h.priority
+                  AND (a.attempts > 0 OR a.due_at > clock_timestamp())
+                OFFSET 0
+            )
             UNION
             SELECT h.id FROM held h WHERE h.accused
             UNION

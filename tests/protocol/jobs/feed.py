@@ -53,7 +53,9 @@ def steps(state: State, index: int, process: Process, world: World) -> Iterator[
     if world.bounds.sleeps:
         for entry in process.memory:
             if _is_held_head(process, entry, world):
-                yield Event("sleep", index, entry.job), with_process(state, index, _asleep(process, entry, world))
+                unclaimed = _unclaimed(state.ledger, index, process, entry.job)
+                asleep = _asleep(process, entry, world)
+                yield Event("sleep", index, entry.job), with_process(state, index, asleep, unclaimed)
 
 
 def _ask(state: State, index: int, process: Process, look: Look, world: World) -> Iterator[Step]:
@@ -186,6 +188,15 @@ def _is_held_head(process: Process, entry: Entry, world: World) -> bool:
     lane = lane_of(entry.job, world)
     of_lane = [other for other in process.memory if lane and lane_of(other.job, world) == lane]
     return entry.held and of_lane[:1] == [entry] and all(other.phase == Phase.WAITING for other in of_lane)
+
+
+def _unclaimed(ledger: Ledger, index: int, process: Process, job: int) -> Ledger:
+    """Return the ledger when the claim has ended by which a worker had read a job, and no other one."""
+    row = ledger.processes[index]
+    if row.epoch != process.epoch:
+        return ledger
+    row = row._replace(claims=row.claims - {job})
+    return ledger._replace(processes=(*ledger.processes[:index], row, *ledger.processes[index + 1 :]))
 
 
 def _asleep(process: Process, head: Entry, world: World) -> Process:

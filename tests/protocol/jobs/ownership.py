@@ -131,11 +131,22 @@ def counted_by_death(ledger: Ledger, index: int, world: World) -> list[int]:
         lane = lane_of(job, world) or -1 - job
         heads[lane] = min(heads.get(lane, (row.place, job)), (row.place, job))
     counted = {job for _, job in heads.values() if not ledger.rows[job].held}
+    if rules.death_counts_heads and rules.death_counts_no_lane_asleep:
+        counted = {job for job in counted if not _waits_behind_a_tried_one(ledger, job, world)}
     if rules.suspect_is_marked:
         suspects_from = world.bounds.suspects_from
         counted = {job for job in counted if ledger.rows[job].deaths < suspects_from}
         counted |= {job for job, row in enumerate(ledger.rows) if row.marked and row.marked == ledger.fence}
     return sorted(counted)
+
+
+def _waits_behind_a_tried_one(ledger: Ledger, job: int, world: World) -> bool:
+    lane, place = lane_of(job, world), ledger.rows[job].place
+    return any(
+        lane and lane_of(other, world) == lane
+        for other, row in enumerate(ledger.rows)
+        if row.state == JobState.READY and row.place < place and (row.attempts or row.held)
+    )
 
 
 def _cleared_by_death(ledger: Ledger, index: int, counted: list[int], world: World) -> list[int]:

@@ -142,10 +142,11 @@ def _declared(before: State, event: Event, after: State, world: World) -> str | 
         row, lane = ledger.rows[job], lane_of(job, world)
         if row.begun == dead or not lane:
             continue
-        for other in ledger.processes[index].claims:
-            head = ledger.rows[other]
+        for other, head in enumerate(ledger.rows):
+            # Neither tried nor read, it may have been committed since.
+            seen = head.attempts or other in ledger.processes[index].claims
             in_front = head.state == JobState.READY and head.place < row.place
-            if in_front and lane_of(other, world) == lane:
+            if seen and in_front and lane_of(other, world) == lane:
                 return BYSTANDER
     return None
 

@@ -47,7 +47,6 @@ IN_MEMORY: Final = frozenset(
         "settle.reply",
         "settle.given_up",
         "release.reply",
-        "sleep",
     }
     | {"tick", "tick.late", "crash", "pause", "cont", "move"}
 )
@@ -199,6 +198,17 @@ class Replay:
             actor.cursor, actor.process, {_LANE: begin}, {_PARTITION: process.fence}, rows_max
         )
         self._same(found, after.processes[event.process].look)
+
+    def _sleep(self, event: Event, before: State, after: State) -> None:
+        # As if it had been read alone each time, and those behind it with others that are in memory still.
+        self._watcher.cursor.execute(
+            "UPDATE job_claims SET jobs = array_remove(jobs, %s) WHERE process = %s AND epoch = %s",
+            (
+                self._ids[event.subject],
+                self._actors[event.process].id,
+                self._epochs[event.process, before.processes[event.process].epoch],
+            ),
+        )
 
     def _same(self, found: list[Job], look: Look | None) -> None:
         assert look is not None, "its answer is on its way"

@@ -74,6 +74,7 @@ class Rules:
     death_is_counted: bool = _rule("Uncounted, a job that kills workers kills them all.")
     last_death_buries: bool = _rule("After so many deaths a job is a dead letter, not run again.")
     death_counts_heads: bool = _rule("Behind a head that waits for its next try nothing was running.")
+    death_counts_no_lane_asleep: bool = _rule("Nobody claims a head that is put down, and it holds its lane.")
     death_counts_own_partition: bool = _rule(
         "What was given back is in another's hands; old claims still name it."
     )

@@ -23,6 +23,7 @@ SCENARIOS: Final = {
     "cut lane": Bounds(jobs=(_LANED,) * 4, asked_before=3, open_before=1, processes=1, rows_max=2),
     "spill": Bounds(jobs=(_LANED,) * 4, asked_before=3, open_before=1, processes=1, lane_max=1),
     "asleep": Bounds(jobs=(_LANED, _RETRIED, _LANED), asked_before=2, open_before=1, processes=1, sleeps=True),
+    "asleep at its owner's death": Bounds(jobs=(_RETRIED, _LANED), asked_before=2, crashes=1, sleeps=True),
     "stale": Bounds(jobs=(_FREE,) * 2, processes=1),
     "retry": Bounds(jobs=(_RETRIED, _LANED), asked_before=2, lost_replies=1, moves=1),
     "snooze": Bounds(jobs=(_SNOOZED, _LANED), lost_replies=1),

@@ -31,8 +31,8 @@ _RUNS: Final = 6
 #: Rules that the ledger's functions keep; all others are a worker's.
 LEDGER_RULES: Final = (
     "look_is_claimed", "settle_checks_fence", "settle_names_place", "snooze_takes_new_place", "new_owner_new_fence",
-    "death_frees_partition", "death_is_counted", "death_counts_heads", "death_counts_own_partition",
-    "suspect_is_marked", "mark_ends_with_settle",
+    "death_frees_partition", "death_is_counted", "death_counts_heads",
+    "death_counts_no_lane_asleep", "death_counts_own_partition", "suspect_is_marked", "mark_ends_with_settle",
 )  # fmt: skip
 #: A transaction has its number and its places by one call.
 _WORLDS: Final = {name: _as_built(bounds) for name, bounds in SCENARIOS.items() if not bounds.numbers_apart}

@@ -60,6 +60,7 @@ BREACHES: Final = {
     "death_is_counted": Breach("poison", promised.POISON, "crash"),
     "last_death_buries": Breach("poison", promised.POISON, "declare"),
     "death_counts_heads": Breach("bystanders", promised.BYSTANDER, "settle"),
+    "death_counts_no_lane_asleep": Breach("asleep at its owner's death", promised.BYSTANDER, "sleep"),
     "death_counts_own_partition": Breach("bystanders", promised.BYSTANDER, "release"),
     "suspect_is_marked": Breach("suspects", promised.INNOCENT, "look"),
     "mark_ends_with_settle": Breach("held suspect", promised.INNOCENT, "settle"),
