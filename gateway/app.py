@@ -221,7 +221,7 @@ class Gateway:
     def _build_lanes(self) -> Lanes:
         runner = Runner(
             self._bots,
-            Assistants(self.settings.assistants, self.rpc, self._transcripts).get,
+            Assistants(self.settings.assistants, self.rpc, self._transcripts, sharers=self._sharers()).get,
             self._results,
             self._responses,
             self._announcements,
@@ -243,6 +243,9 @@ class Gateway:
         """Return the tenants whose turns are counted: without a bound nobody's, and nothing is spent on it."""
         if self.settings.lanes.tenant_turns_in_flight_max is None:
             return {}
+        return self._sharers()
+
+    def _sharers(self) -> dict[tuple[str, str], str]:
         return {key: account.sharer for key, account in self.settings.accounts.items()}
 
     def _build_door(self) -> Door:

@@ -77,7 +77,12 @@ class LaneRunner:
         )
         self._runner = Runner(
             Bots(CHANNELS, settings.accounts),
-            Assistants(settings.assistants, rpc, Transcripts(database, settings.store)).get,
+            Assistants(
+                settings.assistants,
+                rpc,
+                Transcripts(database, settings.store),
+                sharers={key: account.sharer for key, account in settings.accounts.items()},
+            ).get,
             # Nobody calls a worker, so nobody waits here, and nothing leaves in a response.
             Results(self._ledger.results, lambda _: {}, lambda _: None, poll_s=settings.lanes.poll_s),
             Responses(self._ledger.finish),

@@ -13,6 +13,7 @@ from gateway.assistants.http import HttpAssistant
 from gateway.assistants.openai.assistant import OpenaiAssistant
 from gateway.assistants.recalling import Recalling
 from gateway.assistants.scripted import ScriptedAssistant
+from gateway.assistants.service import NO_SHARERS, Sharers
 from gateway.assistants.transcript import Transcript
 from gateway.domain.errors import NotFound
 from gateway.rpc.client import RpcClient
@@ -21,27 +22,38 @@ from gateway.settings.problems import SettingsError
 
 __all__ = ["KINDS", "Assistants"]
 
-KINDS: Mapping[AssistantKind, Callable[[str, AssistantSettings, RpcClient, Transcript], Assistant]] = {
-    "http": lambda name, settings, rpc, _: HttpAssistant(name, settings, rpc),
-    "openai": OpenaiAssistant,
-    "scripted": lambda name, settings, _rpc, _: ScriptedAssistant(name, settings),
+_Factory = Callable[[str, AssistantSettings, RpcClient, Transcript, Sharers], Assistant]
+KINDS: Mapping[AssistantKind, _Factory] = {
+    "http": lambda name, settings, rpc, _, sharers: HttpAssistant(name, settings, rpc, sharers=sharers),
+    "openai": lambda name, settings, rpc, transcript, sharers: OpenaiAssistant(
+        name, settings, rpc, transcript, sharers=sharers
+    ),
+    "scripted": lambda name, settings, _rpc, _, _sharers: ScriptedAssistant(name, settings),
 }
 
 
 class Assistants:
     """The configured assistants.
 
+    *sharers* say for whom an account asks (:attr:`gateway.settings.accounts.Account.sharer`); without them each account
+    asks for itself.
+
     :raises SettingsError: what cannot work in their settings, of all of them; no secret is shown.
     """
 
     def __init__(
-        self, settings: Mapping[str, AssistantSettings], rpc: RpcClient, transcript: Transcript
+        self,
+        settings: Mapping[str, AssistantSettings],
+        rpc: RpcClient,
+        transcript: Transcript,
+        *,
+        sharers: Sharers = NO_SHARERS,
     ) -> None:
         self._by_name: dict[str, Assistant] = {}
         problems = []
         for name, each in settings.items():
             try:
-                self._by_name[name] = Recalling(KINDS[each.kind](name, each, rpc, transcript), transcript)
+                self._by_name[name] = Recalling(KINDS[each.kind](name, each, rpc, transcript, sharers), transcript)
             except ValueError as error:
                 problems.append(str(error))
         if problems:

@@ -17,7 +17,15 @@ from collections.abc import Callable
 from gateway import telemetry
 from gateway.assistants.decode import decode_reply
 from gateway.assistants.preview import OnPreview
-from gateway.assistants.service import BACKSTOP_BYTES, call_failure, call_timeouts, service_and_path
+from gateway.assistants.service import (
+    BACKSTOP_BYTES,
+    NO_SHARERS,
+    Sharers,
+    call_failure,
+    call_timeouts,
+    service_and_path,
+    sharer,
+)
 from gateway.assistants.stream import StreamDecoder
 from gateway.assistants.wire import DEADLINE_HEADER, call_headers, encode, message_id
 from gateway.domain.capabilities import Capabilities
@@ -44,6 +52,7 @@ class HttpAssistant:
         settings: AssistantSettings,
         rpc: RpcClient,
         *,
+        sharers: Sharers = NO_SHARERS,
         monotonic: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
         random_bits: Callable[[int], int] = random.getrandbits,
@@ -51,6 +60,7 @@ class HttpAssistant:
         self.name = name
         self._settings = settings
         self._rpc = rpc
+        self._sharers = sharers
         self._monotonic = monotonic
         self._unix_time = unix_time
         self._random_bits = random_bits
@@ -102,8 +112,7 @@ class HttpAssistant:
             deadline=deadline,
             deadline_header=DEADLINE_HEADER,
             deadline_margin_s=settings.deadline_margin_s,
-            # One account's burst must not be another's wait.
-            tenant=f"{turn.channel}/{turn.account}",
+            tenant=sharer(self._sharers, turn),
             gzip=settings.gzip,
             idempotent=settings.honours_idempotency_key,
             # A backstop: which bound holds is known only from the head, and _read keeps to it.  An answer

@@ -4,18 +4,33 @@ call that failed is called.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import msgspec
 
 from gateway.domain.errors import AssistantFailed, CallFailed, TryLater
+from gateway.domain.turn import Turn
 from gateway.rpc import Policy, RpcClient, Service
 from gateway.rpc.address import parse_base_url
 from gateway.rpc.errors import BadAnswer, CallTimeout, ConnectFailed, ConnectionLost, InvalidCall
 from gateway.rpc.timeouts import Timeouts
 from gateway.settings.assistants import AssistantSettings
 
-__all__ = ["BACKSTOP_BYTES", "call_failure", "call_timeouts", "service_and_path"]
+__all__ = [
+    "BACKSTOP_BYTES",
+    "NO_SHARERS",
+    "Sharers",
+    "call_failure",
+    "call_timeouts",
+    "service_and_path",
+    "sharer",
+]
+
+#: For whom the accounts ask, by channel and name.
+Sharers = Mapping[tuple[str, str], str]
+NO_SHARERS: Sharers = MappingProxyType({})
 
 #: Bytes above an answer's own bound at which the RPC client ends it: more than it reads from a socket at
 #: once.
@@ -31,6 +46,11 @@ def call_timeouts(rpc: RpcClient, settings: AssistantSettings) -> Timeouts:
         idle_s=settings.idle_timeout_s,
         total_s=settings.total_timeout_s,
     )
+
+
+def sharer(sharers: Sharers, turn: Turn) -> str:
+    """Return for whom *turn* asks: its account's tenant, or the account itself.  Nobody's burst is another's wait."""
+    return sharers.get((turn.channel, turn.account)) or f"{turn.channel}/{turn.account}"
 
 
 def call_failure(name: str, error: CallFailed | TryLater) -> AssistantFailed:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import contextlib
+from typing import Any, get_args
 
 import pytest
 
 from gateway.assistants.client import KINDS, Assistants
 from gateway.assistants.preview import ignore_preview
-from gateway.domain.errors import NotFound
+from gateway.domain.errors import AssistantFailed, NotFound
 from gateway.domain.reply import Reply, Text
 from gateway.rpc import RpcClient
+from gateway.rpc.call import Call
 from gateway.settings.assistants import AssistantKind, AssistantSettings, ScriptRule
 from gateway.settings.problems import SettingsError
+from gateway.settings.rpc import RpcSettings
 from gateway.settings.secret import Secret
 from tests.assistants.service import answer, serving
 from tests.assistants.turns import CAPABILITIES, LANE_KEY, NOTHING_SAID, TURN, deadline
@@ -41,6 +44,32 @@ def test_an_assistant_is_found_by_its_name_and_does_what_its_settings_say(rpc: R
         ]
 
     assert said == [Reply((Text("from afar"),)), Reply((Text("from here"),))]
+
+
+class Recording(RpcClient):
+    """Keeps the calls that it makes."""
+
+    def __init__(self) -> None:
+        super().__init__(RpcSettings(private_addresses_allowed=True))
+        self.calls: list[Call] = []
+
+    def stream(self, call: Call) -> Any:
+        self.calls.append(call)
+        return super().stream(call)
+
+
+@pytest.mark.parametrize("kind", ["http", "openai"])
+def test_an_account_asks_for_its_tenant_and_one_without_for_itself(kind: Any) -> None:
+    """Law: what waits for an assistant is shared out between tenants, however many accounts one has."""
+    account, rpc = (TURN.channel, TURN.account), Recording()
+    with serving(answer(b"{}")) as service:
+        far = AssistantSettings(kind=kind, url=service.url)
+        for sharers in ({account: "acme"}, {}):
+            one = Assistants({"far": far}, rpc, NOTHING_SAID, sharers=sharers).get("far")
+            with contextlib.suppress(AssistantFailed):
+                one.ask(TURN, LANE_KEY, CAPABILITIES, deadline(), ignore_preview)
+    rpc.stop(deadline())
+    assert list(dict.fromkeys(call.tenant for call in rpc.calls)) == ["acme", "/".join(account)]
 
 
 def test_a_name_without_settings_is_refused(rpc: RpcClient) -> None:

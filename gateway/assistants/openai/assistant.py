@@ -32,7 +32,15 @@ from gateway.assistants.openai.refusal import BODY_BYTES_MAX, TOO_LONG, refusal
 from gateway.assistants.openai.stream import ChatStream
 from gateway.assistants.openai.window import Window, messages, past_turns
 from gateway.assistants.preview import OnPreview, Typing, ignore_preview
-from gateway.assistants.service import BACKSTOP_BYTES, call_failure, call_timeouts, service_and_path
+from gateway.assistants.service import (
+    BACKSTOP_BYTES,
+    NO_SHARERS,
+    Sharers,
+    call_failure,
+    call_timeouts,
+    service_and_path,
+    sharer,
+)
 from gateway.assistants.transcript import Transcript
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
@@ -59,6 +67,7 @@ class OpenaiAssistant:
         rpc: RpcClient,
         transcript: Transcript,
         *,
+        sharers: Sharers = NO_SHARERS,
         monotonic: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
         random_bits: Callable[[int], int] = random.getrandbits,
@@ -66,6 +75,7 @@ class OpenaiAssistant:
         self.name = name
         self._settings = settings
         self._rpc = rpc
+        self._sharers = sharers
         self._transcript = transcript
         self._monotonic = monotonic
         self._unix_time = unix_time
@@ -150,7 +160,7 @@ class OpenaiAssistant:
             body=request.encode(openai, messages(system, window, turn.message)),
             # What comes later could not be settled in time.
             deadline=deadline.less(settings.deadline_margin_s),
-            tenant=f"{turn.channel}/{turn.account}",
+            tenant=sharer(self._sharers, turn),
             gzip=settings.gzip,
             # A chat that is answered twice has changed nothing, and nobody sees the first answer.
             idempotent=True,
