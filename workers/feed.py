@@ -48,7 +48,7 @@ Pair = tuple[int, int]
 
 #: Seconds after which a statement that failed, or found what it wants locked, is tried again.
 _PAUSE_S = 0.25
-#: Lanes that one look leaves out because they are spilled: each is compared with each row.
+#: Lanes that one look leaves out because they are spilled.
 _SKIPPED_MAX = 200
 #: Startable lanes of a class below which it may read although the board is full: of others.
 _FEW = 32
@@ -101,6 +101,8 @@ class Feed:
         #: Places of paused kinds that ran when these were paused: what comes behind them in their lanes may be read.
         self._finishing: list[int] = []
         self._anew_at = 0.0
+        #: How often all was begun anew.
+        self._begun = 0
         #: When all are to be looked at, and when the next job is due to join its lane.
         self._full_look_at = 0.0
         self._promote_at = 0.0
@@ -214,7 +216,12 @@ class Feed:
         return lanes
 
     def _begin_anew(self) -> None:
-        """Look at everything again, because looks left something out."""
+        """Look at everything again, because looks left something out.
+
+        One that is under way leaves it out still, and begins where the last one was to: it brings nothing, or what it
+        has left out would come behind what it has brought.
+        """
+        self._begun += 1
         for pair, marks in self._marks.items():
             marks.reset()
             self._hungry[pair] = None
@@ -265,9 +272,10 @@ class Feed:
         return _FEW if self._board.ready_of(priority) < _FEW and self._board.buffered < bound else 0
 
     def _look(self, pulls: Mapping[Pair, Pull]) -> None:
-        fences = dict(self._fences)
+        fences, begun = dict(self._fences), self._begun
         known = [place for pair in pulls for place in self._marks[pair].known]
-        skip_lanes = self._board.spilled_lanes(_SKIPPED_MAX)
+        away = [lane for pair in pulls for lane in self._marks[pair].lanes]
+        skip_lanes = self._board.spilled_lanes(_SKIPPED_MAX, away)
         self._finishing = [place for place in self._finishing if self._board.knows(place)]
         with self._board.reading():
             try:
@@ -286,13 +294,14 @@ class Feed:
             except BaseException:
                 self._hungry.update(dict.fromkeys(pair for pair in pulls if pair in self._marks))
                 raise
-            self._add(scan, pulls, fences)
+            if scan.jobs:
+                self._board.claimed(scan.jobs[0].claim)
+            if begun == self._begun:
+                self._add(scan, pulls, fences)
         self._wake()
 
     def _add(self, scan: Scan, pulls: Mapping[Pair, Pull], fences: Mapping[int, int]) -> None:
         board, now = self._board, self._clock()
-        if scan.jobs:
-            board.claimed(scan.jobs[0].claim)
         found = _by_pair(scan)
         for pair, pull in pulls.items():
             marks, (partition, _) = self._marks.get(pair), pair
@@ -302,7 +311,7 @@ class Feed:
             cut = len(jobs) >= pull.rows_max
             for job in marks.read(jobs, scan.low, scan.high, cut=cut):
                 if not board.add(job, now):
-                    marks.turned_away(job.place)
+                    marks.turned_away(job.place, job.lane or "")
             marks.forget(board.knows)
             if cut:
                 self._hungry[pair] = None

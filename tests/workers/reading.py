@@ -30,11 +30,18 @@ def store(url: str) -> StoreSettings:
 
 
 class Interrupted(Database):
-    """Lets a test do something between a statement and its answer, once: it may raise, and the answer is lost."""
+    """Lets a test do something before a statement, or between it and its answer, once.
 
+    What does so behind it may raise, and the answer is lost.
+    """
+
+    before: Callable[[], None] | None = None
     after: Callable[[], None] | None = None
 
     def run(self, work: Callable[[Cursor], T]) -> T:
+        if self.before is not None:
+            before, self.before = self.before, None
+            before()
         result = super().run(work)
         if self.after is not None:
             after, self.after = self.after, None

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from gateway.domain.job import PARTITIONS, Draft, Job
+from gateway.domain.job import PARTITIONS, Draft, Job, partition_of
+from gateway.domain.resilience.priority import Priority
 from tests.support.job_actor import asked
 from tests.support.waiting import GUARD_S
 from tests.workers.reading import Reading
@@ -44,6 +45,23 @@ def ids(jobs: list[Job]) -> list[int]:
 
 def many(count: int, **how: object) -> list[Draft]:
     return [asked(n, **how) for n in range(count)]
+
+
+def say(it: Reading, lane: str = LANE, **how: object) -> int:
+    """Ask for a job of a lane, and have the feed hear of it; no full look comes, which may begin anew."""
+    [done] = it.actor.ask(asked(lane=lane, **how))
+    it.feed.hint(done.partition, Priority.NORMAL, [done.job_id])
+    it.look()
+    return done.job_id
+
+
+def pass_by(it: Reading) -> None:
+    """Have the floor of the lane's partition move past all that was asked for by now."""
+    [place] = it.actor.rows("SELECT max(place) FROM jobs")[0]
+    other = next(name for n in range(10_000) if partition_of(name := f"other {n}") == partition_of(LANE))
+    while it.feed._marks[partition_of(LANE), Priority.NORMAL].floor < place:
+        say(it, other)
+        it.end([job for job in it.take() if job.lane == other])
 
 
 def test_what_was_left_out_of_a_paused_kind_is_read_when_it_is_resumed(read: Read) -> None:
@@ -171,3 +189,27 @@ def test_a_long_lane_goes_on_behind_a_job_that_ran_when_its_kind_was_paused(read
     it.end(running)
     assert ids(running) == [paused.job_id]
     assert ids(it.run_all()) == wanted
+
+
+def test_a_look_under_way_when_a_kind_is_resumed_brings_nothing(read: Read) -> None:
+    """Law: it leaves out what stood behind the paused job, and would bring what was asked for after that."""
+    it = read()
+    paused = say(it, kind="test.paused")
+    it.feed.pause(frozenset({"test.paused"}))
+    behind = say(it)
+    pass_by(it)
+    ran: list[Job] = []
+
+    def resume() -> None:
+        it.feed.pause(frozenset())
+        ran.extend(it.take())
+        it.end(ran)
+
+    it.database.before = resume
+    [later] = it.actor.ask(asked(lane=LANE))
+    it.feed.hint(later.partition, Priority.NORMAL, [later.job_id])
+    it.feed._round()
+    ran += (brought := it.take())
+    it.end(brought)
+    ran += it.run_all()
+    assert ids(ran) == [paused, behind, later.job_id]
