@@ -69,7 +69,7 @@ class Executor:
         :raises Stopped: this process may not go on with it; nothing is to be written.
         """
         handler = self._handlers.get(job.kind)
-        # Most jobs of some loads belong to no trace, and most workers have nobody who listens: neither pays for it.
+        # A job of no trace, and a worker to which nobody listens, do not pay for a span.
         if not job.trace_id or not telemetry.heard("job.run"):
             return self._ending(job, self._perform(handler, job, ends_at))
         with telemetry.span(
