@@ -167,6 +167,8 @@ class Served(msgspec.Struct, frozen=True):
     answer: Answer
     place: str = ""
     seen: tuple[Seen, ...] = ()
+    #: Name of the account whose users see it, where several have one address; empty: the one of the address.
+    account: str = ""
 
 
 class Platform(Protocol[A_contra]):

@@ -132,6 +132,7 @@ class StandIn:
             return json_answer({"error": f"there is no account {platform_name}/{account_name} in the settings"}, 404)
         served = platform.served(account, msgspec.structs.replace(call, path="/" + rest[0]))
         shows = any(seen.kind == "message" for seen in served.seen)
+        account_name = served.account or account_name
         fault = self.faults.next(platform_name, account_name) if shows else None
         if fault is not None and fault.kind in ("429", "500"):
             return platform.refusal(429 if fault.kind == "429" else 500, max(1, round(fault.seconds)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from gateway.domain.message import Inbound
 from gateway.domain.reply import Button, Buttons, Card, Image, Item, List, Reply, Suggestions, Text
 from gateway.platforms.base import Act, Answer, Call, Delivery, Say, Scene, Seen, Tap
 from gateway.platforms.slack import SlackPlatform
-from gateway.settings.accounts import SlackAccount
+from gateway.settings.accounts import SlackAccount, SlackWorkspace
 from gateway.settings.secret import Secret
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -91,6 +92,19 @@ def test_people_threads_and_rooms_are_conversations_of_their_own() -> None:
     places.append({"group": True, "thread": "one"})
     assert len({key(**place) for place in places}) == len(places)
     assert key() == key(number=5)
+
+
+def test_a_workspace_of_several_speaks_through_the_apps_one_address() -> None:
+    """Our channel takes what it does for its account, and for no other one's."""
+    both = {team: SlackWorkspace(bot_token=Secret(f"xoxb-{team}")) for team in ("T1", "T2")}
+    app = msgspec.structs.replace(ACCOUNT, workspaces=both)
+    for one, act in itertools.product(app.installed(), (Say("hi"), Say("/bar hi"))):
+        signed = SLACK.signed(one, SLACK.deliver(one, scene(), act), at_s=NOW_S)
+        assert signed.path == "/hooks/slack/bar"
+        headers = {name.lower(): value for name, value in signed.headers.items()}
+        parsed = CHANNEL.parse(Request(signed.method, signed.path, "", headers, signed.body), app, NOW_S)
+        assert isinstance(parsed, Messages)
+        assert parsed.account == one.name
 
 
 def test_twins_share_a_message_and_nothing_else() -> None:

@@ -22,7 +22,7 @@ from gateway.platforms.registry import platforms
 from gateway.platforms.server import Server
 from gateway.platforms.stand_in import BODY_BYTES_MAX, StandIn
 from gateway.platforms.transcript import Transcript
-from gateway.settings.accounts import SlackAccount
+from gateway.settings.accounts import SlackAccount, SlackWorkspace
 from gateway.settings.secret import Secret
 from tests.support.calling import Answer, call
 from tests.support.waiting import GUARD_S
@@ -50,7 +50,13 @@ class Running:
 
     def __init__(self, home: Path) -> None:
         self.clock = Clock()
-        account = SlackAccount(channel="slack", name="bar", assistant="bartender", bot_token=Secret(TOKEN))
+        account = SlackAccount(
+            channel="slack",
+            name="bar",
+            assistant="bartender",
+            bot_token=Secret(TOKEN),
+            workspaces={"T1": SlackWorkspace(bot_token=Secret("xoxb-of-one"))},
+        )
         self.app = StandIn(
             platforms(home), {("slack", "bar"): account}, now=self.clock, sleep=self.clock.sleep
         )
@@ -94,6 +100,13 @@ def test_slacks_own_client_posts_and_a_user_sees_it(it: Running) -> None:
     assert entry.seen.text == "Which & what?\nBold & a link (https://a.example)"
     assert [picture.alt for picture in entry.seen.pictures] == ["A picture"]
     assert [control.label for control in entry.seen.controls] == ["Yes"]
+
+
+def test_what_is_posted_with_a_workspaces_token_is_seen_in_that_workspace(it: Running) -> None:
+    client = WebClient("xoxb-of-one", base_url=it.slack.base_url)
+    assert client.chat_postMessage(channel="D1", text="to one")["ok"]
+    assert it.shown() == []
+    assert [entry.seen.text for entry in it.client.past("slack", "bar.T1", "D1").entries] == ["to one"]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class SlackPlatform:
         return account.api_base_url
 
     def place(self, account: SlackAccount, scene: Scene) -> str:
-        return deliveries.Room.of(scene).place
+        return deliveries.Room.of(scene, account).place
 
     def deliver(self, account: SlackAccount, scene: Scene, act: Act) -> Delivery:
         if not isinstance(act, Say):

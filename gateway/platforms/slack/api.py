@@ -53,7 +53,7 @@ def _posted(account: SlackAccount, call: Call) -> Served:
     ts = timestamp(call.at_s, call.number)
     answer = json_answer({"ok": True, "channel": channel, "ts": ts, "message": {"type": "message", "ts": ts}})
     place = f"{channel}:{thread_ts}" if thread_ts else channel
-    return Served(answer, place, (shown(body, ts=ts, ephemeral=False),))
+    return Served(answer, place, (shown(body, ts=ts, ephemeral=False),), _speaker(account, call))
 
 
 def _responded(call: Call, place: str, number: int) -> Served:
@@ -77,6 +77,15 @@ def _unauthorized(account: SlackAccount, call: Call) -> Answer | None:
     if not any(hmac.compare_digest(token.encode(), each.reveal_bytes()) for each in ours):
         return _error("invalid_auth")
     return None
+
+
+def _speaker(account: SlackAccount, call: Call) -> str:
+    """Return the account of the workspace whose token the call bears; none: the app is in one workspace alone."""
+    token = call.headers.get("authorization", "").partition(" ")[2].encode()
+    for team_id, own in account.workspaces.items():
+        if hmac.compare_digest(token, own.bot_token.reveal_bytes()):
+            return account.workspace_name(team_id)
+    return ""
 
 
 def _decoded(body: bytes) -> dict[str, Any] | None:

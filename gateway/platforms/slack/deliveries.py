@@ -27,11 +27,15 @@ class Room(msgspec.Struct, frozen=True):
     thread_ts: str
 
     @classmethod
-    def of(cls, scene: Scene) -> Self:
-        """Return the room of *scene*: the channel that two share, or the one of everybody; a thread has a root's ts."""
+    def of(cls, scene: Scene, account: SlackAccount) -> Self:
+        """Return the room of *scene*: the channel that two share, or the one of everybody; a thread has a root's ts.
+
+        An account that stands for one of several workspaces has the team's id behind the dot of its name.
+        """
         channel = "C" + letters("general", 10) if scene.group else "D" + letters(f"im {scene.user}", 10)
         thread_ts = f"{digits(f'thread {scene.thread}', 10)}.{digits(scene.thread, 6)}" if scene.thread else ""
-        return cls("T" + letters("team", 8), channel, thread_ts)
+        team = account.name.partition(".")[2] or "T" + letters("team", 8)
+        return cls(team, channel, thread_ts)
 
     @property
     def place(self) -> str:
@@ -41,7 +45,7 @@ class Room(msgspec.Struct, frozen=True):
 
 def event(account: SlackAccount, scene: Scene, text: str, *, twin: bool = False) -> Delivery:
     """Return a message of the user's; its *twin* is the ``app_mention`` of the same text."""
-    room, ts = Room.of(scene), timestamp(scene.at_s, scene.number)
+    room, ts = Room.of(scene, account), timestamp(scene.at_s, scene.number)
     said = f"<@{BOT_USER}> {_escape(text)}" if scene.group else _escape(text)
     fields = {
         "type": "app_mention" if twin else "message",
@@ -72,7 +76,7 @@ def event(account: SlackAccount, scene: Scene, text: str, *, twin: bool = False)
 
 def command(account: SlackAccount, scene: Scene, text: str) -> Delivery:
     """Return a slash command: its word, and what stands behind it."""
-    room = Room.of(scene)
+    room = Room.of(scene, account)
     word, _, rest = text.partition(" ")
     form = {
         "token": "deprecated",
@@ -93,7 +97,7 @@ def command(account: SlackAccount, scene: Scene, text: str) -> Delivery:
 
 def tap(account: SlackAccount, scene: Scene, control: Control) -> Delivery:
     """Return what Slack tells of a tap on *control*."""
-    room = Room.of(scene)
+    room = Room.of(scene, account)
     token = control.token
     ts = token.get("message_ts") or timestamp(scene.at_s, scene.number)
     container = {"type": "message", "message_ts": ts, "channel_id": room.channel, "is_ephemeral": token["ephemeral"]}
@@ -149,7 +153,8 @@ def timestamp(at_s: float, number: int) -> str:
 
 
 def _hook(account: SlackAccount) -> str:
-    return f"/hooks/slack/{account.name}"
+    # One address for all workspaces of an app.
+    return f"/hooks/slack/{account.name.partition('.')[0]}"
 
 
 def _user(scene: Scene) -> str:
