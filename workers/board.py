@@ -26,7 +26,7 @@ on the path of each job, so what happens once a job is written without the calls
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -173,9 +173,9 @@ class Board:
         self._starts.offer(lane)
         return True
 
-    def spilled_lanes(self, lanes_max: int) -> list[str]:
-        """Return lanes that a look should leave out: it would only bring what is turned away."""
-        return self._spilled.left_out(lanes_max)
+    def spilled_lanes(self, lanes_max: int, others: Iterable[str] = ()) -> list[str]:
+        """Return lanes that a look should leave out, with *others* that it may: all it would bring is turned away."""
+        return self._spilled.left_out(lanes_max, [lane for name in others if (lane := self._lanes.get(name))])
 
     def hungry_lanes(self, lanes_max: int) -> dict[str, int]:
         """Return spilled lanes that have run low, each with the place behind which it is to be read.

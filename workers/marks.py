@@ -25,16 +25,20 @@ __all__ = ["KNOWN_MAX", "TURNED_AWAY_MAX", "Marks"]
 #: still while somebody's transaction stays open, whatever that does.
 KNOWN_MAX = 2_000
 #: Of these, places of jobs that were turned away and are in the ledger still.  One that is forgotten is shown again
-#: by the next look, and as many of them as a look brings would hide what is behind them.
+#: by the next look, and as many of them as a look brings would hide what is behind them, for ever: so of those that are
+#: more looks leave out the lane.
 TURNED_AWAY_MAX = 10_000
 
 
 class Marks:
     """The marks of one (partition, priority)."""
 
-    __slots__ = ("_awaited", "_high", "_known", "_known_max", "_turned_away", "cut", "floor", "mark")
+    __slots__ = (
+        "_awaited", "_high", "_known", "_known_max", "_turned_away", "_turned_away_max", "cut", "floor", "lanes",
+        "mark",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, turned_away_max: int = TURNED_AWAY_MAX) -> None:
         #: The highest place read.
         self.mark = 0
         #: At it and below it nothing can appear any more.  Looks begin behind it.
@@ -46,6 +50,10 @@ class Marks:
         self._known_max = KNOWN_MAX
         #: Those of them whose lane had no room in memory.
         self._turned_away: set[int] = set()
+        self._turned_away_max = turned_away_max
+        #: Lanes that the next look is to leave out while the board can read them by themselves, each with the highest
+        #: of its places that were turned away and are not remembered.  Once the floor has passed it they need not be.
+        self.lanes: dict[str, int] = {}
         #: No transaction from here on had begun when the last look ended.
         self._high = 0
         #: The mark to which the floor will move, and the ``low`` of a look that allows it.
@@ -84,10 +92,12 @@ class Marks:
             self._awaited = (self.mark, self._high)
         return fresh
 
-    def turned_away(self, place: int) -> None:
+    def turned_away(self, place: int, lane: str) -> None:
         """Hear that one that was read stays in the ledger alone."""
-        if len(self._turned_away) < TURNED_AWAY_MAX:
+        if len(self._turned_away) < self._turned_away_max:
             self._turned_away.add(place)
+        else:
+            self.lanes[lane] = max(place, self.lanes.get(lane, 0))
 
     def forget(self, in_memory: Callable[[int], bool]) -> None:
         """Forget places of jobs that have ended, if there are many: no look that is still to be made shows them."""
@@ -100,7 +110,7 @@ class Marks:
         """Look at everything anew, because looks left something out: what is in memory already, the board knows."""
         self.mark = self.floor = 0
         self.cut = False
-        self._known, self._turned_away = set(), set()
+        self._known, self._turned_away, self.lanes = set(), set(), {}
         self._awaited = None
 
     def _look_ended(self, low: int, cut_at: int | None) -> None:
@@ -117,3 +127,5 @@ class Marks:
             self._known = {place for place in self._known if place > mark}
             if self._turned_away:
                 self._turned_away = {place for place in self._turned_away if place > mark}
+            if self.lanes:
+                self.lanes = {lane: place for lane, place in self.lanes.items() if place > mark}

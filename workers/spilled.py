@@ -8,7 +8,9 @@ A lane whose head waits for its next try holds back nothing but itself, however 
 that is down for an hour makes one of each of its conversations.  In memory they would, in the end, leave no room for
 others.  They are remembered, and not left out by looks, because a look would have to leave out what is behind such a
 head too, and ask for one at every row; and no floor could move past what nobody has read.  Remembered, a lane costs
-some hundred bytes, whatever its payloads are, and a look nothing: what it brings of the lane it brings once.
+some hundred bytes, whatever its payloads are, and a look nothing: what it brings of the lane it brings once.  Looks
+leave such a lane out only where more was turned away than can be remembered (``Marks.lanes``): what is then committed
+late in front of its head is not seen before that is due, and runs before it all the same.
 
 Nothing of a lane that sleeps is claimed, or a process that dies would leave behind claims of everything that waits,
 and nobody could count its death in time.  That the job behind such a head was not running is to be seen by the head:
@@ -80,17 +82,25 @@ class Spilled:
         spill = lane.spill
         spill.behind, spill.floor, spill.more = behind, min(spill.floor, behind), True
 
+    def read_anew(self, lane: JobLane) -> None:
+        """Have a lane be read from its beginning, if it is not read by itself anyway."""
+        if lane.spill is None:
+            last = lane.running if lane.head is None else lane.waiting()[-1]
+            self.spill(lane, 0 if last is None else last.place)
+            self.feel(lane)
+
     def feel(self, lane: JobLane) -> None:
         """Find out whether a lane has run low."""
         if not _spill(lane).reading and lane.count() <= self._low:
             self._hungry[_name(lane)] = lane
 
-    def left_out(self, lanes_max: int) -> list[str]:
-        """Return names of lanes that a look leaves out."""
-        names = list(itertools.islice(self._lanes, lanes_max))
-        for name in names:
-            _spill(self._lanes[name]).more = True
-        return names
+    def left_out(self, lanes_max: int, others: Iterable[JobLane]) -> list[str]:
+        """Return names of lanes that a look leaves out: up to so many, and *others* that are spilled or asleep."""
+        lanes = {name: self._lanes[name] for name in itertools.islice(self._lanes, lanes_max)}
+        lanes |= {_name(lane): lane for lane in others if lane.spill is not None}
+        for lane in lanes.values():
+            _spill(lane).more = True
+        return list(lanes)
 
     def read(self, lanes_max: int) -> dict[str, int]:
         """Return lanes that have run low, each with the place behind which it is read now."""

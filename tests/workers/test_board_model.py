@@ -60,7 +60,9 @@ class Boards(RuleBasedStateMachine):
         self.now = 0.0
         self.ledger = Ledger()
         self.board = Board(LANE_MAX, bounds=BOUNDS)
-        self.marks = Marks()
+        # So few that lanes are left out that sleep, or for which there was no room.
+        self.marks = Marks(turned_away_max=3)
+        self.skipped_max = 1
         self.fence = 1
         self.paused: frozenset[str] = frozenset()
         self.running: dict[int, Job] = {}
@@ -116,7 +118,7 @@ class Boards(RuleBasedStateMachine):
     def look(self, limit: int, between: int, data: Any) -> None:
         fence = self.fence
         with self.board.reading():
-            skip = set(self.board.spilled_lanes(100))
+            skip = set(self.board.spilled_lanes(self.skipped_max, self.marks.lanes))
             low, high = self.ledger.low, self.ledger.next_xid
             found = self._read(
                 [
@@ -138,7 +140,7 @@ class Boards(RuleBasedStateMachine):
                 self.board.claimed(each.claim)
             for each in self.marks.read(found, low, high, cut=len(found) == limit):
                 if not self.board.add(each, self.now):
-                    self.marks.turned_away(each.place)
+                    self.marks.turned_away(each.place, each.lane or "")
             self.marks.forget(self.board.knows)
 
     @rule(between=st.integers(0, 3), data=st.data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -14,7 +15,7 @@ from tests.support.job_actor import JobActor, asked, end
 from tests.support.waiting import GUARD_S, until
 from tests.workers.reading import NEVER_S, Reading
 from workers.feed import _ASLEEP_FACTOR, _FEW, _HELD_FACTOR
-from workers.marks import KNOWN_MAX
+from workers.marks import KNOWN_MAX, TURNED_AWAY_MAX
 
 #: Longer than all looks of a test take on its clock.
 WAIT_S = 100 * NEVER_S
@@ -139,6 +140,46 @@ def test_what_is_turned_away_hides_nothing_while_the_floor_stands_still(read: Re
         [fresh] = it.actor.ask(asked(lane=fresh_lane))
         it.full_look()
         assert ids(it.take()) == [fresh.job_id]
+    slow.connection.close()
+
+
+@pytest.mark.parametrize("lanes_count", [1, 3_000])
+def test_nor_do_more_that_are_turned_away_than_can_be_remembered(
+    read: Read, database: str, lanes_count: int
+) -> None:
+    """Law: a look begins behind what the last one brought, wherever the floor stands, or it would go on for ever: here
+    in one lane that sleeps, or in many."""
+    it, slow = read(jobs_buffered_max=10_000), JobActor(database)
+    names = (name for n in itertools.count() if partition_of(name := f"lane {n}") == PART)
+    asleep = list(itertools.islice(names, lanes_count))
+    with slow.transaction():
+        slow.ask(asked(lane="elsewhere"))
+        heads = it.actor.ask(*[asked(lane=lane) for lane in asleep])
+        due_in(it, WAIT_S, *[head.job_id for head in heads])
+        it.full_look()
+        it.full_look()
+        assert it.board.asleep == lanes_count
+        behind = 0
+        while behind <= 2 * TURNED_AWAY_MAX + it.feed._portion:
+            it.actor.ask(*[asked(lane=lane) for lane in asleep * (3_000 // lanes_count)])
+            behind += 3_000
+        [fresh] = it.actor.ask(asked(lane=next(names)))
+        it.full_look()
+        assert ids(it.take()) == [fresh.job_id]
+    it.full_look()
+    it.full_look()
+    assert it.feed._marks[PART, Priority.NORMAL].lanes == {}, "the floor has passed them"
+    it.run_all()
+    due_in(it, 0, heads[-1].job_id)
+    it.board.forget(heads[-1].job_id)
+    in_lane = [row[0] for row in it.actor.rows("SELECT id FROM jobs WHERE lane = %s ORDER BY id", asleep[-1])]
+    ran: list[Job] = []
+    for _ in in_lane[:20]:
+        it.look()
+        jobs = it.take()
+        it.end(jobs)
+        ran += jobs
+    assert ids(ran) == in_lane[:20], "what looks left out is read when its lane wakes"
     slow.connection.close()
 
 

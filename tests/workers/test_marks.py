@@ -89,6 +89,20 @@ def test_what_is_known_is_not_gone_through_again_and_again_when_much_of_it_is_in
     assert len(asked) <= 2 * len(marks.known), "each time twice as many"
 
 
+def test_of_what_is_turned_away_and_not_remembered_the_lane_is_left_out_until_the_floor_has_passed_it() -> None:
+    marks = Marks(turned_away_max=2)
+    marks.read([job(place) for place in (3, 5, 7, 9)], 1, 9, cut=False)
+    for place, lane in (3, "a"), (5, "a"), (7, "b"), (9, "b"):
+        marks.turned_away(place, lane)
+    assert marks.lanes == {"b": 9}, "two are remembered"
+    marks.read([job(11)], 1, 9, cut=False)
+    assert marks.lanes == {"b": 9}
+    marks.read([], 9, 9, cut=False)
+    assert (marks.floor, marks.lanes) == (9, {})
+    marks.turned_away(11, "c")
+    assert marks.lanes == {}, "there is room again"
+
+
 def test_reset_reads_everything_anew() -> None:
     marks = Marks()
     marks.read([job(3), job(7)], 10, 12, cut=False)

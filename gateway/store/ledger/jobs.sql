@@ -103,9 +103,9 @@ BEGIN
                    w.keep_s, w.trace_id, extract(epoch FROM clock_timestamp() - w.created_at)::float8 AS age_s
             FROM jobs w
             WHERE w.partition = s.part AND w.priority = s.prio AND w.state = 'ready' AND w.place > s.behind
-              -- A subquery, because that is hashed.
+              -- Subqueries, because these are hashed.
               AND w.place NOT IN (SELECT k FROM unnest(known) AS k)
-              AND (w.lane IS NULL OR w.lane <> ALL (skip_lanes))
+              AND (w.lane IS NULL OR w.lane NOT IN (SELECT l FROM unnest(skip_lanes) AS l))
               -- CASE, because of a condition on kinds the planner believes that hardly a row passes, and sorts a queue.
               AND CASE
                   WHEN skip_kinds = '{}' THEN true
