@@ -111,11 +111,8 @@ class Board:
 
     def running_places(self, kinds: Collection[str]) -> list[int]:
         """Return the places of jobs of *kinds* that run."""
-        return [
-            lane.running.place
-            for lane in self._lanes.values()
-            if lane.running is not None and lane.running.kind in kinds
-        ]
+        running = [lane.running for lane in self._lanes.values()]
+        return [job.place for job in running if job is not None and job.kind in kinds]
 
     def running_of(self, partition: int) -> int:
         """Return how many jobs of the partition run."""
@@ -173,6 +170,15 @@ class Board:
         self._starts.offer(lane)
         return True
 
+    def passed_over(self, job: Job) -> None:
+        """Hear of a job in front of what is about to be added: if looks left it out, its lane is read by itself."""
+        if job.lane is None or job.place in self._places or job.place in self._ended:
+            return
+        if job.lane not in self._lanes:
+            lane = self._lanes[job.lane] = JobLane(job)
+            lane.remove(job)
+        self._spilled.read_anew(self._lanes[job.lane])
+
     def spilled_lanes(self, lanes_max: int, others: Iterable[str] = ()) -> list[str]:
         """Return lanes that a look should leave out, with *others* that it may: all it would bring is turned away."""
         return self._spilled.left_out(lanes_max, [lane for name in others if (lane := self._lanes.get(name))])
@@ -204,9 +210,7 @@ class Board:
         """Rows of a lane to be read at a time: what it may hold, and the one that runs."""
         return self._lane_max + 1
 
-    def refilled(
-        self, name: str, jobs: Sequence[Job], *, exhausted: bool, now: float, floor: int = 0
-    ) -> None:
+    def refilled(self, name: str, jobs: Sequence[Job], *, exhausted: bool, now: float, floor: int = 0) -> None:
         """Take in what was read of a hungry lane, by place.
 
         *exhausted*: there were fewer rows than asked for.  *floor*: up to this place all that can ever come was visible
@@ -228,9 +232,7 @@ class Board:
                 break
             else:
                 self._keep(lane, job, now)
-            spill.behind = (
-                max(spill.behind, job.place) if lane.count() < self._lane_max else lane.last_place()
-            )
+            spill.behind = max(spill.behind, job.place) if lane.count() < self._lane_max else lane.last_place()
         spill.reading = False
         if exhausted and not spill.more:
             lane.spill = None
@@ -263,9 +265,7 @@ class Board:
         self.running += len(jobs)
         return jobs
 
-    def settled(
-        self, job: Job, fate: Ending, now: float, after_s: float = 0.0, attempts: int | None = None
-    ) -> None:
+    def settled(self, job: Job, fate: Ending, now: float, after_s: float = 0.0, attempts: int | None = None) -> None:
         """Hear what became of a run, after it was committed.
 
         A retry stays the head of its lane, which is held for *after_s*; *attempts* is what its next try is told.  Lost

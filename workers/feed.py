@@ -10,6 +10,9 @@ A pair is a partition and a priority: what is read behind one floor.  It is hung
 
 Each look begins at the floor and leaves out what was read (``Marks`` says why).  While a kind is paused it leaves out
 jobs of it and what stands behind them in their lanes, too, so that they fill no memory; what is resumed is read anew.
+A job that it holds back may also be dropped, and what stood behind it be below the floor by then.  So what a look
+brings goes into memory only if the last job of its lane below the floor is known there, or there is none; otherwise the
+lane is read by itself, from its beginning.  If nothing more comes of the lane, a look anew finds what stood behind.
 
 What waits for its next try fills no memory either, or lanes in retry would in the end leave no room for others.  One
 whose head is not due for long is put to sleep: only its name is kept, and it is read by lane when its head is due, as
@@ -307,7 +310,12 @@ class Feed:
             marks, (partition, _) = self._marks.get(pair), pair
             if marks is None or self._fences.get(partition) != fences.get(partition):
                 continue
-            jobs = found.get(pair, [])
+            jobs = []
+            for job in found.get(pair, []):
+                if job.place > pull.behind:
+                    jobs.append(job)
+                else:
+                    board.passed_over(job)
             cut = len(jobs) >= pull.rows_max
             for job in marks.read(jobs, scan.low, scan.high, cut=cut):
                 if not board.add(job, now):

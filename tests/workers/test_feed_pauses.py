@@ -12,6 +12,7 @@ from gateway.domain.resilience.priority import Priority
 from tests.support.job_actor import asked
 from tests.support.waiting import GUARD_S
 from tests.workers.reading import Reading
+from workers.board import Board
 from workers.feed import _ANEW_EVERY_S
 
 LANE = "lane"
@@ -189,6 +190,44 @@ def test_a_long_lane_goes_on_behind_a_job_that_ran_when_its_kind_was_paused(read
     it.end(running)
     assert ids(running) == [paused.job_id]
     assert ids(it.run_all()) == wanted
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_what_stood_behind_a_paused_job_that_was_dropped_runs_before_what_is_asked_for_then(
+    read: Read, in_memory: bool
+) -> None:
+    """Law: a look brings nothing of a lane while something in front of it, which was left out, lies below the floor."""
+    it = read()
+    wanted = []
+    if in_memory:
+        dropped, ahead = say(it, kind="test.paused"), say(it)
+        wanted.append(ahead)
+    it.feed.pause(frozenset({"test.paused"}))
+    if not in_memory:
+        dropped = say(it, kind="test.paused")
+    wanted += [say(it) for _ in range(3)]
+    pass_by(it)
+    assert it.take() == []
+    it.actor.rows("DELETE FROM jobs WHERE id = %s RETURNING id", dropped)
+    it.board.forget(dropped)
+    wanted.append(say(it))
+    assert ids(it.run_all()) == wanted
+    assert repr(it.board) == repr(Board(it.settings.lane_buffered_max))
+
+
+def test_what_was_left_out_joins_a_lane_that_is_at_work(read: Read) -> None:
+    """Law: the same while the lane has a job in memory, which was never behind the one that was dropped."""
+    it = read()
+    first = say(it)
+    running = it.take()
+    it.feed.pause(frozenset({"test.paused"}))
+    dropped, behind = say(it, kind="test.paused"), say(it)
+    pass_by(it)
+    it.actor.rows("DELETE FROM jobs WHERE id = %s RETURNING id", dropped)
+    it.board.forget(dropped)
+    later = say(it)
+    it.end(running)
+    assert ids(running + it.run_all()) == [first, behind, later]
 
 
 def test_a_look_under_way_when_a_kind_is_resumed_brings_nothing(read: Read) -> None:

@@ -113,6 +113,7 @@ def scan(
     """Read ready jobs of partitions that this process owns, but for those at *known* places; *fences* are theirs.
 
     What is of *skip_kinds*, or behind such a one in its lane, is left out, unless that one's place is in *finishing*.
+    With any, each lane that is read shows the last job that it has below its pull, too: that one is not claimed.
     """
     cursor.execute(
         "SELECT * FROM jobs_scan(%s, %s, %s::smallint[], %s::smallint[], %s::bigint[], %s::integer[], %s::bigint[],"

@@ -72,6 +72,10 @@ END $$;
 -- are left out because their reader has read them.  finishing: places of skip_kinds that are in its hands, so that what
 -- comes behind them is read and waits there.
 --
+-- What was left out because of a kind may stand below where its list begins by the time the job in front of it is
+-- dropped.  So with skip_kinds each lane that is read shows the last one that it has there, too, at or below its list's
+-- place, beyond the limit and not claimed: a reader that does not know that one reads the lane from its beginning.
+--
 -- Answers at least one row.  low: every transaction below it had ended before the look; high: none above it had begun
 -- before the look.  Places at or below the last one read that a reader has not seen can come only of transactions
 -- between the two: once a later look's low has reached this one's high, there are none.  Until then a reader that began
@@ -95,7 +99,7 @@ BEGIN
     before := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
     RETURN QUERY
     WITH seen AS MATERIALIZED (
-        SELECT s.i, j.*
+        SELECT s.i, s.behind, j.*
         FROM unnest(parts, prios, behind, limits) WITH ORDINALITY AS s(part, prio, behind, lim, i)
         CROSS JOIN LATERAL (
             SELECT w.id, w.place, w.partition, w.priority, w.kind, w.lane, w.payload::text, w.attempts, w.deaths,
@@ -118,6 +122,17 @@ BEGIN
               END
             ORDER BY w.place LIMIT s.lim
         ) AS j
+    ), below AS (
+        SELECT l.i, l.behind, j.*
+        FROM (SELECT DISTINCT o.i, o.behind, o.priority, o.lane FROM seen o WHERE o.lane IS NOT NULL) AS l
+        CROSS JOIN LATERAL (
+            SELECT w.id, w.place, w.partition, w.priority, w.kind, w.lane, w.payload::text, w.attempts, w.deaths,
+                   0::float8 AS wait_s, w.keep_s, w.trace_id, 0::float8 AS age_s
+            FROM jobs w
+            WHERE w.lane = l.lane AND w.state = 'ready' AND w.place <= l.behind AND w.priority = l.priority
+            ORDER BY w.place DESC LIMIT 1
+        ) AS j
+        WHERE skip_kinds <> '{}'
     ), claimed AS (
         INSERT INTO job_claims (process, epoch, jobs)
         SELECT me, my_epoch, array_agg(seen.id) FROM seen HAVING count(*) > 0 RETURNING id
@@ -125,7 +140,8 @@ BEGIN
     SELECT before, pg_current_xact_id()::text::bigint, (SELECT c.id FROM claimed c),
            s.id, s.place, s.partition, s.priority, s.kind, s.lane, s.payload, s.attempts, s.deaths, s.wait_s, s.keep_s,
            s.trace_id, s.age_s
-    FROM (VALUES (1)) AS one LEFT JOIN seen s ON true ORDER BY s.i, s.place;
+    FROM (VALUES (1)) AS one LEFT JOIN (SELECT * FROM seen UNION ALL SELECT * FROM below) AS s ON true
+    ORDER BY s.i, s.place;
 END $$;
 
 -- The same of single lanes, from behind a place on.
