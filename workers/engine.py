@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from gateway import telemetry
 from gateway.domain.errors import StoreUnavailable, TooLate
@@ -126,13 +126,12 @@ class Engine:
             case JobsPaused():
                 self._pauses.look_now()
             case JobDropped():
-                self._board.forget(hint.job_id)
+                self._feed.dropped(hint.partition, hint.job_id)
             case _:
                 pass
 
     def declared_dead(self) -> None:
         """Own nothing from here on: this process was silent for too long, and its partitions are others'."""
-        self._empty_board()
         self._partitions.drop()
         self._dispatcher.drop()
 
@@ -148,7 +147,6 @@ class Engine:
         Safe twice, and if never started.
         """
         begun = time.monotonic()
-        self._empty_board()
         self._partitions.drain()
         finished = self._dispatcher.stop(deadline - min(_SETTLE_S, max(0.0, deadline - begun) / 4))
         written = self._settler.flush(deadline)
@@ -183,16 +181,10 @@ class Engine:
         self._feed.taken(fences)
         self._reader.watch(self._partitions.fences)
 
-    def _empty_board(self) -> None:
-        """Forget what does not run, in the turn of the event loop in which all partitions are given up.
-
-        Told of one after the other, the board would walk through everything in memory once for each.
-        """
-        self._board.drop_partitions(range(PARTITIONS))
-
-    def _released(self, partition: int) -> None:
-        self._feed.released(partition)
-        self._board.drop_partitions({partition})
+    def _released(self, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            self._feed.released(partition)
+        self._board.drop_partitions(partitions)
         self._reader.watch(self._partitions.fences)
 
     def _accuse(self, suspect: Job) -> bool:

@@ -65,7 +65,7 @@ class Partitions:
         *,
         dead_after_s: float,
         on_taken: Callable[[Mapping[int, int]], None],
-        on_release: Callable[[int], None],
+        on_release: Callable[[Collection[int]], None],
         running_of: Callable[[int], int],
         announce: Callable[[], None],
     ) -> None:
@@ -75,7 +75,8 @@ class Partitions:
         self._dead_after_s = dead_after_s
         #: Told of partitions with their fences, to be read from now on.
         self._on_taken = on_taken
-        #: Told of a partition of which nothing may be started any more.
+        #: Told of partitions of which nothing may be started any more: of several at once, because it costs a walk
+        #: through all that is in memory.
         self._on_release = on_release
         self._running_of = running_of
         #: Tells all workers to look: there is something to be had, or the number of workers changes.
@@ -138,7 +139,7 @@ class Partitions:
         for held in (self._fences, self._leaving):
             if held.get(partition) == fence:
                 del held[partition]
-                self._on_release(partition)
+                self._on_release([partition])
         self.hint()
 
     def drop(self) -> None:
@@ -147,8 +148,8 @@ class Partitions:
         partitions = [*self._fences, *self._leaving]
         self._fences.clear()
         self._leaving.clear()
-        for partition in partitions:
-            self._on_release(partition)
+        if partitions:
+            self._on_release(partitions)
 
     def drain(self) -> None:
         """Take nothing more, and have the others share without this worker; what is owned is given up.  Safe twice."""
@@ -190,11 +191,12 @@ class Partitions:
     def _compare(self, ownership: Ownership, me: Process) -> None:
         """Believe the ledger where it knows better: answers may have been lost."""
         theirs = {partition for partition, owner in ownership.owners.items() if owner == me.process_id}
-        for partition in [*self._fences, *self._leaving]:
-            if partition not in theirs:
-                fence = self._fences.get(partition, self._leaving.get(partition))
-                assert fence is not None, "it is in one of them"
-                self.lost(partition, fence)
+        if lost := (self._fences.keys() | self._leaving.keys()) - theirs:
+            for partition in lost:
+                self._fences.pop(partition, None)
+                self._leaving.pop(partition, None)
+            self._on_release(lost)
+            self.hint()
         if theirs - self._fences.keys() - self._leaving.keys():
             life = self._lives
             owned = self._database.run(lambda cursor: job_partitions.owned(cursor, me))
@@ -235,7 +237,8 @@ class Partitions:
     def _leave(self, partitions: Collection[int]) -> None:
         for partition in partitions:
             self._leaving[partition] = self._fences.pop(partition)
-            self._on_release(partition)
+        if partitions:
+            self._on_release(partitions)
 
     def _end_leaving(self, me: Process) -> None:
         """Tell the ledger of what is given up and runs no more."""

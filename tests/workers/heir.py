@@ -44,7 +44,7 @@ def main() -> int:
         settings.jobs,
         dead_after_s=settings.lanes.dead_after_s,
         on_taken=lambda fences: None,
-        on_release=lambda partition: None,
+        on_release=lambda partitions: None,
         running_of=lambda partition: 0,
         announce=lambda: signals.publish("workers", PartitionsFree()),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar
 
 import gevent
@@ -53,6 +53,8 @@ class Worker:
         self.lease = True
         self.running: Counter[int] = Counter()
         self.readable: dict[int, int] = {}
+        #: What was told together.
+        self.releases: list[set[int]] = []
         self.announced = 0
         self.partitions = Partitions(
             self.database,
@@ -86,8 +88,10 @@ class Worker:
         assert not self.readable.keys() & fences.keys(), "told once"
         self.readable.update(fences)
 
-    def _released(self, partition: int) -> None:
-        self.readable.pop(partition, None)
+    def _released(self, partitions: Collection[int]) -> None:
+        self.releases.append(set(partitions))
+        for partition in partitions:
+            self.readable.pop(partition, None)
 
     def _announce(self) -> None:
         self.announced += 1
@@ -187,6 +191,28 @@ def test_nothing_that_runs_is_handed_over(hire: Callable[[], Worker]) -> None:
     second.look()
     assert_shared(first, second)
     assert second.owned() == leaving
+
+
+def test_what_is_given_up_or_lost_is_told_together(hire: Callable[[], Worker]) -> None:
+    """Law: each time all that is in memory is walked through, in one turn of the event loop."""
+    first = hire()
+    first.look()
+    second = hire()
+    for worker in (second, first, second):
+        worker.look()
+    given, kept = second.owned(), first.owned()
+    assert first.releases == [given]
+    assert len(given) == PARTITIONS // 2
+    first.actor.rows(
+        "UPDATE job_partitions SET owner_process = %s, fence = fence + 1 WHERE owner_process = %s RETURNING 1",
+        second.actor.id,
+        first.actor.id,
+    )
+    first.look()
+    assert first.releases == [given, kept]
+    second.partitions.drop()
+    second.partitions.drain()
+    assert second.releases == [given]
 
 
 def test_those_with_the_least_work_are_given_up(hire: Callable[[], Worker]) -> None:
