@@ -27,13 +27,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import gevent
 from gevent.event import Event
 
 from gateway.domain.errors import StoreUnavailable
-from gateway.domain.job import Job
+from gateway.domain.job import PARTITIONS, Job
 from gateway.domain.resilience.priority import Priority
 from gateway.settings.jobs import JobSettings
 from gateway.store.ledger import jobs as rows
@@ -67,8 +67,9 @@ _LANE_ROWS_GUESSED = 4
 #: ``jobs.jobs_buffered_max`` in all, and by one more for each class above the least important one, so that what fills
 #: memory without ever starting hides nothing more important than itself.
 _HELD_FACTOR = 10
-#: Seconds between two looks at everything anew while a kind is paused: what stood in a lane behind a job of it was left
-#: out, and that job may have been dropped.
+#: Seconds between two looks anew while a kind is paused: what stood in a lane behind a job of it was left out, and that
+#: job may have been dropped.  At those partitions of which one was, and at one more, because word of it may be lost: to
+#: look at all would read again whatever sleeps.
 _ANEW_EVERY_S = 30.0
 
 
@@ -104,7 +105,10 @@ class Feed:
         #: Places of paused kinds that ran when these were paused: what comes behind them in their lanes may be read.
         self._finishing: list[int] = []
         self._anew_at = 0.0
-        #: How often all was begun anew.
+        #: Partitions of which a job was dropped since the last look anew, and the one that is looked at without that.
+        self._dropped: set[int] = set()
+        self._in_turn = 0
+        #: How often some were begun anew.
         self._begun = 0
         #: When all are to be looked at, and when the next job is due to join its lane.
         self._full_look_at = 0.0
@@ -147,12 +151,18 @@ class Feed:
             self._promote_at = at
             self._something.set()
 
+    def dropped(self, partition: int, job_id: int) -> None:
+        """Hear that somebody dropped a job."""
+        self._board.forget(job_id)
+        if self._paused:
+            self._dropped.add(partition)
+
     def pause(self, kinds: frozenset[str]) -> None:
         """Start none of *kinds*, and all others; what is resumed is read anew."""
         self._paused = kinds
         self._anew_at = self._clock() + _ANEW_EVERY_S
         if self._board.pause(kinds):
-            self._begin_anew()
+            self._begin_anew(range(PARTITIONS))
             self._something.set()
         self._finishing = self._board.running_places(kinds)
         self._wake()
@@ -184,7 +194,8 @@ class Feed:
             self._hungry.update(dict.fromkeys(self._marks))
             if self._paused and now >= self._anew_at:
                 self._anew_at = now + _ANEW_EVERY_S
-                self._begin_anew()
+                self._in_turn = (self._in_turn + 1) % PARTITIONS
+                self._begin_anew({self._in_turn, *self._dropped})
         if now >= self._promote_at:
             self._promote()
         # Many at once or none: a statement for a handful of rows costs nearly as much.  As many for what is new as for
@@ -218,16 +229,18 @@ class Feed:
                 lanes |= self._board.waking_lanes(priority, now, max(1, rows_max // _LANE_ROWS_GUESSED))
         return lanes
 
-    def _begin_anew(self) -> None:
-        """Look at everything again, because looks left something out.
+    def _begin_anew(self, partitions: Container[int]) -> None:
+        """Look at everything of these again, because looks left something out.
 
         One that is under way leaves it out still, and begins where the last one was to: it brings nothing, or what it
         has left out would come behind what it has brought.
         """
         self._begun += 1
+        self._dropped.clear()
         for pair, marks in self._marks.items():
-            marks.reset()
-            self._hungry[pair] = None
+            if pair[0] in partitions:
+                marks.reset()
+                self._hungry[pair] = None
 
     def _promote(self) -> None:
         """Let due jobs join their lanes."""

@@ -120,8 +120,12 @@ def test_what_stands_behind_a_job_that_ran_when_its_kind_was_paused_runs_when_it
     assert ids(it.run_all()) == [behind.job_id]
 
 
-def test_what_stood_behind_a_paused_job_that_was_dropped_runs_after_a_while(read: Read) -> None:
-    """Law: no look shows that nothing is in front of it any more, so all is looked at anew now and then."""
+@pytest.mark.parametrize("heard", [True, False])
+def test_what_stood_behind_a_paused_job_that_was_dropped_runs_after_a_while(read: Read, heard: bool) -> None:
+    """Law: no look shows that nothing is in front of it any more, so its partition is looked at anew.
+
+    In its turn, if word of it was lost.
+    """
     it = read()
     it.feed.pause(frozenset({"test.paused"}))
     dropped, behind, _ = it.actor.ask(asked(kind="test.paused", lane=LANE), asked(lane=LANE), asked())
@@ -130,9 +134,34 @@ def test_what_stood_behind_a_paused_job_that_was_dropped_runs_after_a_while(read
     for _ in range(2):
         it.full_look()
     it.actor.rows("DELETE FROM jobs WHERE id = %s RETURNING id", dropped.job_id)
-    it.now += _ANEW_EVERY_S
-    it.full_look()
+    if heard:
+        it.feed.dropped(dropped.partition, dropped.job_id)
+    for _ in range(1 if heard else PARTITIONS):
+        it.now += _ANEW_EVERY_S
+        it.full_look()
     assert ids(it.take()) == [behind.job_id]
+
+
+def test_what_sleeps_is_not_read_again_and_again_while_some_kind_is_paused(read: Read) -> None:
+    """Law: a look anew, made for a paused kind, is at few partitions."""
+    it = read()
+    lanes = [f"lane {n}" for n in range(200)]
+    it.actor.ask(*[asked(lane=lane) for lane in lanes])
+    it.actor.rows("UPDATE jobs SET due_at = due_at + interval '1 year' RETURNING id")
+    it.full_look()
+    it.full_look()
+    it.actor.ask(*[asked(lane=lane) for lane in lanes])
+    it.feed.pause(frozenset({"test.paused"}))
+    for _ in range(3):
+        it.full_look()
+    assert it.board.asleep == len(lanes)
+    claims = it.actor.rows("SELECT coalesce(max(id), 0) FROM job_claims")[0][0]
+    it.full_look()
+    [[read_again]] = it.actor.rows(
+        "SELECT coalesce(sum(cardinality(jobs)), 0) FROM job_claims WHERE id > %s", claims
+    )
+    most = max(sum(partition_of(lane) == part for lane in lanes) for part in range(PARTITIONS))
+    assert 0 < read_again <= 2 * most
 
 
 def test_a_long_lane_with_a_paused_kind_in_its_midst_keeps_its_order(read: Read) -> None:
