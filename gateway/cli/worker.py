@@ -14,7 +14,7 @@ import click
 
 from gateway.embedded.home import Home
 from gateway.embedded.programs import Plan
-from gateway.settings.environment import variable
+from gateway.settings.environment import EMBEDDED, variable
 from gateway.settings.load import SettingsError, home_folder, load_store
 
 __all__ = ["joined", "worker"]
@@ -60,8 +60,9 @@ def joined(environ: Mapping[str, str]) -> dict[str, str]:
     if not store.redis_url:
         found["REDIS_URL"] = there["REDIS_URL"]
     if not store.database_url:
-        # Of a ledger of its own the assistants are its own too, and the platforms that replies are sent to.
-        names = ("BARTENDER_URL", "TASTED_URL", *plan.stand_in_environment)
+        # Of a ledger of its own the assistants are its own too, and the platforms that replies are sent to.  What joins
+        # that trial is a part of it, and may be told what only a trial may.
+        names = (EMBEDDED, "BARTENDER_URL", "TASTED_URL", *plan.stand_in_environment)
         found |= {name: there[name] for name in names if not environ.get(name)}
         found["DATABASE_URL"] = there["DATABASE_URL"]
     return found

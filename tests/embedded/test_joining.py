@@ -11,7 +11,9 @@ import pytest
 from gateway.cli.worker import joined
 from gateway.embedded.addresses import STAND_IN, Addresses, keep
 from gateway.embedded.home import Home
-from gateway.settings.load import DEFAULT_FILE
+from gateway.embedded.secret_files import ensure_secrets
+from gateway.settings.environment import EMBEDDED
+from gateway.settings.load import DEFAULT_FILE, load
 
 STOOD_IN = "http://127.0.0.1:18089"
 SLACK = "SWITCHBOARD_ACCOUNTS__SLACK__BARTENDER__API_BASE_URL"
@@ -35,6 +37,14 @@ def test_it_finds_the_stores_the_assistants_and_the_stand_in(home: Home) -> None
     assert found["SWITCHBOARD_RPC__PRIVATE_ADDRESSES_ALLOWED"] == "true"
 
 
+def test_it_can_be_told_what_only_a_trial_may(home: Home) -> None:
+    """The working default names who signs as Amazon here; in a worker that was no part of the trial it was refused."""
+    ensure_secrets(home.secrets)
+    environ = {"SWITCHBOARD_HOME": str(home.root)}
+    settings = load(None, {**environ, **joined(environ)})
+    assert ("alexa", "bartender") in settings.accounts
+
+
 def test_what_is_said_already_stays(home: Home) -> None:
     """A variable of its own, and a settings file whose accounts have their platforms' own addresses."""
     own = {"SWITCHBOARD_HOME": str(home.root), "BARTENDER_URL": "http://127.0.0.1:1/turn", SLACK: "https://slack.example"}
@@ -44,7 +54,7 @@ def test_what_is_said_already_stays(home: Home) -> None:
     lines = DEFAULT_FILE.read_text().splitlines()
     config.write_text("\n".join(line for line in lines if STAND_IN.partition("//")[2] not in line))
     found = joined({"SWITCHBOARD_HOME": str(home.root), "SWITCHBOARD_CONFIG": str(config)})
-    assert not [name for name in found if name.startswith("SWITCHBOARD_")]
+    assert [name for name in found if name.startswith("SWITCHBOARD_")] == [EMBEDDED]
 
 
 def test_another_ledger_has_another_copy_around_it(home: Home) -> None:

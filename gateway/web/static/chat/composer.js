@@ -44,6 +44,7 @@ export class Composer {
     const words = this.#words;
     this.#button.disabled = !words.value.trim();
     words.style.height = "auto";
-    words.style.height = `${words.scrollHeight}px`;
+    // What it needs inside, and its border around that: a pixel too few would show a scrollbar.
+    words.style.height = `${words.scrollHeight + words.offsetHeight - words.clientHeight}px`;
   }
 }
