@@ -29,7 +29,7 @@ def here() -> Iterator[Stage]:
     [
         # As many as may be ahead of the ledger, and one of each lane under way beside them.
         pytest.param(200, 200, 16, 400, id="more ends than may be ahead"),
-        # As many of each lane as one read of it shows, as long as none of them is settled.
+        # As many of each lane as one read of it shows, as long as none of them is settled; a look may show more.
         pytest.param(20, 400, 4, 20 * 5, id="lanes that are read again"),
     ],
 )
@@ -52,7 +52,7 @@ def test_lanes_that_go_on_early_run_each_job_once_whatever_the_ledger_does(
         # read begins again at the first job.
         cursor.execute("LOCK TABLE jobs IN SHARE MODE; SELECT pg_current_xact_id()")
     with working(contestant, env, here.folder / "worker.log"):
-        assert here.effects.wait(ahead, idle_max_s=WAIT_MAX_S).count == ahead
+        assert ahead <= here.effects.wait(ahead, idle_max_s=WAIT_MAX_S).count <= in_flight_max + lanes
         locking.rollback()
         here.effects.wait(JOBS, idle_max_s=WAIT_MAX_S)
         here.ledger.wait_settled(max_s=WAIT_MAX_S)

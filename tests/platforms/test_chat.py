@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,8 @@ class Terminal:
     """Somebody at a terminal: what they type, and what stands on it."""
 
     def __init__(self, trial: TrialStack, *arguments: str) -> None:
+        # Tests that run in the background ignore it, and so would what they start: at a terminal nobody does.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self._fd, theirs = pty.openpty()
         self._process = subprocess.Popen(
             # Its own terminal, or Ctrl-C would be a character like others.
