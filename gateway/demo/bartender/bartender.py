@@ -6,10 +6,8 @@ Pure: the same turn gets the same answer, in about half a millisecond, and no te
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from gateway.demo.bartender.answers import going_on, guest, inventing, offers, questions, recipes, talk
 from gateway.demo.bartender.catalogue.load import Catalogue
@@ -18,9 +16,10 @@ from gateway.demo.bartender.hearing.lexicon import Lexicon
 from gateway.demo.bartender.hearing.understand import understand
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import restored
-from gateway.demo.bartender.tastes import Tastes, remembered
+from gateway.demo.bartender.tastes import Tastes
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.wire import (
+from gateway.demo.remembering import changed_memory, remembered
+from gateway.demo.wire import (
     Card,
     List,
     Part,
@@ -101,7 +100,7 @@ class Bartender:
             catalogue=self._catalogue,
             intent=understand(turn.message, self._lexicon),
             session=restored(turn.conversation.state),
-            tastes=remembered(turn.user.memory),
+            tastes=remembered(turn.user.memory, Tastes),
             seed=turn.turn_id,
             guest=" ".join(turn.user.name.split())[:GUEST_CHARS_MAX],
         )
@@ -109,21 +108,12 @@ class Bartender:
         reply = Reply(
             parts=_parts(said, turn.surface),
             state=msgspec.to_builtins(said.session) or None,
-            memory=_memory(said.tastes, visit.tastes),
+            memory=changed_memory(said.tastes, visit.tastes),
             end=said.end,
         )
         pieces = said.told or tuple(f"{word} " for word in said.text.split())
         finished = tuple(part for part in reply.parts if isinstance(part, Text | Card | List))
         return Answer(reply, pieces, finished, slow=bool(said.told))
-
-
-def _memory(after: Tastes, before: Tastes) -> dict[str, Any] | UnsetType | None:
-    """Return what is to be remembered; nothing where nothing changed, so that two conversations of one guest, at
-    the same time, do not undo each other's.
-    """
-    if after == before:
-        return UNSET
-    return msgspec.to_builtins(after) or None
 
 
 def _parts(said: Said, surface: Surface) -> tuple[Part, ...]:

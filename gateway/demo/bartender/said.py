@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.demo.bartender.session import Session
 from gateway.demo.bartender.tastes import Tastes
-from gateway.demo.bartender.wire import Card, List
+from gateway.demo.wire import Card, List
 
 __all__ = ["Said"]
 

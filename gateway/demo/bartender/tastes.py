@@ -7,7 +7,7 @@ list holds them all.  Only what the guest said or did is kept, and "forget me" c
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,7 @@ from msgspec import Meta
 from gateway.demo.bartender.catalogue.measure import Units
 from gateway.demo.bartender.session import Name, bounded
 
-__all__ = ["Tastes", "remembered"]
+__all__ = ["Tastes"]
 
 TASTES_MAX = 40
 PASSED_MAX = 20
@@ -74,13 +74,3 @@ class Tastes(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def _less(kept: tuple[str, ...], names: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in kept if name not in names)
-
-
-def remembered(memory: dict[str, Any] | None) -> Tastes:
-    """Return the tastes that *memory* stands for; none where it cannot be read."""
-    if not memory:
-        return Tastes()
-    try:
-        return msgspec.convert(memory, Tastes)
-    except msgspec.ValidationError:
-        return Tastes()

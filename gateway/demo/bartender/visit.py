@@ -14,8 +14,8 @@ from gateway.demo.bartender.hearing.intent import Intent
 from gateway.demo.bartender.said import Said
 from gateway.demo.bartender.session import INVENTED, SEEN_MAX, Session, bounded
 from gateway.demo.bartender.tastes import Tastes
-from gateway.demo.bartender.wire import Card, List
 from gateway.demo.language.words import chosen
+from gateway.demo.wire import Card, List
 
 __all__ = ["Visit"]
 

@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.demo.tasted.session import Session
 from gateway.demo.tasted.tastes import Tastes
-from gateway.demo.tasted.wire import Card, List, Timer
+from gateway.demo.wire import Card, List, Timer
 
 __all__ = ["Said"]
 

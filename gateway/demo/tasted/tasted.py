@@ -6,11 +6,10 @@ Pure: the same turn at the same time gets the same answer, and no text makes it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
+from gateway.demo.remembering import changed_memory, remembered
 from gateway.demo.tasted.answers import clock, cook_self, cooking, find, recipes, talk
 from gateway.demo.tasted.catalogue.load import Catalogue
 from gateway.demo.tasted.hearing.intent import Act
@@ -18,9 +17,9 @@ from gateway.demo.tasted.hearing.lexicon import Lexicon
 from gateway.demo.tasted.hearing.understand import understand
 from gateway.demo.tasted.said import Said
 from gateway.demo.tasted.session import restored
-from gateway.demo.tasted.tastes import Tastes, remembered
+from gateway.demo.tasted.tastes import Tastes
 from gateway.demo.tasted.visit import Visit
-from gateway.demo.tasted.wire import Card, Part, Reply, Speech, Suggestions, Surface, Text, TurnRequest
+from gateway.demo.wire import Card, Part, Reply, Speech, Suggestions, Surface, Text, TurnRequest
 
 __all__ = ["ANSWERS", "Tasted"]
 
@@ -87,7 +86,7 @@ class Tasted:
             catalogue=self._catalogue,
             intent=understand(turn.message, self._lexicon),
             session=restored(turn.conversation.state, now_s),
-            tastes=remembered(turn.user.memory),
+            tastes=remembered(turn.user.memory, Tastes),
             seed=turn.turn_id,
             now_s=now_s,
             rings=turn.surface.pushes,
@@ -98,19 +97,10 @@ class Tasted:
         return Reply(
             parts=_parts(said, turn.surface),
             state=msgspec.to_builtins(said.session) or None,
-            memory=_memory(said.tastes, visit.tastes),
+            memory=changed_memory(said.tastes, visit.tastes),
             end=said.end,
             timers=said.timers,
         )
-
-
-def _memory(after: Tastes, before: Tastes) -> dict[str, Any] | UnsetType | None:
-    """Return what is to be remembered; nothing where nothing changed, so that two conversations of one cook, at the
-    same time, do not undo each other's.
-    """
-    if after == before:
-        return UNSET
-    return msgspec.to_builtins(after) or None
 
 
 def _parts(said: Said, surface: Surface) -> tuple[Part, ...]:

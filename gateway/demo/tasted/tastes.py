@@ -6,14 +6,14 @@ Only what the cook said or did is kept, and "forget me" clears all of it.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from gateway.demo.tasted.session import Name, bounded
 
-__all__ = ["Tastes", "remembered"]
+__all__ = ["Tastes"]
 
 AVOIDS_MAX = 30
 FAVOURITES_MAX = 40
@@ -50,13 +50,3 @@ class Tastes(msgspec.Struct, frozen=True, omit_defaults=True):
     def having_cooked(self, slug: str) -> Tastes:
         """Return these tastes with the recipe *slug* cooked just now."""
         return msgspec.structs.replace(self, cooked=bounded((*self.cooked, slug), COOKED_MAX))
-
-
-def remembered(memory: dict[str, Any] | None) -> Tastes:
-    """Return the tastes that *memory* stands for; none where it cannot be read."""
-    if not memory:
-        return Tastes()
-    try:
-        return msgspec.convert(memory, Tastes)
-    except msgspec.ValidationError:
-        return Tastes()

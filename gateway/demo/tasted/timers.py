@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gateway.demo.language.text import singular
 from gateway.demo.tasted.hearing.spans import span_text
 from gateway.demo.tasted.session import Running, Session
-from gateway.demo.tasted.wire import Suggestions, Text, Timer
+from gateway.demo.wire import Suggestions, Text, Timer
 
 __all__ = ["TIMER_S_MAX", "by_length", "called", "left_text", "set_timer", "spoken", "stop_timers", "title"]
 

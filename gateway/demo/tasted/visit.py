@@ -14,7 +14,7 @@ from gateway.demo.tasted.hearing.intent import Intent
 from gateway.demo.tasted.said import Said
 from gateway.demo.tasted.session import SEEN_MAX, Session, bounded
 from gateway.demo.tasted.tastes import Tastes
-from gateway.demo.tasted.wire import Card, Image, List, Timer
+from gateway.demo.wire import Card, Image, List, Timer
 
 __all__ = ["Visit"]
 

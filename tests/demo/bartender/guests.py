@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from gateway.demo.bartender.bartender import Answer, Bartender
-from gateway.demo.bartender.wire import Conversation, Message, Surface, TurnRequest, User
+from gateway.demo.wire import Conversation, Message, Surface, TurnRequest, User
 
 __all__ = ["Guest", "turn"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.demo.bartender.bartender import Answer, Bartender
 from gateway.demo.bartender.catalogue.load import Catalogue
-from gateway.demo.bartender.wire import Card, List, Message, Suggestions, Surface, Text
+from gateway.demo.wire import Card, List, Message, Suggestions, Surface, Text
 from tests.demo.bartender.guests import Guest
 
 __all__ = ["SCRIPTS", "Line", "play"]

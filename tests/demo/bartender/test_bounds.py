@@ -24,7 +24,7 @@ from gateway.demo.bartender.session import (
     Session,
     restored,
 )
-from gateway.demo.bartender.wire import Message, Suggestions, Surface
+from gateway.demo.wire import Message, Suggestions, Surface
 from gateway.domain import reply as published
 from tests.demo.bartender.guests import Guest, turn
 

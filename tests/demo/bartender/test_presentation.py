@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.demo.bartender.bartender import Bartender
-from gateway.demo.bartender.wire import Card, Speech, Suggestions, Surface, Text
+from gateway.demo.wire import Card, Speech, Suggestions, Surface, Text
 from tests.demo.bartender.guests import turn
 
 EYE = Surface(frozenset({"text", "card", "list"}))

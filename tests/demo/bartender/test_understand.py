@@ -9,7 +9,7 @@ from gateway.demo.bartender.hearing.intent import ACTS, Intent, Which
 from gateway.demo.bartender.hearing.lexicon import Lexicon
 from gateway.demo.bartender.hearing.table import TABLE
 from gateway.demo.bartender.hearing.understand import understand
-from gateway.demo.bartender.wire import Message
+from gateway.demo.wire import Message
 
 
 @pytest.fixture(scope="module")

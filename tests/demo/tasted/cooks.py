@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from gateway.demo.tasted.tasted import Tasted
-from gateway.demo.tasted.wire import (
+from gateway.demo.wire import (
     Card,
     Conversation,
     List,
@@ -47,7 +47,7 @@ def turn(
         turn_id=turn_id,
         fence=1,
         deadline_ms=30_000,
-        conversation=Conversation("45", channel, state),
+        conversation=Conversation("45", state, channel),
         user=User("9", name, memory),
         message=Message("text", message) if isinstance(message, str) else message,
         surface=surface,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway.demo.tasted.tasted import Tasted
-from gateway.demo.tasted.wire import Message, Reply, Text
+from gateway.demo.wire import Message, Reply, Text
 from tests.demo.tasted.cooks import SCREEN, VOICE, Cook, Seen
 
 __all__ = ["SCRIPTS", "play"]

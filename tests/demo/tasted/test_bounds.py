@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.demo.tasted.catalogue.load import load_catalogue
 from gateway.demo.tasted.session import STATE_BYTES_MAX, TIMERS_MAX
 from gateway.demo.tasted.tasted import Tasted
-from gateway.demo.tasted.wire import Message
+from gateway.demo.wire import Message
 from gateway.domain.reply import Reply
 from tests.demo.tasted.cooks import SCREEN, VOICE, Cook, turn
 

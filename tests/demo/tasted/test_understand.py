@@ -13,7 +13,7 @@ from gateway.demo.tasted.hearing.spans import span_in, span_text
 from gateway.demo.tasted.hearing.timer_names import timer_name_in
 from gateway.demo.tasted.hearing.understand import understand
 from gateway.demo.tasted.tasted import ANSWERS
-from gateway.demo.tasted.wire import Message
+from gateway.demo.wire import Message
 
 LEXICON = Lexicon(load_catalogue())
 

@@ -8,8 +8,8 @@ from gateway.demo.bartender.catalogue.drink import Drink
 from gateway.demo.bartender.catalogue.measure import Measure, amount_text, volume_ml
 from gateway.demo.bartender.choosing.search import Match
 from gateway.demo.bartender.visit import Visit
-from gateway.demo.bartender.wire import Button, Card, Item, List
 from gateway.demo.language.words import capital, joined
+from gateway.demo.wire import Button, Card, Item, List
 
 __all__ = [
     "brief_card",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -14,7 +14,7 @@ Act = Literal[
     "show", "make", "serve", "without", "why", "strength", "substitute", "compare", "reject",
     "like", "dislike", "avoid", "allow", "know_me", "forget_me", "units", "care", "invent",
 ]  # fmt: skip
-ACTS: frozenset[Act] = frozenset(Act.__args__)  # type: ignore[attr-defined]
+ACTS: frozenset[Act] = frozenset(get_args(Act))
 
 #: "Something sweeter": along which axis of the profile, and which way.
 Direction = Literal[

@@ -11,9 +11,9 @@ from gateway.demo.bartender.hearing.lexicon import Lexicon
 from gateway.demo.bartender.hearing.modifiers import direction_in, glasses_in, which_in, without_in
 from gateway.demo.bartender.hearing.phrase import Phrase
 from gateway.demo.bartender.hearing.table import IN_PASSING, OF_DRINKS, OF_DRINKS_LATER, OF_GUEST
-from gateway.demo.bartender.wire import Message
 from gateway.demo.language.sayings import compiled
 from gateway.demo.language.text import plain, singular
+from gateway.demo.wire import Message
 
 __all__ = ["understand"]
 

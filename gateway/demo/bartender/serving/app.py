@@ -14,12 +14,12 @@ import msgspec
 from gateway.demo.bartender.bartender import Answer, Bartender
 from gateway.demo.bartender.serving.faults import faulty
 from gateway.demo.bartender.serving.options import Options
-from gateway.demo.bartender.wire import TurnRequest
 from gateway.demo.serving.events import TYPING, delta, deltas, final, wants_stream
 from gateway.demo.serving.recall import Fences, Repeats
 from gateway.demo.serving.refusal import Refusal
 from gateway.demo.serving.signature import verify
 from gateway.demo.serving.wsgi import STREAM, body_of, headers_of, told, whole
+from gateway.demo.wire import TurnRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

@@ -9,7 +9,7 @@ from gateway.demo.tasted.catalogue.recipe import Recipe, Step
 from gateway.demo.tasted.choosing.search import Match
 from gateway.demo.tasted.hearing.spans import span_text
 from gateway.demo.tasted.visit import Visit
-from gateway.demo.tasted.wire import Button, Card, Item, List
+from gateway.demo.wire import Button, Card, Item, List
 
 __all__ = ["facts", "list_of", "list_spoken", "recipe_card", "step_card", "step_text"]
 

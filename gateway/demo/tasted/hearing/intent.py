@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -15,7 +15,7 @@ Act = Literal[
     "timer", "timers", "timer_off",
     "favourite", "unfavourite", "favourites", "avoid", "allow", "know_me", "forget_me",
 ]  # fmt: skip
-ACTS: frozenset[Act] = frozenset(Act.__args__)  # type: ignore[attr-defined]
+ACTS: frozenset[Act] = frozenset(get_args(Act))
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):

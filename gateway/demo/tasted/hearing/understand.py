@@ -14,7 +14,7 @@ from gateway.demo.tasted.hearing.lexicon import Lexicon, Named
 from gateway.demo.tasted.hearing.spans import span_in
 from gateway.demo.tasted.hearing.table import TABLE, Line
 from gateway.demo.tasted.hearing.timer_names import timer_name_in
-from gateway.demo.tasted.wire import Message
+from gateway.demo.wire import Message
 
 __all__ = ["SERVES_MAX", "understand"]
 

@@ -18,7 +18,7 @@ from gateway.demo.serving.signature import verify
 from gateway.demo.serving.wsgi import body_of, headers_of, told, whole
 from gateway.demo.tasted.pictures.gallery import Gallery
 from gateway.demo.tasted.tasted import Tasted
-from gateway.demo.tasted.wire import Card, List, Reply, Text, TurnRequest
+from gateway.demo.wire import Card, List, Reply, Text, TurnRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

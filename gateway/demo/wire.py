@@ -1,7 +1,7 @@
-"""What travels between the gateway and this assistant: a turn in, a reply out, and messages that come later.
+"""What travels between the gateway and the sample assistants: a turn in, a reply out, and messages that come later.
 
 The gateway publishes the schema at ``/api/v1/assistant.schema.json``.  This file is an assistant author's reading of
-it, on purpose not an import of the gateway's: only what Tasted uses, unknown fields ignored.
+it, on purpose not an import of the gateway's: only what the samples use, unknown fields ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What the cook said or tapped."""
+    """What somebody said or tapped."""
 
     kind: str
     text: str = ""
@@ -44,8 +44,8 @@ class Conversation(msgspec.Struct, frozen=True):
     """Where it was said, and the state that we returned last."""
 
     id: str
-    channel: str = ""
     state: dict[str, Any] | None = None
+    channel: str = ""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Surface(msgspec.Struct, frozen=True):
-    """What the cook's platform can show, and whether something can come there that nobody has just asked for."""
+    """What their platform can show, and whether something can come there that nobody has just asked for."""
 
     shows: frozenset[str] = frozenset({"text"})
     streams: bool = False
@@ -103,7 +103,7 @@ class Button(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, tag="card", omit_defaults=True):
-    """A recipe, or one of its steps."""
+    """One thing with a title: a drink, a recipe, a step of it."""
 
     title: str
     text: str = ""
@@ -121,7 +121,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class List(msgspec.Struct, frozen=True, tag="list", omit_defaults=True):
-    """Several recipes, in order."""
+    """Several of them, in order."""
 
     items: tuple[Item, ...]
     title: str = ""
@@ -129,7 +129,7 @@ class List(msgspec.Struct, frozen=True, tag="list", omit_defaults=True):
 
 
 class Suggestions(msgspec.Struct, frozen=True, tag="suggestions", omit_defaults=True):
-    """What the cook might say next."""
+    """What might be said next."""
 
     texts: tuple[str, ...]
 
