@@ -27,7 +27,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
 import msgspec
@@ -54,6 +54,8 @@ _STOP_S = 1.0
 _KILL_MARGIN_S = 0.2
 #: Descriptors for everything that is not a caller's connection: stores, assistants, files.
 _OWN_DESCRIPTORS = 512
+#: What the master and people tell a worker.
+_ORDERS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGHUP)
 #: gunicorn's settings that bound what a caller may do; ours are [server].
 _OURS_INSTEAD = (
     "accesslog",
@@ -72,6 +74,13 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     #: What signals have left word of, and what then wakes the loop.
     _at_once = _interrupted = _reopen = False
     _wake: Any = None
+    #: In the master: what it forks a process for next.
+    unborn: ClassVar[Worker | None] = None
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # The master makes the object, then forks: see _before_fork.
+        Worker.unborn = self
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -88,11 +97,6 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_process(self) -> None:
         """Patch, then load the application and run."""
-        # At once: an order to stop comes once, and the handlers that a fork inherits are the master's, who would not
-        # hear of it.
-        signal.signal(signal.SIGTERM, self.handle_exit)
-        signal.signal(signal.SIGINT, self.handle_quit)
-        signal.signal(signal.SIGQUIT, self.handle_quit)
         monkey.patch_all()
         # The master may have used a hub; a forked one would share its epoll descriptor.
         hub.reinit()
@@ -100,6 +104,8 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         self._told = Event()
         self._wake = gevent.get_hub().loop.async_()
         self._wake.start(self._on_signal)
+        # For what was told before.
+        self._wake.send()
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -200,16 +206,28 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     # Signals.  Python calls these between any two steps of any greenlet: they only leave word.
 
-    def init_signals(self) -> None:
-        """HUP is the master's: one that is sent to the whole group, or by name, is not to end a worker at once."""
-        super().init_signals()
+    def heed(self) -> None:
+        """Take over the handlers that a fork inherits: they are the master's."""
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        signal.signal(signal.SIGINT, self.handle_quit)
+        signal.signal(signal.SIGQUIT, self.handle_quit)
+        signal.signal(signal.SIGUSR1, self.handle_usr1)
+        # HUP is the master's: one that is sent to the whole group, or by name, is not to end a worker at once.
         signal.signal(signal.SIGHUP, lambda *_: None)
+
+    def init_signals(self) -> None:
+        """Leave no moment in which an order ends the process at once: gunicorn first sets all to their defaults."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
+        try:
+            super().init_signals()
+            self.heed()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ORDERS)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: end in order."""
         self.alive = False
-        if self._wake is not None:
-            self._wake.send()
+        self._leave_word()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """SIGINT, SIGQUIT: end at once."""
@@ -219,7 +237,12 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_usr1(self, sig: int, frame: Any) -> None:
         """SIGUSR1: open the log files anew."""
         self._reopen = True
-        self._wake.send()
+        self._leave_word()
+
+    def _leave_word(self) -> None:
+        # Before there is a loop, it looks by itself.
+        if self._wake is not None:
+            self._wake.send()
 
     def handle_abort(self, sig: int, frame: Any) -> None:
         """SIGABRT: the master has seen no sign of life for ``timeout``.  Something does not let go of the loop, and
@@ -230,6 +253,34 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
         faulthandler.dump_traceback(all_threads=False)
         self.cfg.worker_abort(self)
         os._exit(1)
+
+
+# An order comes once, perhaps a moment after the master has made the process.  There it would find the master's
+# handler, which puts it into a copy of the master's queue that nobody reads; and what comes before Python has begun
+# again after a fork, Python forgets.  So the kernel keeps orders back until a worker's own handlers stand.  These
+# functions run at each fork of a process that imports this module, and do nothing where no worker is to be made.
+
+
+def _before_fork() -> None:
+    if Worker.unborn is not None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ORDERS)
+
+
+def _after_fork_in_master() -> None:
+    if Worker.unborn is not None:
+        Worker.unborn = None
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ORDERS)
+
+
+def _after_fork_in_worker() -> None:
+    if Worker.unborn is not None:
+        Worker.unborn.heed()
+        _after_fork_in_master()
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_master, after_in_child=_after_fork_in_worker
+)
 
 
 def _tls(cfg: Any) -> SSLContext:

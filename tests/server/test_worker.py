@@ -91,6 +91,45 @@ def test_an_order_to_stop_is_heard_while_a_worker_starts(tmp_path: Path) -> None
         site.stop()
 
 
+#: gunicorn's file.  The first worker is told to stop before Python runs in it, the second one between the fork and its
+#: start; the third, whose log file has been set aside, is told to open it anew.  A worker's age is its number.
+ORDERS_AT_BIRTH = """
+import os, signal
+age = 0
+
+def pre_fork(server, worker):
+    global age
+    age = worker.age
+
+def told_as_soon_as_it_lives():
+    if age == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+# Of several such functions the one that was registered first runs first: before the worker's own.
+os.register_at_fork(after_in_child=told_as_soon_as_it_lives)
+
+def post_fork(server, worker):
+    if age == 2:
+        os.kill(os.getpid(), signal.SIGTERM)
+    if age == 3:
+        os.rename(os.environ["LOG"], os.environ["LOG"] + ".1")
+        os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_an_order_at_the_birth_of_a_worker_is_heard(tmp_path: Path) -> None:
+    """Each is given once, and the handlers that a fork inherits are the master's."""
+    config, log, old = tmp_path / "orders.py", tmp_path / "errors.log", tmp_path / "errors.log.1"
+    config.write_text(ORDERS_AT_BIRTH)
+    site = Gunicorn(tmp_path, "-c", str(config), "--error-logfile", str(log), env={"LOG": str(log)})
+    try:
+        until("a third worker", lambda: old.exists() and log.exists())
+        assert site.marks() == ["drain", "stop"] * 2
+        assert "Worker (pid:" not in old.read_text(), "both ended in order"
+    finally:
+        site.stop()
+
+
 def test_a_drain_that_fails_takes_nobodys_turn(tmp_path: Path) -> None:
     with running(tmp_path, env={"FAULTS": "drain_raises stop_raises"}) as site, asked_slowly(site) as caller:
         with ask(site, "/echo") as idle:
