@@ -106,10 +106,12 @@ def _exchange(exchange: Exchange) -> str:
     head = f"#{exchange.seq}  {utc_text(exchange.accepted_at)}  turn {exchange.turn_id}  {exchange.state}"
     if exchange.erased:
         return f"{head}{why}{took}\n  (erased)"
-    lines = [
-        head + why + took,
-        _block(exchange.user or "user", message_text(exchange.message)),
-    ]
+    lines = [head + why + took]
+    if exchange.retry_of is None:
+        lines.append(_block(exchange.user or "user", message_text(exchange.message)))
+    else:
+        # Its user said the words once, in that turn.
+        lines.append(f"  (asked again: what was said in turn {exchange.retry_of})")
     if exchange.reply is not None:
         lines.append(_block("reply", reply_text(exchange.reply)))
     lines += [_block("degraded", line) for line in exchange.degraded]

@@ -71,6 +71,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float | None
     #: Whether its words were removed, because its user had asked for that.
     erased: bool
+    #: The dead-lettered turn that this one repeats: its user said the words once, in that one.
+    retry_of: int | None
 
 
 class TurnSend(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,8 +102,6 @@ class TurnView(Exchange, frozen=True, kw_only=True):
     trace_id: str
     #: Processes that died while they ran it.
     deaths: int
-    #: The dead-lettered turn that this one repeats.
-    retry_of: int | None
     detail: str
     sends: tuple[TurnSend, ...]
 
@@ -189,16 +189,15 @@ def turn(cursor: extensions.cursor, turn_id: int) -> TurnView | None:
         return None
     cursor.execute(_SENDS, (turn_id,))
     sends = [TurnSend(**dict(zip(TurnSend.__struct_fields__, send, strict=True))) for send in cursor.fetchall()]
-    conversation_id, channel, account, surface, trace_id, deaths, retry_of, detail = row[11:]
+    conversation_id, channel, account, surface, trace_id, deaths, detail = row[12:]
     return TurnView(
-        **_exchange(row[:11]),
+        **_exchange(row[:12]),
         conversation_id=conversation_id,
         channel=channel,
         account=account,
         surface=surface,
         trace_id=trace_id,
         deaths=deaths,
-        retry_of=retry_of,
         detail=detail,
         sends=tuple(sends),
     )
@@ -234,12 +233,12 @@ _EXCHANGE = """
     SELECT t.seq, t.id, t.state, u.name, t.message::text, t.reply::text, coalesce(t.reason, ''),
     t.degraded::text,
            extract(epoch FROM t.accepted_at)::float8, extract(epoch FROM t.settled_at - t.accepted_at)::float8,
-           u.gone_at IS NOT NULL AND t.message = '{"kind": "text", "text": ""}'"""
+           u.gone_at IS NOT NULL AND t.message = '{"kind": "text", "text": ""}', t.retry_of"""
 _TRANSCRIPT = f"""
     {_EXCHANGE} FROM turns t LEFT JOIN users u ON u.id = t.user_id
     WHERE t.conversation_id = %s AND t.seq < %s ORDER BY t.seq DESC LIMIT %s"""
 _TURN = f"""
-    {_EXCHANGE}, t.conversation_id, c.channel, c.account, t.surface, t.trace_id, t.deaths, t.retry_of,
+    {_EXCHANGE}, t.conversation_id, c.channel, c.account, t.surface, t.trace_id, t.deaths,
            coalesce(t.detail, '')
     FROM turns t LEFT JOIN users u ON u.id = t.user_id JOIN conversations c ON c.id = t.conversation_id
     WHERE t.id = %s"""
@@ -268,7 +267,7 @@ def _conversation(row: tuple[Any, ...]) -> Conversation:
 
 
 def _exchange(row: tuple[Any, ...]) -> dict[str, Any]:
-    seq, turn_id, state, user, message, reply, reason, degraded, accepted_at, took_s, erased = row
+    seq, turn_id, state, user, message, reply, reason, degraded, accepted_at, took_s, erased, retry_of = row
     return {
         "seq": seq,
         "turn_id": turn_id,
@@ -281,4 +280,5 @@ def _exchange(row: tuple[Any, ...]) -> dict[str, Any]:
         "accepted_at": accepted_at,
         "took_s": took_s,
         "erased": erased,
+        "retry_of": retry_of,
     }

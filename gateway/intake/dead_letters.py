@@ -10,6 +10,8 @@ What a retry does depends on what was given up, and is committed together with t
 | job      | it starts anew at its lane's end                                                             |
 | webhook  | the same, unless its receiver is told nothing: then the event would be dropped in silence    |
 
+What a turn asks again is shown once, where it was said; the answer stands at the end.
+
 Dropping closes the letter; of a job it forgets the job too.
 
 Whoever runs what was retried is told after the commit.  Fail-open: without Redis all of it is found by polls.

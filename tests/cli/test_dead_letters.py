@@ -123,6 +123,8 @@ def test_a_turn_is_retried_and_gateways_are_told(shell: Shell, redis_url: str) -
     assert shell.actor.adopt() == [1]
     [letter] = shell.json("list", "--state", "closed")
     assert (letter["closed_as"], letter["closed_by"][:4]) == ("retried", "ada@")
+    shown = CliRunner().invoke(main, ["conversations", "show", "1"], env=shell.env).stdout
+    assert (shown.count(": hello\n"), shown.count("  (asked again: what was said in turn 1)\n")) == (1, 1)
 
 
 def test_a_delivery_is_retried_with_its_accounts_settings(shell: Shell) -> None:

@@ -13,6 +13,7 @@ import redis
 
 from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
+from gateway.conversations import queries
 from gateway.domain.errors import Conflict, NotFound, SwitchboardError
 from gateway.domain.job import Draft, JobEnd
 from gateway.domain.message import Message
@@ -25,9 +26,10 @@ from gateway.settings.store import StoreSettings
 from gateway.store import webhooks
 from gateway.store.dead_letters import Letter, Taken, letters, show
 from gateway.store.job_hints import JobHints
-from gateway.store.ledger import deliveries, job_partitions, jobs
+from gateway.store.ledger import deliveries, job_partitions, jobs, transcripts
 from gateway.store.ledger.jobs import Pull
 from gateway.store.ledger.outbox import Finish
+from gateway.store.ledger.transcripts import Span
 from gateway.store.signals import Signals
 from tests.support.actor import Actor
 
@@ -152,6 +154,19 @@ def test_a_failed_turn_is_asked_again_at_its_conversations_end(office: Office) -
     assert (head.turn_id, head.seq, head.message, head.deaths) == (turn.turn_id, 2, Message("text", "a gin sour"), 0)
     assert head.age_s < 60
     assert office.gateway.one("SELECT retry_of FROM turns WHERE id = %s", turn.turn_id) == failed
+
+
+def test_words_that_are_asked_again_stand_once_in_what_their_user_sees(office: Office) -> None:
+    lane = office.failed("a gin sour")
+    office.retry()
+
+    [failed, again] = transcripts.after(office.operator.cursor, [Span(lane, 0, 10)])[0]
+    assert failed.message == Message("text", "a gin sour")
+    assert again.message == Message("event", name="retried")
+    assert [one.retry_of for one in queries.transcript(office.operator.cursor, lane)] == [
+        None,
+        office.gateway.one("SELECT id FROM turns WHERE seq = 1"),
+    ]
 
 
 def test_a_retried_turn_waits_behind_those_at_work(office: Office) -> None:

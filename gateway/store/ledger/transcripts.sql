@@ -1,9 +1,11 @@
--- What was said, for the user's own page and for operators: settled turns after a sequence number, and open ones.
+-- What was said, for the user's own page: settled turns after a sequence number, and open ones.  A turn that repeats a
+-- dead-lettered one brings its answer without the words: its user said them once, and they stand where that was.
 
 CREATE OR REPLACE FUNCTION transcript_after(lane bigint, after_seq bigint, turns_max integer) RETURNS TABLE (
     seq bigint, state text, message jsonb, reply jsonb, accepted_at float8
 ) LANGUAGE sql STABLE AS $$
-    SELECT t.seq, t.state, t.message, t.reply, extract(epoch FROM t.accepted_at)::float8
+    SELECT t.seq, t.state, CASE WHEN t.retry_of IS NULL THEN t.message ELSE '{"kind": "event", "name": "retried"}' END,
+           t.reply, extract(epoch FROM t.accepted_at)::float8
     FROM turns t WHERE t.conversation_id = lane AND t.seq > after_seq
     ORDER BY t.seq LIMIT turns_max
 $$;
