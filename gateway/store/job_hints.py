@@ -120,6 +120,7 @@ class JobHints:
         self._client.close()
 
     def _lost(self, error: BaseException) -> None:
+        telemetry.event("redis.missed", reason=type(error).__name__)
         if self._reachable:
             self._reachable = False
             telemetry.event("redis.unavailable", reason=type(error).__name__)
@@ -244,6 +245,7 @@ class JobHintReader:
 
     def _lost(self, partitions: Iterable[int], error: redis.RedisError) -> None:
         """Begin anew with these: perhaps another Redis comes back, which counts its entries from the start."""
+        telemetry.event("redis.missed", reason=type(error).__name__)
         if not self._unread:
             telemetry.event("redis.unavailable", reason=type(error).__name__)
         for partition in partitions:

@@ -145,6 +145,7 @@ class Signals:
         self._on_hint(hint)
 
     def _lost(self, error: redis.RedisError) -> None:
+        telemetry.event("redis.missed", reason=type(error).__name__)
         if self._reachable:
             self._reachable = False
             telemetry.event("redis.unavailable", reason=type(error).__name__)

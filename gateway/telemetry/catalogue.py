@@ -150,6 +150,7 @@ _EVENTS = (
     Event("batch.untold", "error", "our own code failed on what became of a row", ("kind", "reason")),
     Event("store.unavailable", "error", "PostgreSQL does not answer", ("reason",)),
     Event("redis.unavailable", "warning", "Redis does not answer; work goes on without it", ("reason",)),
+    Event("redis.missed", "debug", "one more try to reach Redis failed, told for as long as it is away", ("reason",)),
     # Calls
     Event("assistant.call", "debug", "an assistant was asked for a reply", ("assistant", *_SPAN)),
     Event(

@@ -114,6 +114,12 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
         "switchboard_deliveries_refused", "Calls refused at the door", "delivery.refused", (*_BOT, "reason")
     ),
     Counted(
+        "switchboard_deliveries_dead_lettered",
+        "Authentic calls that could not be understood",
+        "delivery.dead_lettered",
+        (*_BOT, "reason"),
+    ),
+    Counted(
         "switchboard_proofs_unavailable",
         "Documents that prove calls and could not be fetched",
         "proof.unavailable",
@@ -143,7 +149,8 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     Measured("switchboard_batch_rows", "Rows of a batch", "batch.committed", "rows", _ROWS, ("kind",)),
     Counted("switchboard_batches_split", "Batches halved by bad data", "batch.split", ("kind", "reason")),
     Counted("switchboard_store_unavailable", "Failures of PostgreSQL", "store.unavailable", ("reason",)),
-    Counted("switchboard_redis_unavailable", "Failures of Redis", "redis.unavailable", ("reason",)),
+    # Each try, not each outage: an alert asks whether it still lasts.
+    Counted("switchboard_redis_unavailable", "Tries to reach Redis that failed", "redis.missed", ("reason",)),
     Measured(
         "switchboard_assistant_seconds",
         "Time of a call to an assistant",
