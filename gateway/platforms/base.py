@@ -37,6 +37,7 @@ __all__ = [
     "Control",
     "Delivery",
     "Inbox",
+    "Offers",
     "Picture",
     "Platform",
     "Say",
@@ -46,6 +47,7 @@ __all__ = [
     "Shows",
     "Signed",
     "Tap",
+    "Unprovable",
     "digits",
     "json_answer",
     "letters",
@@ -58,6 +60,13 @@ A_contra = TypeVar("A_contra", bound=Account, contravariant=True)
 Inbox = Literal["stand_in", "stream"]
 #: What can be shown beside words: controls to tap, pictures.
 Shows = Literal["controls", "pictures"]
+#: What it has beyond two who talk: rooms with others; a second, different delivery of one message; messages that it is
+#: sent, which can meet a fault.
+Offers = Literal["groups", "twins", "faults"]
+
+
+class Unprovable(ValueError):
+    """An account has nothing to prove a delivery by; the text names the setting."""
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +78,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     thread: str = ""
     #: In a room with others, where the bot is addressed by its name; else between the two of them.
     group: bool = False
+    #: Which room with others, by a name of which its id is made.
+    room: str = ""
     #: Unix seconds.
     at_s: float
     #: Larger than that of every scene before, in this process and in others; below 2 to the 53rd.
@@ -191,6 +202,11 @@ class Platform(Protocol[A_contra]):
         """What a user of it has beside words; a script that asks for the rest is told that it is not shown here."""
         ...
 
+    @property
+    def offers(self) -> frozenset[Offers]:
+        """What can be tried on it; whoever asks for the rest is refused before anything is sent."""
+        ...
+
     def api_base_url(self, account: A_contra) -> str:
         """Return where the gateway would send this account's replies; empty if it is told with each delivery."""
         ...
@@ -200,7 +216,10 @@ class Platform(Protocol[A_contra]):
         ...
 
     def deliver(self, account: A_contra, scene: Scene, act: Act) -> Delivery:
-        """Return the delivery by which the platform tells what was done."""
+        """Return the delivery by which the platform tells what was done.
+
+        :raises Unprovable: the account lacks what the platform would put into it.
+        """
         ...
 
     def twin(self, account: A_contra, scene: Scene, act: Act) -> Delivery | None:
@@ -210,7 +229,7 @@ class Platform(Protocol[A_contra]):
     def signed(self, account: A_contra, delivery: Delivery, *, at_s: float, repeat: int = 0) -> Signed:
         """Return *delivery* with its proof of *at_s*.  *repeat* counts redeliveries of it, for who tells that.
 
-        :raises ValueError: the account has no secret to prove it by; the text says which setting.
+        :raises Unprovable: the account has no secret to prove it by.
         """
         ...
 

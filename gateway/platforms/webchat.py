@@ -21,6 +21,7 @@ from gateway.platforms.base import (
     Control,
     Delivery,
     Inbox,
+    Offers,
     Picture,
     Say,
     Scene,
@@ -28,6 +29,7 @@ from gateway.platforms.base import (
     Served,
     Shows,
     Signed,
+    Unprovable,
     json_answer,
     letters,
 )
@@ -41,6 +43,7 @@ class WebchatPlatform:
 
     name = "webchat"
     shows: frozenset[Shows] = frozenset({"controls", "pictures"})
+    offers: frozenset[Offers] = frozenset()
     inbox: Inbox = "stream"
 
     def __init__(self, home: Path) -> None:
@@ -118,7 +121,7 @@ def read(parts: list[dict[str, Any]]) -> Seen:
 def _cookie(account: WebchatAccount, visitor_id: str, at_s: float) -> str:
     secret = next((each for each in account.cookie_secrets if each.reveal().strip()), None)
     if secret is None:
-        raise ValueError(f"accounts.webchat.{account.name}.cookie_secrets is empty")
+        raise Unprovable(f"accounts.webchat.{account.name}.cookie_secrets is empty")
     issued = str(int(at_s))
     proved = f"webchat|{account.name}|{visitor_id}|{issued}".encode()
     signature = hmac.new(secret.reveal_bytes(), proved, "sha256").hexdigest()

@@ -20,11 +20,13 @@ from gateway.platforms.base import (
     Call,
     Delivery,
     Inbox,
+    Offers,
     Scene,
     Seen,
     Served,
     Shows,
     Signed,
+    Unprovable,
     json_answer,
 )
 from gateway.settings.accounts import AlexaAccount
@@ -57,6 +59,8 @@ class AlexaPlatform:
     name = "alexa"
     # What a card offers is said, and nothing of it can be tapped.
     shows: frozenset[Shows] = frozenset({"pictures"})
+    # Its answers are in the response; what is said meanwhile is no message.
+    offers: frozenset[Offers] = frozenset()
     inbox: Inbox = "stand_in"
 
     def __init__(self, home: Path) -> None:
@@ -70,7 +74,7 @@ class AlexaPlatform:
 
     def deliver(self, account: AlexaAccount, scene: Scene, act: Act) -> Delivery:
         if not account.skill_ids:
-            raise ValueError(f"accounts.alexa.{account.name}.skill_ids is empty")
+            raise Unprovable(f"accounts.alexa.{account.name}.skill_ids is empty")
         body = request_of(account, scene, act, place=self.place(account, scene))
         return Delivery(msgspec.json.encode(body), f"/hooks/alexa/{account.name}")
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway.platforms.base import Unprovable
 from gateway.settings.accounts import AlexaAccount
 
 __all__ = ["CHAIN_PATH", "Signer"]
@@ -34,7 +35,7 @@ class Signer:
         try:
             signature = self._key.sign(body, PKCS1v15(), SHA256())
         except OSError as error:
-            raise ValueError(
+            raise Unprovable(
                 f"accounts.alexa.{account.name} cannot be tried without {error.filename}: `switchboard up` makes it"
             ) from None
         return {"SignatureCertChainUrl": _CHAIN_URL, "Signature-256": base64.b64encode(signature).decode()}

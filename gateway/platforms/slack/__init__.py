@@ -18,6 +18,7 @@ from gateway.platforms.base import (
     Call,
     Delivery,
     Inbox,
+    Offers,
     Say,
     Scene,
     Seen,
@@ -38,6 +39,7 @@ class SlackPlatform:
 
     name = "slack"
     shows: frozenset[Shows] = frozenset({"controls", "pictures"})
+    offers: frozenset[Offers] = frozenset({"groups", "twins", "faults"})
     inbox: Inbox = "stand_in"
 
     def __init__(self, home: Path) -> None:

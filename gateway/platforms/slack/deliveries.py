@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from gateway.platforms.base import Control, Delivery, Scene, Signed, digits, letters
+from gateway.platforms.base import Control, Delivery, Scene, Signed, Unprovable, digits, letters
 from gateway.settings.accounts import SlackAccount
 
 __all__ = ["BOT_USER", "Room", "command", "event", "is_command", "is_tap", "signed", "tap", "timestamp"]
@@ -32,7 +32,8 @@ class Room(msgspec.Struct, frozen=True):
 
         An account that stands for one of several workspaces has the team's id behind the dot of its name.
         """
-        channel = "C" + letters("general", 10) if scene.group else "D" + letters(f"im {scene.user}", 10)
+        shared = "C" + letters(f"general {scene.room}".rstrip(), 10)
+        channel = shared if scene.group else "D" + letters(f"im {scene.user}", 10)
         thread_ts = f"{digits(f'thread {scene.thread}', 10)}.{digits(scene.thread, 6)}" if scene.thread else ""
         team = account.name.partition(".")[2] or "T" + letters("team", 8)
         return cls(team, channel, thread_ts)
@@ -123,7 +124,7 @@ def signed(account: SlackAccount, delivery: Delivery, *, at_s: float, repeat: in
     """Return *delivery* signed: HMAC-SHA256 over version, time and body, with the newest secret."""
     secret = next((each for each in account.signing_secrets if each.reveal().strip()), None)
     if secret is None:
-        raise ValueError(f"accounts.slack.{account.name}.signing_secrets is empty")
+        raise Unprovable(f"accounts.slack.{account.name}.signing_secrets is empty")
     sent_at = str(int(at_s))
     base = b"v0:" + sent_at.encode() + b":" + delivery.body
     headers = {

@@ -17,12 +17,14 @@ from gateway.platforms.base import (
     Call,
     Delivery,
     Inbox,
+    Offers,
     Say,
     Scene,
     Seen,
     Served,
     Shows,
     Signed,
+    Unprovable,
     json_answer,
 )
 from gateway.platforms.telegram import api, updates
@@ -36,6 +38,7 @@ class TelegramPlatform:
 
     name = "telegram"
     shows: frozenset[Shows] = frozenset({"controls", "pictures"})
+    offers: frozenset[Offers] = frozenset({"groups", "faults"})
     inbox: Inbox = "stand_in"
 
     def __init__(self, home: Path) -> None:
@@ -61,7 +64,7 @@ class TelegramPlatform:
     def signed(self, account: TelegramAccount, delivery: Delivery, *, at_s: float, repeat: int = 0) -> Signed:
         secret = next((each for each in account.secret_tokens if each.reveal().strip()), None)
         if secret is None:
-            raise ValueError(f"accounts.telegram.{account.name}.secret_tokens is empty")
+            raise Unprovable(f"accounts.telegram.{account.name}.secret_tokens is empty")
         headers = {
             "Content-Type": delivery.content_type,
             "X-Telegram-Bot-Api-Secret-Token": secret.reveal(),

@@ -28,7 +28,7 @@ class Room(msgspec.Struct, frozen=True):
     def of(cls, scene: Scene) -> Self:
         """Return the room of *scene*."""
         # A private chat has its person's id; a supergroup's begins with -100.
-        chat_id = -(10**12 + digits("group", 10)) if scene.group else _user_id(scene)
+        chat_id = -(10**12 + digits(f"group {scene.room}".rstrip(), 10)) if scene.group else _user_id(scene)
         return cls(chat_id, digits(f"topic {scene.thread}", 6) if scene.thread else 0)
 
     @property
