@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clean", "repair_surrogates", "shorten", "split"]
+__all__ = ["clean", "cut_at", "repair_surrogates", "shorten", "split"]
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 #: In JSON text: an escape that is no lone surrogate (kept: group 1), or one that is.
@@ -50,7 +50,7 @@ def split(text: str, chars_max: int) -> list[str]:
     pieces = []
     start, end = 0, len(text)
     while end - start > chars_max:
-        cut = _cut(text, start, start + chars_max)
+        cut = cut_at(text, start, start + chars_max)
         pieces.append(text[start:cut].rstrip())
         start = cut
         while start < end and text[start].isspace():
@@ -59,8 +59,11 @@ def split(text: str, chars_max: int) -> list[str]:
     return [piece for piece in pieces if piece.strip()]
 
 
-def _cut(text: str, start: int, limit: int) -> int:
-    """Return where to cut between *start* and *limit*: in the later half, or pieces would become crumbs."""
+def cut_at(text: str, start: int, limit: int) -> int:
+    """Return where a piece from *start* on, which may reach to *limit*, ends best: between paragraphs, lines or words.
+
+    In the later half, or pieces would become crumbs.
+    """
     for mark in _BREAKS:
         at = text.rfind(mark, start + (limit - start) // 2, limit + 1)
         if at > start:

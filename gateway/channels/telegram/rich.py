@@ -13,12 +13,9 @@ from typing import Any
 import msgspec
 
 from gateway.channels.telegram.limits import ENTITIES_MAX
-from gateway.domain.text import clean
+from gateway.domain.text import clean, cut_at
 
 __all__ = ["EMPTY", "Rich", "Span", "between", "encode", "join", "units"]
-
-#: Where a text is best cut, best first.
-_BREAKS = ("\n\n", "\n", " ")
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -60,7 +57,7 @@ class Rich(msgspec.Struct, frozen=True):
         start, end = _trimmed(self.text, 0, len(self.text))
         while start < end:
             limit = _limit(self.text, start, end, units_max)
-            cut = end if limit == end else _cut(self.text, start, limit)
+            cut = end if limit == end else cut_at(self.text, start, limit)
             yield self._part(*_trimmed(self.text, start, cut))
             start, _ = _trimmed(self.text, cut, end)
 
@@ -134,15 +131,6 @@ def _limit(text: str, start: int, end: int, units_max: int) -> int:
     while (over := units(text[start:limit]) - units_max) > 0:
         # A character has two units at most.
         limit -= (over + 1) // 2
-    return limit
-
-
-def _cut(text: str, start: int, limit: int) -> int:
-    """Return where to cut between *start* and *limit*: in the later half, or pieces would become crumbs."""
-    for mark in _BREAKS:
-        at = text.rfind(mark, start + (limit - start) // 2, limit + 1)
-        if at > start:
-            return at
     return limit
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.channels.slack.mrkdwn import escape, from_markdown, to_plain
+from tests.support.work import bounded_work
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 
@@ -85,10 +84,8 @@ def test_no_markdown_can_mention_anybody(pieces: list[str]) -> None:
     "unit", ["**a ", "*a ", "[a", "`", "```", "~~a ", "__a ", "[a](https://x", "# ", "- ", "<a "]
 )
 def test_unclosed_marks_cost_no_second_reading(unit: str) -> None:
-    text = (unit * 10_000)[:10_000]
-    began = time.perf_counter()
+    text = (unit * 40_000)[:40_000]
 
-    from_markdown(text)
-    to_plain(text)
-
-    assert time.perf_counter() - began < 1.0
+    with bounded_work():
+        from_markdown(text)
+        to_plain(text)
