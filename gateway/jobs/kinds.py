@@ -1,5 +1,8 @@
 """Kinds of jobs that are the platform's own, and what each is given: what workers' handlers and those who ask share.
 
+Who asks for jobs from outside asks for none of these kinds: each belongs to something that has a door of its own, with
+a scope of its own.  And nobody's jobs bear their unique keys: a reply whose carrier's key is taken is never sent.
+
 Kinds whose payload nobody else needs are named by the settings' schedules and by their handlers alone.
 """
 
@@ -9,10 +12,23 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["RETENTION", "USER_ERASE", "Nothing", "RetentionFrom", "UserErase"]
+__all__ = ["OWN_KEYS", "OWN_KINDS", "RETENTION", "USER_ERASE", "Nothing", "RetentionFrom", "UserErase"]
 
 RETENTION = "retention"
 USER_ERASE = "user.erase"
+#: All that a worker knows without any module of its operator's.
+OWN_KINDS = frozenset({
+    "message.push", "reply.send", RETENTION, "sweep.dedupe_keys", "sweep.job_results", "sweep.processes", USER_ERASE,
+    "webhook.send",
+})  # fmt: skip
+#: How their unique keys begin, and the one kind whose jobs bear such keys.
+OWN_KEYS = {
+    "outbox:": "reply.send",
+    "push:": "message.push",
+    "timer:": "message.push",
+    "webhook:": "webhook.send",
+    f"{USER_ERASE}:": USER_ERASE,
+}
 
 
 class Nothing(msgspec.Struct, frozen=True):

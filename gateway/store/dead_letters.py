@@ -201,11 +201,15 @@ def retry_send(cursor: Cursor, letter_id: int, *, by: str) -> Resent:
 def retry_job(cursor: Cursor, letter: LetterView, *, by: str) -> Retried:
     """Let the buried job of an open letter start anew at its lane's end.
 
-    :raises Conflict: it is not buried, or another unfinished job bears its unique key.
+    :raises Conflict: the letter is closed; or the job is not buried, or another unfinished job bears its unique key.
     :raises NotFound: it is there no more.
     """
     assert letter.job_id is not None, "the letter of a job names it"
-    return job_admin.retry(cursor, letter.job_id, by=by)
+    cursor.execute("SELECT * FROM letter_retry_job(%s, %s)", (letter.letter_id, by))
+    outcome, *rest = _row(cursor)
+    if outcome == "closed":
+        raise _closed(letter.letter_id)
+    return job_admin.retried(letter.job_id, outcome, *rest)
 
 
 def drop_job(cursor: Cursor, letter: LetterView, *, by: str) -> Dropped | None:
@@ -214,11 +218,11 @@ def drop_job(cursor: Cursor, letter: LetterView, *, by: str) -> Dropped | None:
     :raises Conflict: the letter is closed; or the job is done.
     """
     assert letter.job_id is not None, "the letter of a job names it"
-    try:
-        return job_admin.drop(cursor, letter.job_id, by=by)
-    except NotFound:
-        close(cursor, letter.letter_id, "dropped", by=by)
-        return None
+    cursor.execute("SELECT * FROM letter_drop_job(%s, %s)", (letter.letter_id, by))
+    outcome, *rest = _row(cursor)
+    if outcome == "closed":
+        raise _closed(letter.letter_id)
+    return None if outcome == "gone" else job_admin.dropped(letter.job_id, outcome, *rest)
 
 
 def close(cursor: Cursor, letter_id: int, as_what: Literal["retried", "dropped"], *, by: str) -> None:

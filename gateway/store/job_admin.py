@@ -15,8 +15,8 @@ from gateway.store.ledger.process import Process
 from gateway.store.postgres import Database
 
 __all__ = [
-    "PAUSES_MAX", "Dropped", "Pause", "Retried", "drop", "list_pauses", "pause", "read_pauses",
-    "resume", "retry", "unowned_partitions",
+    "PAUSES_MAX", "Dropped", "Pause", "Retried", "drop", "dropped", "list_pauses", "pause", "read_pauses", "resume",
+    "retried", "retry", "unowned_partitions",
 ]  # fmt: skip
 
 #: Kinds that may be paused at once: every worker reads them all, twice a second.
@@ -66,7 +66,11 @@ def retry(cursor: Cursor, job_id: int, *, by: str) -> Retried:
     :raises Conflict: it is not buried, or another unfinished job bears its unique key.
     """
     cursor.execute("SELECT * FROM job_retry(%s, %s)", (job_id, by))
-    outcome, partition, priority, other = _row(cursor)
+    return retried(job_id, *_row(cursor))
+
+
+def retried(job_id: int, outcome: str, partition: int, priority: int, other: int | None) -> Retried:
+    """Return what ``job_retry`` has said, or raise as :func:`retry` does."""
     if outcome == "retried":
         return Retried(job_id, partition, priority)
     if outcome == "key_taken":
@@ -84,7 +88,11 @@ def drop(cursor: Cursor, job_id: int, *, by: str) -> Dropped:
     :raises Conflict: it is done.
     """
     cursor.execute("SELECT * FROM job_drop(%s, %s)", (job_id, by))
-    outcome, partition, holder = _row(cursor)
+    return dropped(job_id, *_row(cursor))
+
+
+def dropped(job_id: int, outcome: str, partition: int, holder: str | None) -> Dropped:
+    """Return what ``job_drop`` has said, or raise as :func:`drop` does."""
     if outcome == "dropped":
         return Dropped(job_id, partition, holder)
     raise _refused(job_id, outcome, f"job {job_id} is done: its result is forgotten by itself, in time")

@@ -390,6 +390,34 @@ def test_of_two_who_retry_at_once_one_does(office: Office, kind: str, database: 
 
 
 @pytest.mark.parametrize("kind", dead_letters.KINDS)
+@pytest.mark.parametrize(("first", "second"), [("retry", "drop"), ("drop", "retry"), ("drop", "drop")])
+def test_of_two_who_decide_at_once_the_first_is_obeyed(
+    office: Office, kind: str, first: str, second: str, database: str
+) -> None:
+    """Law: what one has retried another cannot forget, though it read the letter while it was open."""
+    _make(office, kind)
+    letter = office.only()
+    other = Actor(database)
+
+    def late() -> object:
+        try:
+            if second == "drop":
+                return dead_letters.drop(other.cursor, letter, office.told, by="bob")
+            return dead_letters.retry(other.cursor, letter, office.told, by="bob", bots=lambda: BOTS, now=time.time())
+        except SwitchboardError as error:
+            return error
+
+    with office.operator.transaction():
+        getattr(office, first)(letter)
+        waiting = gevent.spawn(late)
+        office.operator.holds_up(other, waiting)
+    assert isinstance(waiting.get(timeout=10), Conflict)
+    assert office.closed(letter) == ({"retry": "retried", "drop": "dropped"}[first], "ada@host")
+    left = office.gateway.rows("SELECT state FROM jobs WHERE kind IN ('greet', 'webhook.send')")
+    assert left == ([("ready",)] if kind in ("job", "webhook") and first == "retry" else [])
+
+
+@pytest.mark.parametrize("kind", dead_letters.KINDS)
 def test_what_is_dropped_is_closed_and_its_job_forgotten(office: Office, kind: str) -> None:
     _make(office, kind)
     letter = office.only()

@@ -15,6 +15,7 @@ from gateway.domain.errors import BadRequest, TooLarge
 from gateway.domain.job import Draft
 from gateway.domain.resilience.priority import Priority
 from gateway.jobs.drafts import checked, draft, due_at
+from gateway.jobs.kinds import OWN_KEYS
 
 BYTES_MAX = 1_000
 
@@ -208,3 +209,11 @@ def test_whatever_is_taken_as_a_lane_can_be_kept(lane: str) -> None:
     assert kept is not None
     assert "\0" not in kept
     kept.encode()
+
+
+@pytest.mark.parametrize(("prefix", "owner"), OWN_KEYS.items())
+def test_nobodys_job_bears_a_key_of_the_platforms_own(prefix: str, owner: str) -> None:
+    """Law: a reply whose carrier's key is taken would never be sent, and nobody told."""
+    assert refused(unique=f"{prefix}7").reason == "own_key"
+    assert asked(owner, unique=f"{prefix}7").unique == f"{prefix}7"
+    assert asked(unique=prefix[:-1]).unique == prefix[:-1]

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from gateway.domain.job import Draft, Enqueued
 from gateway.jobs.admin import JobAdmin, Tellers
 from gateway.jobs.jobs import Jobs
+from gateway.jobs.kinds import OWN_KINDS
 from gateway.settings.jobs import JobSettings
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
@@ -323,6 +324,18 @@ def test_without_redis_everything_is_done(database: str) -> None:
 
 
 # Asking for one
+
+
+@pytest.mark.parametrize("kind", sorted(OWN_KINDS))
+def test_the_platforms_own_jobs_are_not_asked_for_here(site: Site, kind: str) -> None:
+    """Law: jobs:write erases nobody, and says nothing in an assistant's name: that has scopes of its own."""
+    assert refusal(site.ask("POST", PATH, {"kind": kind, "payload": {}})) == (400, "own_kind")
+    assert site.ids() == []
+
+
+def test_a_job_cannot_stand_in_the_way_of_a_reply(site: Site) -> None:
+    asked = {"kind": "greet", "payload": {}, "unique": "outbox:7"}
+    assert refusal(site.ask("POST", PATH, asked)) == (400, "own_key")
 
 
 def test_a_job_is_asked_for(site: Site) -> None:

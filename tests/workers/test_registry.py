@@ -10,6 +10,7 @@ import pytest
 
 from gateway.domain.errors import SwitchboardError
 from gateway.domain.job import Done
+from gateway.jobs.kinds import OWN_KINDS
 from workers.registry import handlers, job_handler, load_handlers
 
 _TAKEN = """
@@ -84,3 +85,9 @@ def test_a_path_is_no_name_of_a_module(name: str) -> None:
 def test_those_that_ship_are_always_there() -> None:
     assert load_handlers().keys() <= handlers().keys()
     assert "webhook.send" in load_handlers()
+
+
+def test_the_platforms_own_kinds_are_known_to_those_who_ask() -> None:
+    """Law: nobody asks for one of them over HTTP, so none may be left out."""
+    shipped = {kind for kind, one in load_handlers().items() if one.perform.__module__.startswith("workers.handlers.")}
+    assert shipped == OWN_KINDS

@@ -2,7 +2,7 @@
 -- with the letter's closing, so of two who retry one letter the second finds it closed.
 --
 -- A letter is closed after what it is about was locked: conversations, outbox rows and jobs come first everywhere.
--- Letters of jobs are closed by job_retry and job_drop (job_admin.sql).
+-- Letters of jobs are closed by job_retry and job_drop (job_admin.sql), which close all of a job's.
 
 CREATE OR REPLACE FUNCTION letter_close(letter bigint, as_what text, who text) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -10,6 +10,56 @@ BEGIN
     UPDATE dead_letters AS d SET closed_at = clock_timestamp(), closed_as = as_what, closed_by = who
     WHERE d.id = letter AND d.closed_at IS NULL;
     RETURN FOUND;
+END $$;
+
+-- Locks the job of an open letter and answers its id; NULL: the letter is closed.  It is asked again behind the lock,
+-- because whoever has closed it held that: a job that one operator has retried must not be forgotten by another, who had
+-- read its letter before.
+CREATE OR REPLACE FUNCTION letter_job(letter bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    its_job bigint;
+BEGIN
+    SELECT d.job_id INTO its_job FROM dead_letters d WHERE d.id = letter AND d.closed_at IS NULL;
+    PERFORM 1 FROM job_lock(its_job);
+    PERFORM 1 FROM dead_letters d WHERE d.id = letter AND d.closed_at IS NULL;
+    RETURN CASE WHEN FOUND THEN its_job END;
+END $$;
+
+-- The job of a letter starts anew.  outcome: 'closed', or that of job_retry.
+CREATE OR REPLACE FUNCTION letter_retry_job(letter bigint, who text)
+RETURNS TABLE (outcome text, partition smallint, priority smallint, other bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+    its_job bigint;
+BEGIN
+    -- The transaction's number before any place, as in jobs_enqueue.
+    PERFORM pg_current_xact_id();
+    its_job := letter_job(letter);
+    IF its_job IS NULL THEN
+        RETURN QUERY SELECT 'closed', NULL::smallint, NULL::smallint, NULL::bigint;
+    ELSE
+        RETURN QUERY SELECT r.outcome, r.partition, r.priority, r.other FROM job_retry(its_job, who) AS r;
+    END IF;
+END $$;
+
+-- The job of a letter is forgotten.  outcome: 'closed', or that of job_drop; if the job is 'gone' the letter is closed.
+CREATE OR REPLACE FUNCTION letter_drop_job(letter bigint, who text)
+RETURNS TABLE (outcome text, partition smallint, holder text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    its_job bigint := letter_job(letter);
+    it      record;
+BEGIN
+    IF its_job IS NULL THEN
+        RETURN QUERY SELECT 'closed', NULL::smallint, NULL;
+        RETURN;
+    END IF;
+    SELECT * INTO it FROM job_drop(its_job, who);
+    IF it.outcome = 'gone' AND NOT letter_close(letter, 'dropped', who) THEN
+        it.outcome := 'closed';
+    END IF;
+    RETURN QUERY SELECT it.outcome, it.partition, it.holder;
 END $$;
 
 -- A turn that failed runs again as a new turn at its lane's end, with what was said and nobody waiting for a response:

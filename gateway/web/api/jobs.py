@@ -15,6 +15,7 @@ from gateway.domain.resilience.priority import Priority
 from gateway.jobs.admin import ROWS_MAX, Asked, JobAdmin, Overview
 from gateway.jobs.drafts import DELAY_S_MAX, KEEP_S_MAX, WORD_CHARS_MAX
 from gateway.jobs.jobs import Jobs as JobQueue
+from gateway.jobs.kinds import OWN_KINDS
 from gateway.store.job_admin import Dropped, Pause, Retried
 from gateway.store.job_views import JobView, State
 from gateway.web.api.fields import Id, Reason, Time
@@ -111,8 +112,16 @@ class Jobs:
     def enqueue(self, headers: JobHeaders, body: NewJob) -> Located[Written]:
         """Ask for a job: it is committed, and a worker will run it.
 
-        While an unfinished job bears the same unique key no other is written, and the answer names that one.
+        While an unfinished job bears the same unique key no other is written, and the answer names that one.  The
+        platform's own kinds cannot be asked for here: what they belong to has operations of its own.
         """
+        if body.kind in OWN_KINDS:
+            # Else who may ask for jobs could erase people, and speak in an assistant's name.
+            raise BadRequest(
+                f"expected a kind of your own, got {body.kind!r}, which is the platform's: ask for what it belongs to "
+                "(POST /conversations/{conversation_id}/messages, /users/erase, /dead-letters/{letter_id}/retry)",
+                reason="own_kind",
+            )
         _check_payload(body.payload)
         enqueued = self._queue.enqueue(
             body.kind,
