@@ -23,6 +23,7 @@ from gateway.assistants.service import (
     Sharers,
     call_failure,
     call_timeouts,
+    new_span_id,
     service_and_path,
     sharer,
 )
@@ -77,7 +78,7 @@ class HttpAssistant:
         on_preview: OnPreview,
     ) -> Reply:
         """Call the service; see :class:`gateway.assistants.assistant.Assistant`."""
-        span_id = self._span_id()
+        span_id = new_span_id(self._random_bits)
         with telemetry.span(
             "assistant.call", assistant=self.name, turn_id=turn.turn_id, trace_id=turn.trace_id, span_id=span_id
         ):
@@ -120,10 +121,6 @@ class HttpAssistant:
             body_bytes_max=max(settings.reply_bytes_max, settings.stream_bytes_max) + BACKSTOP_BYTES,
             timeouts=self._timeouts,
         )
-
-    def _span_id(self) -> str:
-        # Not a secret, only unlikely to meet another; all zero would make the whole header invalid.
-        return f"{self._random_bits(64) | 1:016x}"
 
     def _read(self, response: StreamedResponse, on_preview: OnPreview) -> Reply:
         if response.status != 200:

@@ -1,10 +1,10 @@
-"""What all assistants behind HTTP have in common: where their copies are, how long a call of them may take, and what a
-call that failed is called.
+"""What all assistants behind HTTP have in common: where their copies are, how long a call of them may take, which
+span it is of its turn's trace, and what a call that failed is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ __all__ = [
     "Sharers",
     "call_failure",
     "call_timeouts",
+    "new_span_id",
     "service_and_path",
     "sharer",
 ]
@@ -51,6 +52,12 @@ def call_timeouts(rpc: RpcClient, settings: AssistantSettings) -> Timeouts:
 def sharer(sharers: Sharers, turn: Turn) -> str:
     """Return for whom *turn* asks: its account's tenant, or the account itself.  Nobody's burst is another's wait."""
     return sharers.get((turn.channel, turn.account)) or f"{turn.channel}/{turn.account}"
+
+
+def new_span_id(random_bits: Callable[[int], int]) -> str:
+    """Return the id of a call's span: 16 lower-case hexadecimal digits, by *random_bits* as ``random.getrandbits``."""
+    # Not a secret, only unlikely to meet another; all zero would make the whole header invalid.
+    return f"{random_bits(64) | 1:016x}"
 
 
 def call_failure(name: str, error: CallFailed | TryLater) -> AssistantFailed:

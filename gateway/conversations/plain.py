@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.domain.capabilities import Capabilities
-from gateway.domain.degrade import degrade
+from gateway.domain.degrade import in_words
 from gateway.domain.message import Message
-from gateway.domain.reply import Reply, Text
+from gateway.domain.reply import Reply
 
 __all__ = ["message_text", "reply_text"]
-
-#: A surface that shows nothing but text of any length: everything else becomes its equivalent in words.
-_TERMINAL = Capabilities(
-    shows=frozenset({"text"}),
-    answers_in_response=False,
-    answer_by_s=0.0,
-    turn_deadline_s=0.0,
-    late="none",
-    redelivery="gives_up",
-    text_chars_max=1_000_000,
-)
 
 
 def message_text(message: Message) -> str:
@@ -33,5 +21,4 @@ def message_text(message: Message) -> str:
 
 def reply_text(reply: Reply) -> str:
     """Return *reply* as one text, a paragraph for each part."""
-    parts, _ = degrade(reply, _TERMINAL)
-    return "\n".join(part.text for part in parts if isinstance(part, Text))
+    return "\n".join(in_words(reply.parts))

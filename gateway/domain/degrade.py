@@ -38,9 +38,20 @@ from gateway.domain.reply import (
 )
 from gateway.domain.text import split
 
-__all__ = ["degrade"]
+__all__ = ["degrade", "in_words"]
 
 T = TypeVar("T")
+
+#: A surface that shows nothing but text of any length.
+_WORDS_ALONE = Capabilities(
+    shows=frozenset({"text"}),
+    answers_in_response=False,
+    answer_by_s=0.0,
+    turn_deadline_s=0.0,
+    late="none",
+    redelivery="gives_up",
+    text_chars_max=1_000_000,
+)
 
 
 def degrade(reply: Reply, capabilities: Capabilities) -> tuple[tuple[Part, ...], tuple[str, ...]]:
@@ -49,6 +60,13 @@ def degrade(reply: Reply, capabilities: Capabilities) -> tuple[tuple[Part, ...],
     surface = _Surface(capabilities, said)
     parts = tuple(shown for part in reply.parts for shown in surface.show(part))
     return parts, tuple(surface.lines)
+
+
+def in_words(parts: tuple[Part, ...], *, markdown: bool = False) -> tuple[str, ...]:
+    """Return what *parts* say to who reads words alone, a text for each; *markdown*: whose marks are left in them."""
+    reader = msgspec.structs.replace(_WORDS_ALONE, markdown=markdown)
+    shown, _ = degrade(Reply(parts), reader)
+    return tuple(part.text for part in shown if isinstance(part, Text) and part.text.strip())
 
 
 class _Surface:

@@ -60,7 +60,7 @@ class AssistantSettings(msgspec.Struct, frozen=True, kw_only=True):
     honours_idempotency_key: bool = False
 
     #: A call that is later than 95 of 100 is made a second time, and the first answer counts: at most
-    #: ``rpc.hedge_ratio`` of the calls, and only with ``honours_idempotency_key``.
+    #: ``rpc.hedge_ratio`` of the calls, and only with ``honours_idempotency_key``, or of a model server: both are paid.
     hedge: bool = False
     #: Whether responses may come compressed.  Some services gather a stream to compress it.
     gzip: bool = True

@@ -74,9 +74,16 @@ REFUSALS: dict[str, tuple[Behaviour, str, str]] = {
         "context_length_exceeded",
         "openai.history_tokens_max",
     ),
-    "413": (refuses("413 Content Too Large", b""), "http_413", "status 413"),
+    "413, whoever stands before it": (
+        refuses("413 Content Too Large", b""), "context_length_exceeded", "openai.history_tokens_max"
+    ),
     "422": (refuses("422 Unprocessable Entity", {"detail": [{"loc": ["body"], "msg": SECRETIVE}]}), "http_422", "422"),
     "429": (refusing("429 Too Many Requests", "rate_limit_exceeded"), "rate_limited", "rate_limit_exceeded"),
+    "429 of a minute's tokens": (
+        refuses("429 Too Many Requests", error("Too many tokens, please wait before trying again.", "throttled")),
+        "rate_limited",
+        "(throttled)",
+    ),
     "429 quota": (refusing("429 Too Many Requests", "insufficient_quota"), "quota_exhausted", "no quota left"),
     "500": (refusing("500 Internal Server Error", None, "server_error"), "http_500", "(server_error)"),
     "503": (refusing("503 Service Unavailable", 503, "unavailable_error"), "http_503", "(unavailable_error)"),
@@ -338,6 +345,15 @@ def test_at_last_the_message_is_asked_alone(rpc: RpcClient) -> None:
         assert text(ask(assistant(server, rpc, transcript=past, openai={"system_prompt": "Hi"}))[0]) == "Good evening."
 
         assert [len(chat) for chat in chats(server)] == [10, 6, 2]
+
+
+def test_a_429_is_not_answered_with_another_call(server: ModelServer, rpc: RpcClient) -> None:
+    """Some servers say of a minute's quota what others say of a chat: a shorter one is refused as well."""
+    server.will_say(refuses("429 Too Many Requests", error("Too many tokens, please wait.", "throttled")))
+
+    assert fail(assistant(server, rpc, transcript=Said(("a", "b"), ("c", "d")))).reason == "rate_limited"
+
+    assert len(server.calls) == 1
 
 
 def test_a_message_that_is_too_long_by_itself_fails(rpc: RpcClient) -> None:

@@ -10,9 +10,18 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.cli.test_doctor import SIGNING, Ward
+from tests.support.model_server import KEY, MODEL, ModelServer
 from tests.support.stand_in import Call, StandIn
 
 OTHER = "whsec_" + "WllYV1ZVVFNSUVBPTk1MS0pJSEdGRURDQkE="
+MODEL_SERVER = f"""
+[assistants.m]
+kind = "openai"
+url = "{{url}}"
+[assistants.m.openai]
+model = "{MODEL}"
+api_key = "env:TEST_KEY"
+"""
 
 
 class Service:
@@ -100,3 +109,20 @@ def test_each_copy_is_looked_at(ward: Ward, at: str) -> None:
     found = [(one["what"], one["state"]) for one in ward.findings() if one["group"] == "assistants"]
     address = at.removeprefix("http://")
     assert found == [(f"assistants.a@{address}", "ok"), ("assistants.a@127.0.0.1:1", "fail")]
+
+
+@pytest.mark.parametrize(
+    ("rest", "finding"),
+    [
+        ("", ("ok", f"the model server answers, for {MODEL}")),
+        ("?api-version=2026-01-01", ("ok", f"the model server answers, for {MODEL}")),
+        ("/chat/completions", ("warn", "the model server is reached, and answers 404 at /models")),
+    ],
+)
+def test_a_model_server_is_asked_where_its_chats_go(ward: Ward, rest: str, finding: tuple[str, str]) -> None:
+    """Law: what is well here is well for a chat, which goes below the same base URL."""
+    ward.env["TEST_KEY"] = KEY
+    with ModelServer() as server:
+        ward.write(more=MODEL_SERVER.format(url=f"{server.url}{rest}"))
+        found = [one for one in ward.findings() if (one["group"], one["what"]) == ("assistants", "assistants.m")]
+    assert [(one["state"], one["says"]) for one in found] == [finding]

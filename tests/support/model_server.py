@@ -52,7 +52,7 @@ class ModelServer(StandIn):
         (refusal or self._answer)(call)
 
     def _refusal(self, call: Call) -> Behaviour | None:
-        if call.path == _MODELS_PATH and call.headers.get("authorization") == f"Bearer {KEY}":
+        if call.path.partition("?")[0] == _MODELS_PATH and call.headers.get("authorization") == f"Bearer {KEY}":
             return lists(MODEL)
         if call.path.partition("?")[0] != CHAT_PATH:
             return refuses("404 Not Found", error("Invalid URL", "invalid_request_error", code=None))

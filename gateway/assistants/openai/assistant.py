@@ -38,6 +38,7 @@ from gateway.assistants.service import (
     Sharers,
     call_failure,
     call_timeouts,
+    new_span_id,
     service_and_path,
     sharer,
 )
@@ -81,7 +82,7 @@ class OpenaiAssistant:
         self._unix_time = unix_time
         self._random_bits = random_bits
         self._service, path = service_and_path(name, settings, quotas=True)
-        self._path = request.chat_path(path)
+        self._path = request.below(path, "chat/completions")
         if not request.is_sendable(settings.openai.api_key):
             raise ValueError(f"assistants.{name}.openai.api_key: expected visible ASCII (not shown)")
         self._timeouts = call_timeouts(rpc, settings)
@@ -96,8 +97,7 @@ class OpenaiAssistant:
         on_preview: OnPreview,
     ) -> Reply:
         """Call the server; see :class:`gateway.assistants.assistant.Assistant`."""
-        # Not a secret, only unlikely to meet another; all zero would make the whole header invalid.
-        span_id = f"{self._random_bits(64) | 1:016x}"
+        span_id = new_span_id(self._random_bits)
         with telemetry.span(
             "assistant.call", assistant=self.name, turn_id=turn.turn_id, trace_id=turn.trace_id, span_id=span_id
         ):

@@ -56,9 +56,12 @@ class _Fields(msgspec.Struct, frozen=True):
 def refusal(name: str, model: str, status: int, body: bytes, request_id: str | None) -> AssistantFailed:
     """Return what an answer with *status*, not 200, means."""
     own, fields = f"assistants.{name}", _fields(body)
-    known = _known(own, fields)
+    # "Too many tokens" is also what is said of a minute's quota: behind a 429 only their words for it count.
+    known = _known(own, msgspec.structs.replace(fields, message="") if status == 429 else fields)
     if known is not None:
         reason, message = known
+    elif status == 413:
+        reason, message = TOO_LONG, _too_long(own)
     elif status in {401, 403}:
         reason, message = "key_refused", f"the key is not accepted ({own}.openai.api_key)"
     elif status == 404 and (fields.says(frozenset({"model_not_found"})) or "model" in fields.message.lower()):
@@ -83,12 +86,16 @@ def spoken_refusal(name: str, error: Any) -> AssistantFailed:
 
 def _known(own: str, fields: _Fields) -> tuple[str, str] | None:
     if fields.says(_TOO_LONG_WORDS) or _TOO_LONG_SENTENCE.search(fields.message):
-        return TOO_LONG, f"the chat is too long for its model ({own}.openai.history_tokens_max, .bytes_per_token)"
+        return TOO_LONG, _too_long(own)
     if fields.says(_FILTERED_WORDS):
         return "content_filter", "its filter let nothing through"
     if fields.says(_NO_QUOTA_WORDS):
         return "quota_exhausted", "the account behind the key has no quota left"
     return None
+
+
+def _too_long(own: str) -> str:
+    return f"the chat is too long for its model ({own}.openai.history_tokens_max, .bytes_per_token)"
 
 
 def _fields(body: bytes) -> _Fields:

@@ -16,7 +16,7 @@ from gateway.domain.turn import Turn
 from gateway.settings.openai import OpenaiSettings
 from gateway.settings.secret import Secret
 
-__all__ = ["chat_path", "encode", "headers", "is_sendable"]
+__all__ = ["below", "encode", "headers", "is_sendable"]
 
 _VISIBLE = re.compile(r"[!-~]+")
 
@@ -53,8 +53,8 @@ def is_sendable(key: Secret) -> bool:
     return not key or _VISIBLE.fullmatch(key.reveal()) is not None
 
 
-def chat_path(base_path: str) -> str:
-    """Return where chats are POSTed, below the path of a base URL; its query stays behind it."""
+def below(base_path: str, place: str) -> str:
+    """Return where *place* of the API is, below the path of a base URL; its query stays behind it."""
     parts = urlsplit(base_path)
     query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.path.rstrip('/')}/chat/completions{query}"
+    return f"{parts.path.rstrip('/')}/{place}{query}"

@@ -6,24 +6,11 @@ in words, with its markdown.
 
 from __future__ import annotations
 
-from gateway.domain.capabilities import Capabilities
-from gateway.domain.degrade import degrade
+from gateway.domain.degrade import in_words
 from gateway.domain.message import Message
-from gateway.domain.reply import Part, Reply, Text
+from gateway.domain.reply import Part
 
 __all__ = ["assistant_words", "user_words"]
-
-#: A surface that shows nothing but text of any length.
-_READER = Capabilities(
-    shows=frozenset({"text"}),
-    answers_in_response=False,
-    answer_by_s=0.0,
-    turn_deadline_s=0.0,
-    late="none",
-    redelivery="gives_up",
-    text_chars_max=1_000_000,
-    markdown=True,
-)
 
 
 def user_words(message: Message) -> str:
@@ -44,5 +31,4 @@ def user_words(message: Message) -> str:
 
 def assistant_words(parts: tuple[Part, ...]) -> str:
     """Return what was answered; empty if it had no words."""
-    shown, _ = degrade(Reply(parts), _READER)
-    return "\n\n".join(part.text for part in shown if isinstance(part, Text) and part.text.strip())
+    return "\n\n".join(in_words(parts, markdown=True))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from gateway.assistants.openai.request import below
 from gateway.assistants.service import service_and_path
 from gateway.cli.checks.finding import Check, Finding, Visit, fail, ok, warn
 from gateway.domain.deadline import Deadline
@@ -25,6 +26,7 @@ _PATIENCE_S = 5.0
 _REFUSED = (401, 403)
 _NO_TURN = b"{}"
 _JSON = {"content-type": "application/json"}
+_LOOK_AT_URL = "look at its url: a base URL, which mostly ends in /v1 and never in /chat/completions"
 
 
 def services(visit: Visit) -> Iterator[Finding]:
@@ -90,8 +92,7 @@ def _signed(client: RpcClient, copy: Service, path: str, one: AssistantSettings)
 def _models(client: RpcClient, copy: Service, path: str, one: AssistantSettings) -> int:
     key = one.openai.api_key
     headers = {"authorization": f"Bearer {key.reveal()}"} if key else {}
-    base = path.rstrip("/").removesuffix("/chat/completions")
-    return _ask(client, copy, "GET", f"{base}/models", headers)
+    return _ask(client, copy, "GET", below(path, "models"), headers)
 
 
 def _model_server(copy: Service, one: AssistantSettings, status: int) -> Finding:
@@ -99,7 +100,7 @@ def _model_server(copy: Service, one: AssistantSettings, status: int) -> Finding
         return fail(copy.name, f"refuses our key ({status})", "set openai.api_key to one that stands")
     if 200 <= status < 300:
         return ok(copy.name, f"the model server answers, for {one.openai.model}")
-    return warn(copy.name, f"the model server is reached, and answers {status} at /models", "look at its url")
+    return warn(copy.name, f"the model server is reached, and answers {status} at /models", _LOOK_AT_URL)
 
 
 def _ask(client: RpcClient, copy: Service, method: str, path: str, headers: dict[str, str]) -> int:

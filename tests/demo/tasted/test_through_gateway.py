@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.demo.tasted.serving.process import Process, running
+from tests.demo.serving.process import Process, running
 from tests.support.stack import Stack, running_stack, word
 from tests.support.stores import Stores
 from tests.support.visitor import Visitor, texts
@@ -17,7 +17,7 @@ from tests.web.stream_reader import StreamReader
 @pytest.fixture(scope="module")
 def kitchen(stores: Stores, _migrated_template: str) -> Iterator[tuple[Stack, Process]]:
     url = stores.create_database(template=_migrated_template)
-    with running(TASTED_PUBLIC_URL="https://tasted.example") as tasted:
+    with running("tasted", TASTED_PUBLIC_URL="https://tasted.example") as tasted:
         there = {"assistants.patient.url": f"http://127.0.0.1:{tasted.port}/turn"}
         with running_stack(url, stores.redis.url, settings=there) as stack:
             yield stack, tasted
@@ -109,6 +109,6 @@ def test_a_timer_rings_although_tasted_is_dead_and_dinner_goes_on_when_it_is_bac
     tasted.popen.wait()
     until("the timer to ring", lambda: rung(stack, "D3"))
 
-    with running("--port", str(tasted.port)):
+    with running("tasted", "--port", str(tasted.port)):
         ask(stack, "D3", "where was I?", "You are cooking Spaghetti Carbonara.")
         assert len(rung(stack, "D3")) == 1

@@ -18,7 +18,7 @@ from gateway.assistants.preview import Delta, PartPreview, Typing
 from gateway.assistants.stream import StreamDecoder
 from gateway.domain.reply import Card, Reply, Text
 from gateway.settings.assistants import AssistantSettings
-from tests.demo.bartender.serving.process import Process, body, running
+from tests.demo.serving.process import Process, body, running
 
 STREAM = {"accept": "application/json, text/event-stream"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of exactly thirty bytes").decode()
@@ -27,7 +27,7 @@ BOUNDS = AssistantSettings(kind="http", url="http://localhost/")
 
 @pytest.fixture(scope="module")
 def bartender() -> Iterator[Process]:
-    with running() as process:
+    with running("bartender", BARTENDER_INVENT_S="0.5") as process:
         yield process
 
 
@@ -143,7 +143,7 @@ def test_other_calls_are_answered_too(
 
 def test_with_a_secret_only_signed_calls_are_answered() -> None:
     """Signed by the reference library: yes.  Unsigned, or signed for another body: no."""
-    with running(BARTENDER_SIGNING_SECRET=SECRET) as bartender:
+    with running("bartender", BARTENDER_SIGNING_SECRET=SECRET) as bartender:
         sent = body("hello")
         now = datetime.now(tz=UTC)
         headers = {
@@ -159,7 +159,7 @@ def test_with_a_secret_only_signed_calls_are_answered() -> None:
 
 def test_a_stop_lets_the_running_answer_end_and_idle_connections_go() -> None:
     """SIGTERM in the middle of an invention: it is told to its end, the idle connection closes, the exit is clean."""
-    with running(BARTENDER_INVENT_S="1.5") as bartender:
+    with running("bartender", BARTENDER_INVENT_S="1.5") as bartender:
         idle = bartender.connect()
         idle.request("GET", "/healthz")
         idle.getresponse().read()

@@ -17,7 +17,7 @@ from gateway.demo.bartender.serving.app import App
 from gateway.demo.bartender.serving.faults import FAULTS, HUGE_BYTES, SLOW_S, Fault
 from gateway.demo.bartender.serving.options import Options
 from gateway.demo.serving.server import Server, listener
-from tests.demo.bartender.serving.process import body
+from tests.demo.serving.process import body
 
 GUARD_S = 20.0
 

@@ -21,7 +21,7 @@ from gateway.assistants.stream import StreamDecoder
 from gateway.demo.tasted.serving.options import read_options
 from gateway.domain.reply import Card, Reply, Text
 from gateway.settings.assistants import AssistantSettings
-from tests.demo.tasted.serving.process import Process, body, running
+from tests.demo.serving.process import Process, body, running
 
 STREAM = {"accept": "application/json, text/event-stream"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of exactly thirty bytes").decode()
@@ -30,7 +30,7 @@ BOUNDS = AssistantSettings(kind="http", url="http://localhost/")
 
 @pytest.fixture(scope="module")
 def tasted() -> Iterator[Process]:
-    with running() as process:
+    with running("tasted") as process:
         yield process
 
 
@@ -72,11 +72,11 @@ def test_an_answer_streams_too(tasted: Process) -> None:
 
 def test_a_restart_forgets_nothing() -> None:
     """Neither what is on the stove nor the timers that run: all of it travels with the turn."""
-    with running() as before:
+    with running("tasted") as before:
         reply = reply_of(before.ask(body("cook carbonara"))[1])
         reply = reply_of(before.ask(body("set the timer", state=reply.state))[1])
         assert [(timer.name, timer.after_s) for timer in reply.timers] == [("pasta", 540.0)]
-    with running() as after:
+    with running("tasted") as after:
         assert b"Pasta timer: 9 minutes left" in after.ask(body("how long still?", state=reply.state))[1]
         assert b"Step 2 of 5" in after.ask(body("next", state=reply.state))[1]
         stopped = reply_of(after.ask(body("cancel the pasta timer", state=reply.state))[1])
@@ -125,7 +125,7 @@ def test_other_calls_are_answered_too(tasted: Process, method: str, path: str, s
 
 def test_with_a_secret_only_signed_turns_are_answered_and_pictures_still_shown() -> None:
     """Signed by the reference library: yes.  Unsigned, or signed for another body: no.  A platform signs nothing."""
-    with running(TASTED_SIGNING_SECRET=SECRET) as tasted:
+    with running("tasted", TASTED_SIGNING_SECRET=SECRET) as tasted:
         sent, now = body("hello"), datetime.now(tz=UTC)
         headers = {
             "webhook-id": "turn_123_1",
@@ -145,7 +145,7 @@ def test_turns_on_a_socket_and_pictures_on_a_port(tmp_path: Path) -> None:
     left_behind = socket.socket(socket.AF_UNIX)
     left_behind.bind(str(path))
     left_behind.close()
-    with running("--socket", str(path)) as tasted:
+    with running("tasted", "--socket", str(path)) as tasted:
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(30)
         client.connect(str(path))
@@ -167,7 +167,7 @@ def test_a_public_address_is_where_pictures_are_fetched(tasted: Process) -> None
     """Without one a platform is given none: it could not fetch it, and might refuse the whole message."""
     turn = msgspec.json.decode(body("carbonara", conversation="on slack"))
     turn["conversation"]["channel"] = "slack"
-    with running(TASTED_PUBLIC_URL="https://tasted.example.org/") as public:
+    with running("tasted", TASTED_PUBLIC_URL="https://tasted.example.org/") as public:
         answer = public.ask(msgspec.json.encode(turn))[1]
 
     assert b'"url":"https://tasted.example.org/pictures/spaghetti-carbonara.png"' in answer

@@ -1,4 +1,4 @@
-"""Tasted in a process of its own, and the plainest possible client."""
+"""A sample assistant in a process of its own, and the plainest possible client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def body(text: str, *, fence: int = 1, conversation: str = "45", state: object =
         "sequence": 1,
         "attempt": 1,
         "deadline_ms": 30_000,
-        "conversation": {"id": conversation, "channel": "webchat", "account": "tasted", "state": state},
+        "conversation": {"id": conversation, "channel": "webchat", "account": "sample", "state": state},
         "user": {"id": "9", "name": "Ann", "locale": "en", "memory": None},
         "message": {"kind": "text", "text": text},
         "surface": {"shows": ["text", "card", "list"], "text_chars_max": 4000, "streams": True, "pushes": True},
@@ -36,7 +36,7 @@ def body(text: str, *, fence: int = 1, conversation: str = "45", state: object =
 
 
 class Process:
-    """A running Tasted."""
+    """A sample assistant that runs."""
 
     def __init__(self, popen: subprocess.Popen[str], port: int) -> None:
         self.popen = popen
@@ -65,10 +65,10 @@ class Process:
 
 
 @contextmanager
-def running(*arguments: str, **environ: str) -> Iterator[Process]:
-    """Start a Tasted on a free port, and stop it by its signal."""
+def running(name: str, *arguments: str, **environ: str) -> Iterator[Process]:
+    """Start the assistant called *name* (``bartender``, ``tasted``) on a free port, and stop it by its signal."""
     popen = subprocess.Popen(
-        [sys.executable, "-m", "gateway.demo.tasted", "--port", "0", *arguments],
+        [sys.executable, "-m", f"gateway.demo.{name}", "--port", "0", *arguments],
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
