@@ -59,17 +59,13 @@ def token() -> None:
     multiple=True,
     required=True,
     type=click.Choice(SCOPES),
-    metavar="AREA:read|write",
     help="What it may do, as often as needed; write does not include read.  admin: everything.",
 )
-@click.option("--name", default="unnamed", show_default=True, help="Whose it is: what is done with it bears this name.")
+@click.option("--name", required=True, help="Whose it is: what is done with it bears this name.")
 @click.option("--expires", "expires_in_s", type=_Duration(), help="After so long it is refused: 12h, 90d.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def create_(*, scopes: tuple[str, ...], name: str, expires_in_s: float | None, as_json: bool) -> None:
-    """Make a token, and show it this once: only a hash of it is kept.
-
-    Areas: breakers, conversations, dead-letters, jobs, messages, turns, users.
-    """
+    """Make a token, and show it this once: only a hash of it is kept."""
     secret = make(secrets.token_bytes(RANDOM_BYTES))
     with told():
         check_scopes(scopes)

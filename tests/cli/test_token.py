@@ -38,12 +38,12 @@ def test_a_token_is_shown_once_and_alone_so_that_a_script_can_keep_it(database: 
 
 def test_list_shows_what_each_may_do_and_who_made_it(database: str) -> None:
     assert run(database, "list").stdout == "There are no tokens: `switchboard token create` makes one.\n"
-    run(database, "create", "--scope", "admin", "--expires", "90d")
+    run(database, "create", "--scope", "admin", "--name", "deploy", "--expires", "90d")
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", run(database, "list").stdout)
     text = re.sub(r"ada@\S+", "ada@HOST", text)
     assert [" ".join(line.split()) for line in text.splitlines()] == [
         "ID NAME SCOPES STATE CREATED (UTC) BY EXPIRES (UTC) LAST USED (UTC)",
-        "1 unnamed admin valid TIME ada@HOST TIME",
+        "1 deploy admin valid TIME ada@HOST TIME",
     ]
 
 
@@ -58,15 +58,16 @@ def test_revoked_is_revoked(database: str) -> None:
 
 
 def test_a_life_is_in_days_or_hours(database: str) -> None:
-    made = run_json(database, "create", "--scope", "jobs:read", "--expires", "12h")["token"]
+    made = run_json(database, "create", "--scope", "jobs:read", "--name", "x", "--expires", "12h")["token"]
     assert made["expires_at"] - made["created_at"] == pytest.approx(43_200, abs=1)
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
-        (["create"], 2, "Missing option '--scope'"),
-        (["create", "--scope", "jobs"], 2, "'jobs' is not one of"),
+        (["create", "--name", "x"], 2, "Missing option '--scope'"),
+        (["create", "--scope", "admin"], 2, "Missing option '--name'"),
+        (["create", "--scope", "users:read"], 2, "'users:read' is not one of 'admin', 'breakers:read', "),
         (["create", "--scope", "admin", "--expires", "soon"], 2, "expected a number with s, m, h or d"),
         (["create", "--scope", "admin", "--expires", "0d"], 2, "expected a number with s, m, h or d"),
         (["create", "--scope", "admin", "--expires", "9999d"], 2, "expected at most 3660d"),

@@ -40,7 +40,7 @@ class Bearers:
                 401,
                 _CHALLENGE,
                 "no_token",
-                f"expected the header Authorization: Bearer TOKEN (`switchboard token create --scope {scope}`)",
+                f"expected the header Authorization: Bearer TOKEN (`switchboard token create --scope {scope} --name NAME`)",
             )
         token = given.strip()
         at = flask.request.remote_addr or "unknown"

@@ -26,7 +26,7 @@ _TEXT = {"type": "string", "minLength": 1}
 _DESCRIPTION = """\
 What operators and their programs ask of a Switchboard gateway.
 
-Every operation names the scope that its token needs: a token of `switchboard token create --scope ...`, or one of the
+Every operation names the scope that its token needs: a token of `switchboard token create`, or one of the
 setting `api.tokens`, which may do everything.  Every refusal is a problem document (RFC 9457), whose `reason` is a
 short stable word.  A list has `next`: what `before` of the following page is, or null at its end.  Times are Unix
 seconds.
