@@ -191,14 +191,11 @@ class Door:
                 self._lanes.grant(each.lane, (account.channel, account.name), each.head)
         if refusals:
             return self._turn_away(bot, request, last, refusals)
-        stop_sign = self._signs.begin(bot, last, arrived) if accepted[-1].outcome == "new" else None
         if expectation is None:
             receipts = [Receipt(a.turn_id, a.seq, a.outcome == "duplicate") for a in accepted]
             return parsed.acknowledgement or bot.channel.accepted(receipts)
         try:
-            result = expectation.wait()
-            if stop_sign is not None:
-                stop_sign()
+            result = self._wait(bot, last, accepted[-1], expectation, arrived)
             if result is not None and self._leaves_elsewhere(bot, last, accepted[-1], result):
                 result = None
             return self._answer(bot, last, accepted[-1].turn_id, result)
@@ -223,6 +220,18 @@ class Door:
         if inbound.answer_by_s is not None:
             patience_s = min(patience_s, inbound.answer_by_s)
         return self._results.expect(accepted.turn_id, arrived + patience_s)
+
+    def _wait(
+        self, bot: Bot, inbound: Inbound, accepted: Accepted, expectation: Expectation, arrived: float
+    ) -> Delivered | None:
+        if accepted.outcome != "new":
+            return expectation.wait()
+        stop_sign = self._signs.begin(bot, inbound, arrived)
+        try:
+            return expectation.wait()
+        finally:
+            # Also of one whose waiting was cut short: a sign behind the answer would promise another one.
+            stop_sign()
 
     def _leaves_elsewhere(self, bot: Bot, inbound: Inbound, accepted: Accepted, result: Delivered) -> bool:
         """Whether the reply reaches the user by the outbox, or is kept: this response would say it a second time.

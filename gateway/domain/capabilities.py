@@ -47,8 +47,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     buttons_max: int = 0
     markdown: bool = False
     typing: bool = False
-    #: Seconds from arrival after which a message without an answer gets a sign of life; None: there is none.  Where the
-    #: answer leaves in the response it stops the sign; elsewhere the sign does not wait to see.
+    #: Seconds from arrival after which a message that waits for its answer in the response gets a sign of life; None:
+    #: there is none.  Only where answers leave in the response: elsewhere nobody waits, so nothing would stop it.
     alive_after_s: float | None = None
     #: Seconds that a sign of life is seen: as often a turn that still runs gives another one; None: it gives none.
     alive_every_s: float | None = None
@@ -56,3 +56,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     streams: bool = False
     #: Days for which a dedupe key of this channel is kept: longer than the platform keeps redelivering.
     dedupe_days: float = 7.0
+
+    def __post_init__(self) -> None:
+        if self.alive_after_s is not None and not self.answers_in_response:
+            raise ValueError("alive_after_s: expected answers_in_response beside it, or a sign comes behind the answer")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import gevent
 import msgspec
 import pytest
 
@@ -34,6 +35,7 @@ from gateway.settings.lanes import LaneSettings
 from gateway.settings.outbox import OutboxSettings
 from gateway.store.ledger.accept import Accepted, Arrival
 from tests.support.actor import arrival
+from tests.support.waiting import until
 
 _SURFACE = Capabilities(
     shows=frozenset({"text"}),
@@ -56,7 +58,7 @@ class Batches(Ordinary):
     name = "batches"
     surfaces: ClassVar = {
         "event": _SURFACE,
-        "call": msgspec.structs.replace(_SURFACE, answers_in_response=True),
+        "call": msgspec.structs.replace(_SURFACE, answers_in_response=True, alive_after_s=3_600.0),
     }
 
     def verify(self, request: Request, account: Account, now_s: float, proofs: Proofs = NO_PROOFS) -> None:
@@ -103,6 +105,7 @@ class House:
             lanes=LaneSettings(),
             outbox=OutboxSettings(),
         )
+        self.signs = SignsOfLife(SimpleNamespace())  # type: ignore[arg-type]
         self.door = Door(
             Bots({"batches": Batches()}, {("batches", "bot"): account}),  # type: ignore[dict-item]
             intake,
@@ -111,7 +114,7 @@ class House:
             SimpleNamespace(),  # type: ignore[arg-type]
             SimpleNamespace(accepted=lambda one: self.watched.append(one.turn_id)),  # type: ignore[arg-type]
             proofs=ProofKeeper(_no_fetch),
-            signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
+            signs=self.signs,
             kept=KeptAnswers(lambda _: [], lambda _: None),
             keep_delivery=self._keep,
             new_trace_id=lambda: "0" * 32,
@@ -213,6 +216,21 @@ def test_a_caller_whose_delivery_was_refused_waits_for_nothing(house: House) -> 
     house.outcomes = {"call": accepted(1), "b": later()}
     assert house.deliver("call b")[0] == 503
     assert len(house.results) == 0
+
+
+def test_a_sign_of_life_ends_with_the_waiting_however_that_ends(house: House) -> None:
+    """Law: one that comes behind the answer promises another."""
+    house.outcomes = {"call": accepted(1)}
+    caller = gevent.spawn(house.deliver, "call")
+    until("it to wait", lambda: len(house.signs) == 1)
+    caller.kill()
+
+    until("the sign to be taken back", lambda: len(house.signs) == 0)
+
+
+def test_where_nobody_waits_there_is_no_sign_of_life_to_come_late() -> None:
+    with pytest.raises(ValueError, match="answers_in_response"):
+        msgspec.structs.replace(_SURFACE, alive_after_s=1.0)
 
 
 @pytest.mark.parametrize("outcome", ["new", "duplicate"])
