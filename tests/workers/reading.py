@@ -7,16 +7,16 @@ from typing import TypeVar
 
 from psycopg2.extensions import cursor as Cursor
 
-from gateway.domain.job import Job
+from gateway.domain.job import Draft, Job
 from gateway.settings.jobs import JobSettings
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.postgres import Database
-from tests.support.job_actor import JobActor, end
+from tests.support.job_actor import JobActor, asked, end
 from workers.board import Board
 from workers.feed import Feed
 
-__all__ = ["NEVER_S", "Interrupted", "Reading", "store"]
+__all__ = ["NEVER_S", "Interrupted", "Read", "Reading", "ids", "many", "store"]
 
 T = TypeVar("T")
 
@@ -117,3 +117,15 @@ class Reading:
 
     def _woken(self) -> None:
         self.wakes += 1
+
+
+#: What a test reads with: it takes settings of jobs.
+Read = Callable[..., Reading]
+
+
+def ids(jobs: list[Job]) -> list[int]:
+    return [job.job_id for job in jobs]
+
+
+def many(count: int, **how: object) -> list[Draft]:
+    return [asked(n, **how) for n in range(count)]

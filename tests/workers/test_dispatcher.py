@@ -20,12 +20,6 @@ from workers.context import Context
 Build = Callable[..., Dispatching]
 
 
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
 @pytest.fixture
 def build(database: str, redis_url: str) -> Iterator[Build]:
     built: list[Dispatching] = []

@@ -16,12 +16,6 @@ from tests.support.waiting import GUARD_S, until
 from tests.workers.crew import Crew, Gate
 
 
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
 @pytest.fixture
 def crew(database: str, redis_url: str) -> Iterator[Crew]:
     crew = Crew(database, redis_url)

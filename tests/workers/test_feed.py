@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import gevent
 import pytest
 
 from gateway.domain.errors import StoreUnavailable
-from gateway.domain.job import PARTITIONS, Draft, Job, partition_of
+from gateway.domain.job import PARTITIONS, Job, partition_of
 from gateway.domain.resilience.priority import Priority
 from tests.support.job_actor import JobActor, asked
-from tests.support.waiting import GUARD_S, until
-from tests.workers.reading import NEVER_S, Reading
+from tests.support.waiting import until
+from tests.workers.reading import NEVER_S, Read, Reading, ids, many
 from workers.feed import _FEW, _HELD_FACTOR, _PAUSE_S
 
 NORMAL = Priority.NORMAL
 LANE = "lane"
 PART = partition_of(LANE)
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
-Read = Callable[..., Reading]
-
-
-@pytest.fixture
-def read(database: str) -> Iterator[Read]:
-    readings: list[Reading] = []
-
-    def reading(**settings: float) -> Reading:
-        readings.append(Reading(database, **settings))
-        return readings[-1]
-
-    yield reading
-    for reading_ in readings:
-        reading_.close()
-
-
-def ids(jobs: list[Job]) -> list[int]:
-    return [job.job_id for job in jobs]
-
-
-def many(count: int, **how: object) -> list[Draft]:
-    return [asked(n, **how) for n in range(count)]
 
 
 # Everything once

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
 
 from gateway.domain.errors import StoreUnavailable
-from gateway.domain.job import Draft, Job, partition_of
+from gateway.domain.job import Job, partition_of
 from gateway.domain.resilience.priority import Priority
 from tests.support.job_actor import JobActor, asked, end
-from tests.support.waiting import GUARD_S, until
-from tests.workers.reading import NEVER_S, Reading
+from tests.support.waiting import until
+from tests.workers.reading import NEVER_S, Read, Reading, ids, many
 from workers.feed import _ASLEEP_FACTOR, _FEW, _HELD_FACTOR
 from workers.marks import KNOWN_MAX, TURNED_AWAY_MAX
 
@@ -21,36 +20,6 @@ from workers.marks import KNOWN_MAX, TURNED_AWAY_MAX
 WAIT_S = 100 * NEVER_S
 LANE = "lane"
 PART = partition_of(LANE)
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
-Read = Callable[..., Reading]
-
-
-@pytest.fixture
-def read(database: str) -> Iterator[Read]:
-    readings: list[Reading] = []
-
-    def reading(**settings: float) -> Reading:
-        readings.append(Reading(database, **settings))
-        return readings[-1]
-
-    yield reading
-    for reading_ in readings:
-        reading_.close()
-
-
-def ids(jobs: list[Job]) -> list[int]:
-    return [job.job_id for job in jobs]
-
-
-def many(count: int, **how: object) -> list[Draft]:
-    return [asked(n, **how) for n in range(count)]
 
 
 def held_lanes(it: Reading, count: int, *, each: int = 1, wait_s: float = WAIT_S) -> dict[str, list[int]]:

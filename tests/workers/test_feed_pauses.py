@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import gevent
 import pytest
 
-from gateway.domain.job import PARTITIONS, Draft, Job, partition_of
+from gateway.domain.job import PARTITIONS, Job, partition_of
 from gateway.domain.resilience.priority import Priority
 from tests.support.job_actor import asked
-from tests.support.waiting import GUARD_S
-from tests.workers.reading import Reading
+from tests.workers.reading import Read, Reading, ids, many
 from workers.board import Board
 from workers.feed import _ANEW_EVERY_S
 
 LANE = "lane"
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
-Read = Callable[..., Reading]
-
-
-@pytest.fixture
-def read(database: str) -> Iterator[Read]:
-    readings: list[Reading] = []
-
-    def reading(**settings: float) -> Reading:
-        readings.append(Reading(database, **settings))
-        return readings[-1]
-
-    yield reading
-    for reading_ in readings:
-        reading_.close()
-
-
-def ids(jobs: list[Job]) -> list[int]:
-    return [job.job_id for job in jobs]
-
-
-def many(count: int, **how: object) -> list[Draft]:
-    return [asked(n, **how) for n in range(count)]
 
 
 def say(it: Reading, lane: str = LANE, **how: object) -> int:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import gevent
 import pytest
 
 from gateway.domain.hint import JobDropped
@@ -20,12 +19,6 @@ BUFFERED_MAX = 4
 LANES = BUFFERED_MAX * _HELD_FACTOR + 20
 #: Longer than any test takes.
 LATER_S = 1_000.0
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
 
 
 @pytest.fixture

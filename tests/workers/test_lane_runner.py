@@ -33,12 +33,6 @@ ASSISTANTS = {
 LANES = LaneSettings(poll_s=0.02, beat_s=0.05)
 
 
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
 @pytest.fixture
 def service() -> Iterator[Assistant]:
     """An assistant that counts who asks."""

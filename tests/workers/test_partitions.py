@@ -25,12 +25,6 @@ from workers.partitions import Partitions
 T = TypeVar("T")
 
 
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
 class Losing(Database):
     """Loses the answer to the next statement, after it was committed."""
 

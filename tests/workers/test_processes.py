@@ -6,27 +6,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import gevent
 import pytest
 import redis
 
 from gateway.supervision import GAVE_UP
 from tests.embedded.running import running, wait_gone
 from tests.support.stores import Stores
-from tests.support.waiting import GUARD_S, until
+from tests.support.waiting import until
 from tests.workers.parents import Family, family
 
 Families = Callable[..., AbstractContextManager[Family]]
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(3 * GUARD_S):
-        yield
 
 
 @pytest.fixture

@@ -7,23 +7,13 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import gevent
-import pytest
 
 from tests.support.waiting import GUARD_S, until
 from tests.workers.parents import family
 
 #: Beats so rare that no death is found by them within a test: what is found is what the parent has said.
 _SLOW_BEATS = {"lanes.beat_s": 30.0, "lanes.dead_after_s": 600.0, "lanes.lease_margin_s": 10.0}
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(3 * GUARD_S):
-        yield
 
 
 def two_ports() -> int:

@@ -14,15 +14,9 @@ from gateway.domain.job import Job
 from gateway.settings.jobs import JobSettings
 from gateway.store.ledger import job_status
 from tests.support.job_actor import JobActor, asked
-from tests.support.waiting import GUARD_S, until
+from tests.support.waiting import until
 from tests.workers.reading import Interrupted, store
 from workers.progress import Progress
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
 
 
 class Reports:

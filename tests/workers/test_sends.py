@@ -51,12 +51,6 @@ class Worker:
         self.database.close()
 
 
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(3 * GUARD_S):
-        yield
-
-
 @pytest.fixture
 def here(database: str) -> Actor:
     """A gateway process."""

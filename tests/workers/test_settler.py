@@ -28,12 +28,6 @@ from workers.settler import Settler
 T = TypeVar("T")
 
 
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(2 * GUARD_S):
-        yield
-
-
 class Faulty(Database):
     """PostgreSQL as a test wants it: gone, or losing the answers of statements that it has committed."""
 

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterator
 
-import gevent
 import psutil
 import pytest
 from gevent.event import Event
@@ -20,12 +19,6 @@ from tests.support.waiting import GUARD_S, until
 from tests.workers.crew import Crew, Gate
 from workers.executor import Stopped
 from workers.processes.parent import LEAVING_S
-
-
-@pytest.fixture(autouse=True)
-def _guard() -> Iterator[None]:
-    with gevent.Timeout(3 * GUARD_S):
-        yield
 
 
 @pytest.fixture
