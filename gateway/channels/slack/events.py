@@ -49,7 +49,14 @@ def _installations(envelope: Envelope) -> list[str | None]:
     # In a channel that organizations share, the event is of one team and the app may be another's: the authorization
     # says through which installation we are told.  https://docs.slack.dev/apis/events-api#authorizations
     ours = [(each.team_id, each.enterprise_id) for each in envelope.authorizations or ()]
-    return [each for pair in (*ours, (envelope.team_id, envelope.enterprise_id)) for each in pair]
+    context = envelope.context_team_id, envelope.context_enterprise_id
+    return [each for pair in (*ours, context, (envelope.team_id, envelope.enterprise_id)) for each in pair]
+
+
+def _team(envelope: Envelope) -> str:
+    """Return the team of our installation: by the author's, each organization would have a conversation of its own."""
+    ours = [each.team_id for each in envelope.authorizations or ()]
+    return next(filter(None, (*ours, envelope.context_team_id, envelope.team_id)), "")
 
 
 def _messages(envelope: Envelope) -> list[Inbound]:
@@ -61,8 +68,9 @@ def _messages(envelope: Envelope) -> list[Inbound]:
     bots = {each.user_id for each in envelope.authorizations or () if each.is_bot and each.user_id}
     if event.user in bots:
         return []
-    team = envelope.team_id or ""
-    dedupe_keys = [place.message_key(team, event.channel, event.ts)]
+    team = _team(envelope)
+    # Twins are of one author; of several installations each may be told through another.
+    dedupe_keys = [place.message_key(envelope.team_id or team, event.channel, event.ts)]
     if envelope.event_id:
         dedupe_keys.insert(0, clean(f"event:{envelope.event_id}"))
     locale = clean(event.locale or "")

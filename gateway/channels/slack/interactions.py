@@ -54,7 +54,16 @@ def parse_interaction(payload: str, body: bytes, account: SlackAccount) -> Parse
 
 def _installations(interaction: Interaction) -> list[str | None]:
     where = [each.id for each in (interaction.team, interaction.enterprise) if each]
-    return [interaction.view.app_installed_team_id if interaction.view else None, *where]
+    opened_by = interaction.view.app_installed_team_id if interaction.view else None
+    return [opened_by, *where, interaction.user.team_id]
+
+
+def _team(interaction: Interaction) -> str:
+    """Return the team in the keys, the same as events have."""
+    if interaction.team is not None:
+        return interaction.team.id
+    # [S] what an organization has installed names no team but that from which its user acts (slackapi/bolt-python#23).
+    return interaction.user.team_id or (interaction.enterprise.id if interaction.enterprise else "")
 
 
 def _taps(interaction: Interaction) -> list[Message]:
@@ -106,8 +115,7 @@ def _shortcut(interaction: Interaction) -> Message:
 
 def _inbound(interaction: Interaction, message: Message, dedupe_key: str) -> Inbound:
     user = interaction.user
-    installation = interaction.team or interaction.enterprise
-    team = installation.id if installation else ""
+    team = _team(interaction)
     address = _address(interaction, team)
     return Inbound(
         conversation_key=place.conversation_key(team, address["channel"], address.get("thread_ts")),

@@ -46,6 +46,9 @@ class Envelope(msgspec.Struct):
     type: str
     team_id: MaybeId = None
     enterprise_id: MaybeId = None
+    #: Through whose installation we are told, in a channel that organizations share: ``team_id`` may be its author's.
+    context_team_id: MaybeId = None
+    context_enterprise_id: MaybeId = None
     event_id: MaybeId = None
     challenge: str | None = None
     authorizations: list[Authorization] | None = None
@@ -109,6 +112,8 @@ class User(msgspec.Struct):
     username: str | None = None
     name: str | None = None
     locale: str | None = None
+    #: The workspace from which they act.
+    team_id: MaybeId = None
 
 
 class Label(msgspec.Struct):

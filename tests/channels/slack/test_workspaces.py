@@ -28,7 +28,8 @@ APP = msgspec.structs.replace(
 
 def event(account: SlackAccount = APP, **envelope: Any) -> Parsed:
     value = sample("event_message_dm")
-    value["body"] = {**value["body"], "team_id": None, "authorizations": [], **envelope}
+    nobody = {"team_id": None, "context_team_id": None, "authorizations": []}
+    value["body"] = {**value["body"], **nobody, **envelope}
     return SLACK.parse(delivery(value), account, NOW_S)
 
 
@@ -63,6 +64,41 @@ def test_in_a_shared_channel_it_is_for_the_installation_through_which_we_are_tol
     assert for_account(event(team_id="T1", authorizations=ours)) == "app.T2"
     view = {**sample("view_submission")["payload"]["view"], "app_installed_team_id": "T2"}
     assert for_account(interaction("view_submission", team={"id": "T1"}, view=view)) == "app.T2"
+
+
+def test_everybody_in_a_shared_channel_is_in_one_conversation() -> None:
+    """Law: whose organization somebody is of changes neither the conversation nor who they are to us."""
+    ours = [{"team_id": "T2", "enterprise_id": None, "user_id": "U2", "is_bot": True}]
+    told = [
+        event(team_id="T2", authorizations=ours),
+        event(team_id="T9", authorizations=ours),
+        event(team_id="T9", context_team_id="T2"),
+    ]
+    assert {for_account(each) for each in told} == {"app.T2"}
+    said = [each.inbound[0] for each in told if isinstance(each, Messages)]
+    assert {(each.conversation_key, each.sender.key) for each in said} == {("T2:D0PNCRP9N", "T2:U061F7AUR")}
+
+
+def test_a_tap_under_what_an_organization_has_installed_is_in_the_conversation_of_its_events() -> None:
+    """Slack names no team there, but that from which the user acts."""
+    org = [{"team_id": None, "enterprise_id": "E1", "user_id": "U2", "is_bot": True}]
+    user = {"id": "U061F7AUR", "username": "ada", "team_id": "T9"}
+    said = event(team_id="T9", enterprise_id="E1", authorizations=org)
+    tap = interaction(
+        "block_actions_button",
+        user=user,
+        enterprise={"id": "E1"},
+        channel={"id": "D0PNCRP9N"},
+        container={"type": "message"},
+        message={},
+    )
+    assert (for_account(said), for_account(tap)) == ("app.E1", "app.E1")
+    assert isinstance(said, Messages)
+    assert isinstance(tap, Messages)
+    assert tap.inbound[0].conversation_key == said.inbound[0].conversation_key == "T9:D0PNCRP9N"
+    assert tap.inbound[0].sender.key == said.inbound[0].sender.key
+    named = interaction("block_actions_button", user={**user, "team_id": "T1"}, enterprise={"id": "E9"})
+    assert for_account(named) == "app.T1", "an organization that is not named, a workspace that is"
 
 
 def test_what_an_organization_has_installed_is_for_its_own_account() -> None:
