@@ -47,6 +47,9 @@ def speaker(message: Message) -> User | Chat | None:
     """Return who says it, or None: a channel speaks to everybody, and a bot that answers bots answers itself."""
     if message.chat.type == "channel" or message.is_automatic_forward:
         return None
+    if message.chat.is_direct_messages:
+        # To a channel, and not to the bot; as one chat its strangers would share one conversation.
+        return None
     if message.sender_chat is not None:
         # A person in a group's or a channel's name; ``from`` is a bot that stands for such people then.
         return message.sender_chat
@@ -63,7 +66,7 @@ def _said(message: Message, heard: Heard, *, edited: bool) -> domain.Message | N
     if message.dice is not None:
         text = f"{message.dice.emoji} {message.dice.value}"
     carried = tuple(attachments(message))
-    if not carried and message.text is None and message.dice is None:
+    if not carried and not text and message.text is None:
         # A service message (somebody joined, a title changed), or of a kind that no assistant could read.
         return None
     return domain.Message(

@@ -47,6 +47,8 @@ class Chat(msgspec.Struct):
     id: Id
     type: str = ""
     title: ShortText | None = None
+    #: The letter box of a channel: a supergroup to look at, in which each person has a topic that nobody else sees.
+    is_direct_messages: bool = False
 
 
 class Entity(msgspec.Struct):
@@ -55,7 +57,8 @@ class Entity(msgspec.Struct):
     type: str
     offset: Id
     length: Id
-    url: ShortText | None = None
+    #: As long as a text: a link that is longer than we thought must not cost its user the message.
+    url: Text | None = None
 
 
 class FileOf(msgspec.Struct):

@@ -19,6 +19,9 @@ def inbound(query: CallbackQuery, update_id: int) -> Inbound | None:
     if tapped is None or query.message is None or query.from_.is_bot:
         return None
     label = _label(query.message, query.data)
+    if not (tapped.name or tapped.value or label):
+        # A suggestion whose words stood on its button alone, and Telegram shows the button no more.
+        return None
     address = place.address(query.message)
     if tapped.digest:
         address[DIGEST] = clean(tapped.digest)

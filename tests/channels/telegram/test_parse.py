@@ -49,6 +49,9 @@ def test_a_text_is_placed_by_chat_and_update() -> None:
     )
 
 
+LONG_URL = "https://a.example/" + "x" * 3_000
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -128,6 +131,14 @@ def test_a_text_is_placed_by_chat_and_update() -> None:
             Message("attachment", attachments=(Attachment("contact", "tel:+43123", name="Bob"),)),
         ),
         ({"dice": {"emoji": "🎲", "value": 4}}, Message("text", "🎲 4")),
+        ({"media_of_next_year": {}, "caption": "what is this?"}, Message("text", "what is this?")),
+        (
+            {
+                "text": "here",
+                "entities": [{"type": "text_link", "offset": 0, "length": 4, "url": LONG_URL}],
+            },
+            Message("text", f"here ({LONG_URL})"),
+        ),
     ],
 )  # fmt: skip
 def test_what_is_said_in_private(fields: dict[str, Any], expected: Message) -> None:
@@ -164,6 +175,7 @@ def test_an_edited_message_says_so_and_is_a_message_of_its_own() -> None:
             sender_chat={"id": -1005, "type": "channel"},
             **command("/all", 4),
         ),
+        update(chat={**GROUP, "is_direct_messages": True}, direct_messages_topic={"topic_id": 9}, **command("/gin", 4)),
         update(new_chat_members=[BOT]),
         update(left_chat_member=BOT),
         update(new_chat_title="Before work"),
@@ -320,6 +332,14 @@ def test_a_tap_under_a_message_that_telegram_shows_no_more() -> None:
 
     assert found is not None
     assert found.message == Message("tap", "", "button", "make:negroni")
+
+
+def test_a_suggestion_whose_words_are_gone_is_taken_and_says_nothing() -> None:
+    query = callback("S:3")
+    query["callback_query"]["message"] = {"chat": GROUP, "message_id": 3, "date": 0}
+
+    assert parsed(query).inbound == ()
+    assert parsed(query).acknowledgement is not None
 
 
 def test_every_inbound_names_a_surface() -> None:
