@@ -21,7 +21,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -29,7 +29,7 @@ import msgspec
 from gateway import telemetry
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.preview import Preview
-from gateway.channels.base import Immediate, Messages, Parsed, Receipt
+from gateway.channels.base import Immediate, Messages, Parsed, Receipt, Rendered
 from gateway.channels.bots import Bot, Bots
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
@@ -47,13 +47,14 @@ from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.intake.accept import Intake, refusal
 from gateway.intake.proofs import ProofKeeper
 from gateway.lanes.lane import Lanes
-from gateway.replies.kept import KeptAnswers, kept_s, together
+from gateway.replies.kept import KeptAnswers, Telling, kept_s, tellings
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Expectation, Results
 from gateway.replies.signs import SignsOfLife
 from gateway.replies.way_out import way_out
 from gateway.settings.accounts import KeepingAccount
 from gateway.store.ledger.accept import Accepted
+from gateway.store.ledger.kept import Kept
 from gateway.store.ledger.settle import Settled
 
 __all__ = ["Door", "Runner", "Watchers"]
@@ -245,18 +246,16 @@ class Door:
         kept = self._kept.take(bot, inbound.surface, turn_id)
         if result is None and not kept:
             return bot.channel.late(inbound.surface, bot.account)
-        reply = result.reply if result else Reply()
-        if kept:
-            assert isinstance(bot.account, KeepingAccount), "a channel that keeps answers has an account that says how"
-            own = reply if result else Reply((Text(bot.account.later),))
-            reply = together(kept, own, bot.account, bot.channel.surfaces[inbound.surface])
-        rows = (*(result.outbox_ids if result else ()), *(each.outbox_id for each in kept if each.taken))
+        mine, taken = result.outbox_ids if result else (), [each.outbox_id for each in kept if each.taken]
         try:
-            rendered = bot.channel.render(reply, inbound.surface, inbound.address, bot.account)
+            rendered, telling = self._telling(bot, inbound, kept, result)
         except Exception:
             # Nothing was written: what is in our hands goes the other way, or is kept on.
-            self._responses.note(rows, "push", "crashed")
+            self._responses.note((*mine, *taken), "push", "crashed")
             raise
+        told = {each.outbox_id for each in kept[: telling.kept]}.union(mine if telling.own else ())
+        rows = tuple(row for row in (*mine, *taken) if row in told)
+        self._responses.note([row for row in (*mine, *taken) if row not in told], "wait", "no_room")
         if not rendered.payloads:
             self._responses.note(rows, "sent")
             return bot.channel.late(inbound.surface, bot.account)
@@ -268,6 +267,24 @@ class Door:
             self._responses.note(rows, "sent" if whole else "unknown", "" if whole else "caller_left")
 
         return Response(response.status, response.body, response.content_type, response.headers, written)
+
+    def _telling(
+        self, bot: Bot, inbound: Inbound, kept: Sequence[Kept], result: Delivered | None
+    ) -> tuple[Rendered, Telling]:
+        """Render as much of what is kept and of the turn's own answer as has room in one response."""
+        own = result.reply if result else None
+        choices: Iterable[Telling]
+        if kept:
+            assert isinstance(bot.account, KeepingAccount), "a channel that keeps answers has an account that says how"
+            waits, capabilities = bool(result and result.outbox_ids), bot.channel.surfaces[inbound.surface]
+            choices = tellings(kept, own, bot.account, capabilities, waits=waits)
+        else:
+            choices = [Telling(own or Reply(), 0, own=True)]
+        for telling in choices:
+            rendered = bot.channel.render(telling.reply, inbound.surface, inbound.address, bot.account)
+            if not rendered.cut:
+                break
+        return rendered, telling
 
     def _keep(self, bot: Bot, request: Request, error: SwitchboardError) -> Response:
         """Keep an authentic delivery that cannot be read, and accept it: a 4xx would make platforms block us."""

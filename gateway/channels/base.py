@@ -74,11 +74,12 @@ class Rendered(msgspec.Struct, frozen=True):
 
     ``payloads``: one value a message to be sent, in order, in the words that ``respond`` and ``send``
     understand; plain JSON, because it is kept in the outbox.  ``degraded``: one line for each thing that
-    could not be shown as meant.
+    could not be shown as meant.  ``cut``: words of it had no room, and are nowhere.
     """
 
     payloads: tuple[dict[str, Any], ...]
     degraded: tuple[str, ...] = ()
+    cut: bool = False
 
 
 class Proof(msgspec.Struct, frozen=True):

@@ -5,11 +5,12 @@ Rules:
 - They are taken when the response is about to be written, and end with it: told if it was written whole; else they are
   kept on, and marked, because the user may have heard them.
 - An answer never waits for them: while PostgreSQL is away, or slow, they are told another time (open).
+- What has no room in a response is kept on, the latest first: nothing counts as told that was cut away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import gevent
 import msgspec
@@ -19,11 +20,12 @@ from gateway.domain.capabilities import Capabilities
 from gateway.domain.degrade import degrade
 from gateway.domain.errors import TryLater
 from gateway.domain.message import Surface
-from gateway.domain.reply import Card, Image, Part, Reply, Speech, Text
+from gateway.domain.reply import Part, Reply, Speech, Suggestions, Text
+from gateway.domain.voice import shared_out
 from gateway.settings.accounts import Account, KeepingAccount
 from gateway.store.ledger.kept import Kept
 
-__all__ = ["KeptAnswers", "kept_s", "together"]
+__all__ = ["KeptAnswers", "Telling", "kept_s", "tellings"]
 
 #: Seconds for which a response may wait for them.
 _TAKE_S = 0.3
@@ -61,9 +63,33 @@ def kept_s(account: Account) -> float:
     return account.kept_days * 86_400.0 if isinstance(account, KeepingAccount) else 0.0
 
 
-def together(
-    kept: Sequence[Kept], own: Reply, account: KeepingAccount, capabilities: Capabilities
-) -> Reply:
+class Telling(msgspec.Struct, frozen=True):
+    """What one response may tell: of what is kept so many, the earliest; and whether the turn's own answer."""
+
+    reply: Reply
+    kept: int
+    own: bool
+
+
+def tellings(
+    kept: Sequence[Kept], own: Reply | None, account: KeepingAccount, capabilities: Capabilities, *, waits: bool
+) -> Iterator[Telling]:
+    """Yield what a response may tell, the most first: whoever renders takes the first that fits, or else the last.
+
+    *own* is None where the turn's answer is still being made.  *waits*: it can be kept, too, and is where not even the
+    earliest fits beside it; one that cannot goes before what is kept.
+    """
+    later = Reply((Text(account.later),))
+    for count in range(len(kept), 0, -1):
+        yield Telling(_together(kept[:count], own or later, account, capabilities), count, own is not None)
+    if own is not None:
+        if kept and waits:
+            yield Telling(_together(kept[:1], later, account, capabilities), 1, own=False)
+        else:
+            yield Telling(own, 0, own=True)
+
+
+def _together(kept: Sequence[Kept], own: Reply, account: KeepingAccount, capabilities: Capabilities) -> Reply:
     """Return one reply that tells what was kept, each with what comes before it, and then *own*."""
     parts: list[Part] = []
     for each in kept:
@@ -74,21 +100,33 @@ def together(
         if before and each.reply.parts:
             parts.append(_said(before, capabilities))
         parts += _voiced(each.reply, capabilities)
-    return msgspec.structs.replace(own, parts=(*parts, *_voiced(own, capabilities)))
+    # What can be said next is about what was told last.
+    offers = [[part for part in reply.parts if isinstance(part, Suggestions)] for reply in (*_replies(kept), own)]
+    following = next((each for each in reversed(offers) if each), [])
+    return msgspec.structs.replace(own, parts=(*parts, *_voiced(own, capabilities), *following))
+
+
+def _replies(kept: Sequence[Kept]) -> Iterator[Reply]:
+    return (each.reply for each in kept if each.state == "answered")
 
 
 def _said(text: str, capabilities: Capabilities) -> Part:
-    return Speech(text) if "speech" in capabilities.shows else Text(text)
+    return Speech(text) if _speaks(capabilities) else Text(text)
 
 
 def _voiced(reply: Reply, capabilities: Capabilities) -> Sequence[Part]:
-    """Return the parts of *reply* so that they mean beside others what they mean alone.
+    """Return the parts of *reply* so that they mean beside others what they mean alone; without suggestions.
 
     Where a surface speaks, a reply without speech is said whole, and one with speech is not; together they would be
     one with speech, of which half stayed unsaid.
     """
-    speaks = "speech" in capabilities.shows and "text" not in capabilities.shows
-    if not speaks or any(isinstance(part, Speech) for part in reply.parts):
-        return reply.parts
-    said, _ = degrade(reply, msgspec.structs.replace(capabilities, shows=frozenset({"speech"})))
-    return (*said, *(part for part in reply.parts if isinstance(part, Card | Image)))
+    parts = [part for part in reply.parts if not isinstance(part, Suggestions)]
+    if not _speaks(capabilities) or any(isinstance(part, Speech) for part in parts):
+        return parts
+    heard, seen = shared_out(parts)
+    said, _ = degrade(Reply(tuple(heard)), msgspec.structs.replace(capabilities, shows=frozenset({"speech"})))
+    return (*said, *seen)
+
+
+def _speaks(capabilities: Capabilities) -> bool:
+    return "speech" in capabilities.shows and "text" not in capabilities.shows

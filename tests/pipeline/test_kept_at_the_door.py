@@ -24,7 +24,7 @@ from gateway.replies.signs import SignsOfLife
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.kept import Kept
 from gateway.store.ledger.outbox import Finish
-from tests.channels.alexa.deliveries import ACCOUNT, CHAIN, NOW_S, account, asking, signed
+from tests.channels.alexa.deliveries import ACCOUNT, CHAIN, NOW_S, account, asking, intent, signed
 from tests.support.alexa_platform import speech
 from tests.support.calling import Answer
 
@@ -45,7 +45,9 @@ class House:
         self.responses = Responses(self._write)
         self.results = Results(lambda _: [], lambda _: {}, lambda _: None, poll_s=60)
 
-    def ask(self, outcome: Literal["new", "duplicate"] = "new", *, patience_s: float = 5.0) -> Response:
+    def ask(
+        self, outcome: Literal["new", "duplicate"] = "new", *, patience_s: float = 5.0, stops: bool = False
+    ) -> Response:
         mine = account(answer_by_s=patience_s)
         accepted = Accepted(outcome, TURN, 1, 1, lane=None, head=None)
         door = Door(
@@ -62,7 +64,8 @@ class House:
             new_trace_id=lambda: "0" * 32,
             wall_clock=lambda: NOW_S,
         )
-        return door.receive("alexa", ACCOUNT.name, signed(asking("hello")))
+        asked = intent("AMAZON.StopIntent") if stops else asking("hello")
+        return door.receive("alexa", ACCOUNT.name, signed(asked))
 
     def noted(self) -> list[tuple[int, str]]:
         self.responses.flush()
@@ -83,13 +86,24 @@ def words(response: Response) -> list[str]:
     return speech(Answer(response.status, {}, response.body, 0.0)).splitlines()
 
 
-def settles(*rows: int, promised: bool = True) -> Callable[[Results], object]:
+def settles(*rows: int, promised: bool = True, own: str = "own") -> Callable[[Results], object]:
     def settle(results: Results) -> None:
         if promised:
             assert results.promise(TURN)
-        results.deliver(Delivered(TURN, "answered", Reply((Text("own"),)), outbox_ids=rows))
+        results.deliver(Delivered(TURN, "answered", Reply((Text(own),)), outbox_ids=rows))
 
     return settle
+
+
+def long(number: int, *, taken: bool = True) -> Kept:
+    """An answer of which no two fit into one response."""
+    reply = Reply((Text(f"kept {number} " + "word " * 1_200),))
+    return Kept(number, 3, "answered", reply, unasked=False, maybe_repeat=False, taken=taken)
+
+
+def heads(response: Response) -> list[str]:
+    """What is said, of each answer the beginning."""
+    return [line[:6] for line in words(response) if not line.startswith("word")]
 
 
 def test_what_is_kept_and_the_own_answer_end_with_the_response(house: House) -> None:
@@ -152,3 +166,46 @@ def test_what_cannot_be_rendered_is_kept_on(house: House) -> None:
         house.ask()
 
     assert house.noted() == [(41, "push"), (31, "push")]
+
+
+def test_what_has_no_room_beside_the_own_answer_is_kept_on(house: House) -> None:
+    """Law: nothing is said to be told that was cut away; what is kept comes in its order, with the next turns."""
+    house.kept, house.end = [long(31), long(32), long(33)], settles(41)
+    response = house.ask()
+
+    assert heads(response) == ["Here i", "kept 3", "own"]
+    assert "kept 31" in words(response)[1]
+    assert house.noted() == [(32, "wait"), (33, "wait")]
+    assert response.written is not None
+    response.written(True)
+    assert house.noted()[2:] == [(41, "sent"), (31, "sent")]
+
+
+def test_an_own_answer_for_which_there_is_no_room_is_kept_itself(house: House) -> None:
+    """Law: what was promised first is told first; the user is told that there is more, and hears it next time."""
+    house.kept, house.end = [long(31)], settles(41, own="own " + "word " * 1_200)
+    response = house.ask()
+
+    assert words(response)[-1] == ACCOUNT.later
+    assert heads(response)[:2] == ["Here i", "kept 3"]
+    assert house.noted() == [(41, "wait")]
+    assert response.written is not None
+    response.written(True)
+    assert house.noted()[1:] == [(31, "sent")]
+
+
+def test_a_repeat_whose_own_answer_was_told_is_told_that_and_the_rest_is_kept_on(house: House) -> None:
+    """Its row has ended, so it cannot wait; what came meanwhile can."""
+    house.kept, house.end = [long(31)], settles(promised=False, own="own " + "word " * 1_200)
+    response = house.ask("duplicate")
+
+    assert heads(response) == ["own wo"]
+    assert (house.noted(), response.written) == ([(31, "wait")], None)
+
+
+def test_who_says_stop_hears_that_it_comes_later_and_the_session_ends(house: House) -> None:
+    """Law: whatever answers "stop" ends the session, also what is said in place of an answer."""
+    response = house.ask(patience_s=0.5, stops=True)
+
+    assert words(response) == [ACCOUNT.later]
+    assert msgspec.json.decode(response.body)["response"]["shouldEndSession"] is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,8 @@ from gevent.event import Event
 from gateway.channels.bots import Bot
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.errors import StoreUnavailable
-from gateway.domain.reply import Card, Item, List, Part, Reply, Speech, Text
-from gateway.replies.kept import KeptAnswers, kept_s, together
+from gateway.domain.reply import Card, Image, Item, List, Part, Reply, Speech, Suggestions, Text
+from gateway.replies.kept import KeptAnswers, kept_s, tellings
 from gateway.settings.accounts import Account, AlexaAccount
 from gateway.store.ledger.kept import Kept
 from tests.support.waiting import GUARD_S
@@ -35,12 +36,17 @@ ACCOUNT = AlexaAccount(
 
 
 def kept(*parts: Part, number: int = 1, **how: Any) -> Kept:
-    whole = {"state": "answered", "unasked": False, "maybe_repeat": False, "taken": True, **how}
-    return Kept(outbox_id=number, turn_id=number, reply=Reply(parts), **whole)
+    rest = {"state": "answered", "unasked": False, "maybe_repeat": False, "taken": True, **how}
+    return Kept(outbox_id=number, turn_id=number, reply=Reply(parts), **rest)
 
 
 def told(*several: Kept, own: Reply | None = None, table: Capabilities = SCREEN) -> tuple[Part, ...]:
-    return together(several, Reply((Text("own"),)) if own is None else own, ACCOUNT, table).parts
+    return whole(several, Reply((Text("own"),)) if own is None else own, table).parts
+
+
+def whole(several: Sequence[Kept], own: Reply, table: Capabilities = SCREEN) -> Reply:
+    """The reply that tells all there is."""
+    return next(tellings(several, own, ACCOUNT, table, waits=True)).reply
 
 
 def test_what_was_kept_comes_first_each_with_what_it_is() -> None:
@@ -71,9 +77,42 @@ def test_a_reply_that_says_nothing_is_not_announced() -> None:
 
 def test_the_end_and_all_else_are_the_own_reply_s() -> None:
     own = Reply((Text("bye"),), end=True, locale="de-DE")
-    whole = together([kept(Text("one"))], own, ACCOUNT, SCREEN)
+    reply = whole([kept(Text("one"))], own)
 
-    assert (whole.end, whole.locale) == (True, "de-DE")
+    assert (reply.end, reply.locale) == (True, "de-DE")
+
+
+def test_of_several_the_latest_are_left_out_first_and_then_the_own() -> None:
+    """Law: the earliest is told whatever else is not, unless the turn's own answer cannot wait."""
+    several, own = [kept(Text("one")), kept(Text("two"), number=2)], Reply((Text("own"),))
+
+    def choices(mine: Reply | None, *, waits: bool) -> list[tuple[int, bool]]:
+        return [(each.kept, each.own) for each in tellings(several, mine, ACCOUNT, SCREEN, waits=waits)]
+
+    assert choices(own, waits=True) == [(2, True), (1, True), (1, False)]
+    assert choices(own, waits=False) == [(2, True), (1, True), (0, True)]
+    assert choices(None, waits=False) == [(2, False), (1, False)]
+    last = [*tellings(several, own, ACCOUNT, SCREEN, waits=True)][-1]
+    assert last.reply.parts == (Text("Here:"), Text("one"), Text(ACCOUNT.later))
+
+
+def test_what_can_be_said_next_is_about_what_was_told_last() -> None:
+    """Law: old suggestions stand in for none that are newer, and none of them is read aloud."""
+    old, new = Suggestions(("old",)), Suggestions(("new",))
+
+    for table in (SCREEN, VOICE):
+        assert told(kept(Text("one"), old), own=Reply((Text("own"), new)), table=table)[-1] == new
+        parts = told(kept(Text("one"), old), table=table)
+        assert [part for part in parts if isinstance(part, Suggestions)] == [old]
+        assert "old" not in str([part for part in parts if part != old])
+
+
+def test_a_picture_that_is_shown_is_not_described_aloud_beside_others_either() -> None:
+    picture = Image("https://a.example/a.png", "a picture")
+
+    assert told(kept(Text("one"), picture, Card("Title", image=picture)), table=VOICE) == (
+        Speech("Here:"), Speech("one"), Speech("Title"), picture, Card("Title", image=picture), Speech("own"),
+    )  # fmt: skip
 
 
 def test_a_voice_says_of_each_what_it_would_say_of_it_alone() -> None:

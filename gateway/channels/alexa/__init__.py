@@ -58,11 +58,11 @@ class AlexaChannel:
         return parse(request, account)
 
     def render(self, reply: Reply, surface: Surface, address: Address, account: AlexaAccount) -> Rendered:
-        return render(reply, surface, address, account)
+        return render(reply, surface, account)
 
     def unasked(self, surface: Surface, address: Address) -> tuple[Surface, Address] | None:
         # It is kept for the user's next turn, whatever the last one was; and it ends no session.
-        return REQUEST, {name: value for name, value in address.items() if name != "stop"}
+        return REQUEST, address
 
     def sign_of_life(self, inbound: Inbound, account: AlexaAccount) -> SignOfLife | None:
         return progress(inbound, account)

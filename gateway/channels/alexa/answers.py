@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.channels.alexa.render import response
 from gateway.channels.alexa.ssml import paragraph, speak
-from gateway.channels.alexa.surfaces import NOTICE
+from gateway.channels.alexa.surfaces import NOTICE, STOP
 from gateway.domain.errors import Overloaded, TryLater
 from gateway.domain.http import Response, json_response, text_response
 from gateway.domain.message import Surface
@@ -26,7 +26,7 @@ def respond(payload: dict[str, Any]) -> Response:
 
 def late(surface: Surface, account: AlexaAccount) -> Response:
     """Return the response for who has waited long enough: what is still being made is kept for the next turn."""
-    return EMPTY if surface == NOTICE else _sentence(account, account.later)
+    return EMPTY if surface == NOTICE else _sentence(account, account.later, surface)
 
 
 def refuse(surface: Surface | None, account: AlexaAccount, error: TryLater) -> Response:
@@ -36,9 +36,9 @@ def refuse(surface: Surface | None, account: AlexaAccount, error: TryLater) -> R
         return text_response(error.reason, 503, (("Retry-After", retry_after_s),))
     if surface == NOTICE:
         return EMPTY
-    return _sentence(account, account.busy if isinstance(error, Overloaded) else account.apology)
+    return _sentence(account, account.busy if isinstance(error, Overloaded) else account.apology, surface)
 
 
-def _sentence(account: AlexaAccount, words: str) -> Response:
+def _sentence(account: AlexaAccount, words: str, surface: Surface) -> Response:
     said = paragraph(words)
-    return json_response(response(account, speak([said]) if said else ""))
+    return json_response(response(account, speak([said]) if said else "", end=surface == STOP))

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from gateway.domain.reply import Card, Image, Part, Speech, Text
 from gateway.domain.text import clean, shorten
 
-__all__ = ["Shown", "card_of"]
+__all__ = ["Shown", "card_of", "size"]
 
 #: [D] for the whole card; a title is shown in one line.
 _CARD_CHARS_MAX = 8_000
@@ -25,7 +26,8 @@ _URL_CHARS_MAX = 2_000
 class Shown:
     """A card in the making: title, lines, picture; and what had no place on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, url_chars_max: int = _URL_CHARS_MAX) -> None:
+        self._url_chars_max = url_chars_max
         self.title = ""
         self.lines: list[str] = []
         self.picture = ""
@@ -55,38 +57,54 @@ class Shown:
         self.lines.append(image.alt)
         if self.picture:
             self.notes.append("image: its description is shown, a card has one picture")
-        elif not image.url.startswith("https://") or len(image.url) > _URL_CHARS_MAX:
-            self.notes.append("image: its description is shown, Alexa wants https and 2,000 characters at most")
+        elif not image.url.startswith("https://") or size(image.url) > self._url_chars_max:
+            self.notes.append(
+                f"image: its description is shown, Alexa wants https and {self._url_chars_max:,} characters at most"
+            )
         else:
             self.picture = image.url
 
 
 def card_of(parts: Sequence[Part], bytes_max: int) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return the card of *parts* in at most *bytes_max* bytes of text, and what it could not hold."""
-    shown = Shown()
+    """Return the card of *parts* in at most *bytes_max* bytes, and what it could not hold."""
+    # The picture's address is there twice, and leaves half of the card to words.
+    shown = Shown(min(_URL_CHARS_MAX, bytes_max // 4))
     for part in parts:
         shown.add(part)
-    text = "\n".join(_without_repeats(shown.lines))
+    text = clean("\n".join(_without_repeats(shown.lines)))
     if not (text.strip() or shown.title or shown.picture):
         return None, shown.notes
     title = clean(shorten(shown.title, _TITLE_CHARS_MAX))
-    room = min(_CARD_CHARS_MAX - len(title) - 2 * len(shown.picture), _fitting(text, bytes_max))
-    if len(text) > room:
-        shown.notes.append(f"card: {len(text) - room} characters not shown")
-    text = clean(shorten(text, room))
+    card: dict[str, Any] = {"type": "Simple", "title": title, "content": ""}
     if shown.picture:
         # [D] one size stands in for the other.
         image = {"smallImageUrl": shown.picture, "largeImageUrl": shown.picture}
-        return {"type": "Standard", "title": title, "text": text, "image": image}, shown.notes
-    return {"type": "Simple", "title": title, "content": text}, shown.notes
+        card = {"type": "Standard", "title": title, "text": "", "image": image}
+    room = _fitting(
+        text,
+        chars_max=_CARD_CHARS_MAX - len(title) - 2 * len(shown.picture),
+        bytes_max=bytes_max - len(msgspec.json.encode(card)),
+    )
+    if len(text) > room:
+        shown.notes.append(f"card: {len(text) - room} characters not shown")
+    card["text" if shown.picture else "content"] = shorten(text, room)
+    return card, shown.notes
 
 
-def _fitting(text: str, bytes_max: int) -> int:
-    """Return how many characters of *text* fit, however JSON writes them."""
-    if 2 * len(text.encode("utf-8", "surrogatepass")) <= bytes_max:
+def size(text: str) -> int:
+    """Return the bytes of *text* within a JSON string."""
+    return len(msgspec.json.encode(text)) - 2
+
+
+def _fitting(text: str, *, chars_max: int, bytes_max: int) -> int:
+    """Return how many characters of *text* fit."""
+    if len(text) <= chars_max and size(text) <= bytes_max:
         return len(text)
-    # Six bytes are the longest that JSON makes of a character: \\u0001.
-    return max(2, bytes_max // 6)
+    room = chars_max
+    # Less what the ellipsis has more than the character in whose place it stands.
+    while (bytes_now := size(text[:room])) > bytes_max - 2:
+        room = room * (bytes_max - 2) // bytes_now
+    return max(1, room)
 
 
 def _without_repeats(lines: list[str]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 | request | surface | message |
 |---|---|---|
 | LaunchRequest | request | event ``session_started`` |
-| IntentRequest | request | speech: text, intent's name, slots |
+| IntentRequest | request, or stop | speech: text, intent's name, slots |
 | SessionEndedRequest | notice | event ``session_ended``, with its reason |
 | AlexaSkillEvent.* | notice | event ``skill_enabled`` and the like |
 | anything else | | understood, and nothing for a conversation |
@@ -14,9 +14,9 @@ from __future__ import annotations
 import re
 
 from gateway.channels.alexa.payloads import ENVELOPE, Envelope
-from gateway.channels.alexa.surfaces import NOTICE, REQUEST
+from gateway.channels.alexa.surfaces import NOTICE, REQUEST, STOP
 from gateway.channels.alexa.verify import unix_s
-from gateway.channels.alexa.words import STOP, arguments, said
+from gateway.channels.alexa.words import STOPS, arguments, said
 from gateway.channels.base import Messages
 from gateway.channels.decoding import decode_json
 from gateway.domain.errors import NotUnderstood
@@ -43,8 +43,8 @@ def parse(request: Request, account: AlexaAccount) -> Messages:
             surface = REQUEST
             message = Message(kind="event", name="session_started", locale=locale, sent_at=at_s)
         case "IntentRequest":
-            surface = REQUEST
             message = _speech(envelope, account, locale, at_s)
+            surface = STOP if message.name in STOPS else REQUEST
         case "SessionEndedRequest":
             reason = clean(asked.reason or "")
             message = Message(kind="event", name="session_ended", value=reason, locale=locale, sent_at=at_s)
@@ -80,10 +80,8 @@ def _inbound(envelope: Envelope, account: AlexaAccount, message: Message, surfac
     address = {"request": clean(asked.request_id)}
     if session and session.session_id:
         address["session"] = clean(session.session_id)
-    if message.name in STOP:
-        address["stop"] = "yes"
     passing = {}
-    if surface == REQUEST and system.api_endpoint and system.api_access_token:
+    if surface != NOTICE and system.api_endpoint and system.api_access_token:
         passing = {
             "api": system.api_endpoint,
             "token": system.api_access_token,

@@ -1,60 +1,58 @@
 """A reply as Alexa's response: what is said, the card, what is said into silence, and whether the session ends.
 
-Who says it and who shows it:
-
-- A reply with ``speech`` in it knows that it is spoken: its speech is said, and the rest is on the card, but for
-  questions (``buttons``), which cannot be answered unheard.
-- Of any other reply every word is said; cards and images are on the card as well.
-- Suggestions are said when the user stays silent.
+What is said and what is on the card is as in :mod:`gateway.domain.voice`; suggestions are said when the user stays
+silent.  Speech has the room that those and the card leave of a response's bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
-from gateway.channels.alexa.card import card_of
+from gateway.channels.alexa.card import card_of, size
 from gateway.channels.alexa.ssml import inner_ssml, paragraph, speak, units
-from gateway.channels.alexa.surfaces import NOTICE, SPEECH_CHARS_MAX, SURFACES
+from gateway.channels.alexa.surfaces import NOTICE, SPEECH_CHARS_MAX, STOP, SURFACES
 from gateway.channels.base import Rendered
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.degrade import degrade
 from gateway.domain.markup import plain_from_ssml
-from gateway.domain.message import Address, Surface
-from gateway.domain.reply import Audio, Buttons, Card, File, Image, Part, Reply, Speech, Suggestions
-from gateway.domain.text import split
+from gateway.domain.message import Surface
+from gateway.domain.reply import Part, Reply, Speech, Suggestions
+from gateway.domain.text import shorten, split
+from gateway.domain.voice import shared_out
 from gateway.settings.accounts import AlexaAccount
 
 __all__ = ["render", "response"]
 
 _VOICE = msgspec.structs.replace(SURFACES["request"], shows=frozenset({"speech"}))
 _SCREEN = msgspec.structs.replace(SURFACES["request"], shows=frozenset({"text", "card", "image"}))
+_YOU_CAN_SAY = "You can say: "
 _REST = paragraph("There is more than I can say at once.")
-#: Of a response's bytes: those of what is said, and those of the card's text.  The rest is the frame's, the card's
-#: address and title, and what is said into silence.
-_SPEECH_SHARE, _CARD_SHARE = 0.55, 0.2
+#: Of a response's bytes, those that the card may have: a picture's longest address among them, with the default.
+_CARD_SHARE = 1 / 3
 _REPROMPT_CHARS_MAX = 300
+#: A few sentences: where a text that is too long is cut.
+_PIECE_CHARS_MAX = 500
 
 
-def render(reply: Reply, surface: Surface, address: Address, account: AlexaAccount) -> Rendered:
+def render(reply: Reply, surface: Surface, account: AlexaAccount) -> Rendered:
     """Return *reply* as one response; none where nobody listens."""
     if surface == NOTICE:
         return Rendered((), ("reply: not said, nobody listens",) if reply.parts else ())
-    suggestions = [text for part in reply.parts if isinstance(part, Suggestions) for text in part.texts]
-    parts: list[Part] = [part for part in reply.parts if not isinstance(part, Suggestions)]
-    heard, seen = _shared_out(parts)
+    heard, seen = shared_out(reply.parts)
     voiced, degraded = _degraded(heard, _VOICE)
     shown, more = _degraded(seen, _SCREEN)
-    speech, cut = _said(voiced, account)
     card, unseen = card_of(shown, int(account.response_bytes_max * _CARD_SHARE))
-    end = reply.end or "stop" in address
-    if suggestions:
-        more = [*more, "suggestions: not said, the session ends" if end else "suggestions: said into silence"]
-    body = response(account, speech, card=card, end=end, suggestions=suggestions)
-    return Rendered((body,), (*degraded, *more, *cut, *unseen))
+    end = reply.end or surface == STOP
+    suggestions, unsaid = _offered(reply.parts, end=end)
+    frame = response(account, speak([_REST]), card=card, end=end, suggestions=suggestions)
+    voice = _Voice(account.response_bytes_max - len(msgspec.json.encode(frame)))
+    for part in voiced:
+        voice.add(part)
+    body = response(account, voice.end(), card=card, end=end, suggestions=suggestions)
+    return Rendered((body,), (*degraded, *more, *unsaid, *voice.notes, *unseen), cut=voice.lost > 0)
 
 
 def response(
@@ -73,8 +71,8 @@ def response(
         told["card"] = card
     if not end:
         # [D] without one Alexa closes its ears at once where nothing is to be said twice.
-        again = "You can say: " + ", ".join(suggestions) if suggestions else account.reprompt
-        if reprompt := paragraph(again[:_REPROMPT_CHARS_MAX]):
+        again = _YOU_CAN_SAY + ", ".join(suggestions) if suggestions else account.reprompt
+        if reprompt := paragraph(shorten(again, _REPROMPT_CHARS_MAX)):
             told["reprompt"] = {"outputSpeech": _output(speak([reprompt]))}
     return {"version": "1.0", "response": told}
 
@@ -83,21 +81,19 @@ def _output(speech: str) -> dict[str, str]:
     return {"type": "SSML", "ssml": speech}
 
 
-def _shared_out(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part]]:
-    """Return what is said and what is shown."""
-    if any(isinstance(part, Speech) for part in parts):
-        spoken = Speech | Buttons | Audio | File
-        return (
-            [part for part in parts if isinstance(part, spoken)],
-            [part for part in parts if not isinstance(part, spoken)],
-        )
-    # A picture that is on the card is described aloud only where nothing else is said.
-    heard = [_unseen(part) for part in parts if not isinstance(part, Image)] or parts
-    return heard, [part for part in parts if isinstance(part, Card | Image)]
-
-
-def _unseen(part: Part) -> Part:
-    return msgspec.structs.replace(part, image=UNSET) if isinstance(part, Card) else part
+def _offered(parts: Sequence[Part], *, end: bool) -> tuple[list[str], list[str]]:
+    """Return what is said into silence, as many as have room, and what became of the suggestions."""
+    every = [text for part in parts if isinstance(part, Suggestions) for text in part.texts]
+    if not every or end:
+        return [], ["suggestions: not said, the session ends"] if every else []
+    room, said = _REPROMPT_CHARS_MAX - len(_YOU_CAN_SAY), list[str]()
+    for text in every:
+        room -= len(text) + len(", ")
+        if room < 0:
+            break
+        said.append(text)
+    missing = f", but for {len(every) - len(said)} of them" if len(said) < len(every) else ""
+    return said, [f"suggestions: said into silence{missing}"]
 
 
 def _degraded(parts: Sequence[Part], capabilities: Capabilities) -> tuple[list[Part], list[str]]:
@@ -106,42 +102,48 @@ def _degraded(parts: Sequence[Part], capabilities: Capabilities) -> tuple[list[P
     return list(shown), [line for line in lines if line != "text: said as speech"]
 
 
-def _said(parts: Sequence[Part], account: AlexaAccount) -> tuple[str, list[str]]:
-    """Return the markup of *parts* within Alexa's limits, and what was cut."""
-    chars_left = SPEECH_CHARS_MAX - len(speak([_REST]))
-    bytes_left = int(account.response_bytes_max * _SPEECH_SHARE) - 2 * len(_REST)
-    notes: list[str] = []
-    said: list[str] = []
-    lost = 0
-    for text, markup in _pieces(parts, notes):
-        size = len(msgspec.json.encode(markup))
-        if not lost and units(markup) <= chars_left and size <= bytes_left:
-            said.append(markup)
-            chars_left -= units(markup)
-            bytes_left -= size
-        else:
-            # One that does not fit ends it: what comes behind would be understood without what it belongs to.
-            lost += len(text)
-    if lost:
-        said.append(_REST)
-        notes.append(f"speech: {lost} characters beyond Alexa's limit not said")
-    return (speak(said) if said else ""), notes
+class _Voice:
+    """What is said, within Alexa's limits; *bytes_left* are those beside the sentence that there is more."""
 
+    def __init__(self, bytes_left: int) -> None:
+        self.notes: list[str] = []
+        self.lost = 0
+        self._said: list[str] = []
+        self._chars_left = SPEECH_CHARS_MAX - units(speak([_REST]))
+        self._bytes_left = bytes_left
 
-def _pieces(parts: Sequence[Part], notes: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield what is said in pieces that can be left out: their text and their markup."""
-    for part in parts:
+    def add(self, part: Part) -> None:
+        """Say *part*, or as much of it as has room."""
         assert isinstance(part, Speech), "a surface that only speaks has nothing else"
         inner = inner_ssml(part.ssml) if part.ssml else None
-        if inner is not None:
-            yield plain_from_ssml(inner), inner
-            continue
+        if inner is not None and (self.lost or self._fits(inner)):
+            self._say(plain_from_ssml(inner), inner)
+            return
         if part.ssml:
-            notes.append("speech: its SSML is none that Alexa reads, its words are said")
+            self.notes.append(
+                "speech: its SSML is none that Alexa reads, its words are said"
+                if inner is None
+                else "speech: its SSML is longer than Alexa reads, its words are said"
+            )
         for text in split(part.text.strip() or plain_from_ssml(part.ssml), _PIECE_CHARS_MAX):
             if markup := paragraph(text):
-                yield text, markup
+                self._say(text, markup)
 
+    def end(self) -> str:
+        """Return the markup of all of it; empty if there is nothing to say."""
+        if self.lost:
+            self.notes.append(f"speech: {self.lost} characters beyond Alexa's limit not said")
+            self._said.append(_REST)
+        return speak(self._said) if self._said else ""
 
-#: A few sentences: where a text that is too long is cut.
-_PIECE_CHARS_MAX = 500
+    def _say(self, text: str, markup: str) -> None:
+        # One that does not fit ends it: what comes behind would be understood without what it belongs to.
+        if self.lost or not self._fits(markup):
+            self.lost += len(text)
+            return
+        self._said.append(markup)
+        self._chars_left -= units(markup)
+        self._bytes_left -= size(markup)
+
+    def _fits(self, markup: str) -> bool:
+        return units(markup) <= self._chars_left and size(markup) <= self._bytes_left

@@ -25,7 +25,9 @@ _TAGS = frozenset(
 #: Characters that XML 1.0 has no place for, escaped or not (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINES = re.compile(r"\s*[\r\n]+\s*")
-_ROOT = re.compile(r"\s*<speak(?:\s[^<>]*)?>(?P<inner>.*)</speak\s*>\s*", re.DOTALL)
+_ROOT = re.compile(
+    r"""\s*<speak(?:\s(?:[^<>"']|"[^<"]*"|'[^<']*')*)?>(?P<inner>.*)</speak\s*>\s*""", re.DOTALL
+)
 
 
 def paragraph(text: str) -> str:

@@ -13,10 +13,12 @@ import msgspec
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.message import Surface
 
-__all__ = ["ANSWER_BY_S", "NOTICE", "REQUEST", "SPEECH_CHARS_MAX", "SURFACES"]
+__all__ = ["ANSWER_BY_S", "NOTICE", "REQUEST", "SPEECH_CHARS_MAX", "STOP", "SURFACES"]
 
 #: Somebody speaks and waits: a launch, an intent.
 REQUEST: Surface = "request"
+#: The same, of who wants it to end: whatever is answered, the session is over then.
+STOP: Surface = "stop"
 #: Something happened and nobody listens: a session has ended, the skill was enabled.  There is no way to say anything.
 NOTICE: Surface = "notice"
 
@@ -46,6 +48,7 @@ _REQUEST = Capabilities(
 SURFACES: Mapping[Surface, Capabilities] = MappingProxyType(
     {
         REQUEST: _REQUEST,
+        STOP: _REQUEST,
         NOTICE: msgspec.structs.replace(
             _REQUEST,
             shows=frozenset(),

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from gateway.channels.alexa.payloads import Intent, Resolutions, Slot, SlotValue
 from gateway.domain.text import clean
 
-__all__ = ["STOP", "arguments", "said"]
+__all__ = ["STOPS", "arguments", "said"]
 
 #: [D] "must end the session": https://developer.amazon.com/docs/alexa/custom-skills/standard-built-in-intents.html
-STOP = frozenset({"AMAZON.StopIntent", "AMAZON.NavigateHomeIntent"})
+STOPS = frozenset({"AMAZON.StopIntent", "AMAZON.NavigateHomeIntent"})
 #: Alexa's own word for "I did not understand that": nothing was said that anybody could read.
 _NOTHING = "AMAZON.FallbackIntent"
 _PREFIX = "AMAZON."

@@ -38,9 +38,9 @@ PICTURE = Image("https://drinks.example/martini.png", "A Martini", "Martini")
 
 
 def render(
-    *parts: Part, end: bool = False, address: dict[str, str] | None = None, of: AlexaAccount = ACCOUNT
+    *parts: Part, end: bool = False, surface: str = "request", of: AlexaAccount = ACCOUNT
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    rendered = ALEXA.render(Reply(parts, end=end), "request", address or {}, of)
+    rendered = ALEXA.render(Reply(parts, end=end), surface, {}, of)
     [payload] = rendered.payloads
     assert payload["version"] == "1.0"
     return payload["response"], rendered.degraded
@@ -70,7 +70,10 @@ def test_the_session_stays_open_until_the_reply_ends_it() -> None:
 
 
 def test_whatever_answers_stop_ends_the_session() -> None:
-    assert render(Text("Stopping."), address={"stop": "yes"})[0]["shouldEndSession"] is True
+    assert render(Text("Stopping."), surface="stop")[0]["shouldEndSession"] is True
+    busy = Overloaded("full", reason="process_full", retry_after_s=1)
+    for answer in (ALEXA.late("stop", ACCOUNT), ALEXA.refuse("stop", ACCOUNT, busy)):
+        assert json.loads(answer.body)["response"]["shouldEndSession"] is True
 
 
 def test_silence_is_answered_with_the_suggestions_or_the_account_s_words() -> None:
@@ -193,6 +196,7 @@ GOOD = [
     "<speak>Hello</speak>",
     "<speak>Hello<break time='1s'/><amazon:effect name=\"whispered\">you</amazon:effect></speak>",
     "<speak><p>A &amp; B</p></speak>",
+    "<speak note='a>]]>b' other=\"c>d\">Hello</speak>",
     "\n<speak version='1.0'><say-as interpret-as='digits'>12</say-as></speak>\n",
 ]
 BAD = [
@@ -220,6 +224,7 @@ BAD = [
 def test_an_assistant_s_own_ssml_is_said_as_it_is(ssml: str) -> None:
     inner = inner_ssml(ssml)
     assert inner is not None
+    assert "]]>" not in inner
 
     assert render(Speech("", ssml))[0]["outputSpeech"]["ssml"] == f"<speak>{inner}</speak>"
 
@@ -267,11 +272,39 @@ def test_what_does_not_fit_is_said_to_be_missing_and_recorded(parts: int, unit: 
     assert any(line.startswith("speech: ") and "not said" in line for line in degraded)
 
 
+@pytest.mark.parametrize("url_chars", [30, 600, 2_000])
+@pytest.mark.parametrize("unit", ["a ", "ü", "🍸", "\x01", '"'])
 @pytest.mark.parametrize("bytes_max", [8_192, 24_000, 122_880])
-def test_the_account_says_how_much_a_response_may_weigh(bytes_max: int) -> None:
-    rendered = ALEXA.render(Reply((Card("t", "ü" * 40_000),)), "request", {}, account(response_bytes_max=bytes_max))
+def test_the_account_says_how_much_a_response_may_weigh(bytes_max: int, unit: str, url_chars: int) -> None:
+    """Law: speech, card, picture and what is said into silence together, whatever JSON makes of them."""
+    picture = Image("https://a.example/" + "p" * (url_chars - 18), unit * 100)
+    parts = (
+        Speech("ü" * 20_000), Card(unit * 200, unit * 20_000, image=picture), Suggestions((unit * 37,) * 13),
+    )  # fmt: skip
+    rendered = ALEXA.render(Reply(parts), "request", {}, account(response_bytes_max=bytes_max))
+    response = rendered.payloads[0]["response"]
 
     assert len(msgspec.json.encode(rendered.payloads[0])) <= bytes_max
+    assert rendered.cut
+    assert len(said(response)) > 1_000
+    assert len(response["card"].get("text", response["card"].get("content"))) > 5
+
+
+def test_ssml_that_is_too_long_is_said_in_words_as_far_as_they_go() -> None:
+    """Law: a whole that does not fit is no reason for silence."""
+    ssml = f"<speak>{'<s>語語語語。</s>' * 380}</speak>"
+    response, degraded = render(Speech("", ssml), of=account(response_bytes_max=8_192))
+
+    assert said(response).startswith("語語語語")
+    assert "speech: its SSML is longer than Alexa reads, its words are said" in degraded
+
+
+def test_so_many_suggestions_are_said_as_have_room_and_none_by_half() -> None:
+    response, degraded = render(Text("Hello."), Suggestions(tuple(f"{n} " + "x" * 70 for n in range(13))))
+    silence = response["reprompt"]["outputSpeech"]["ssml"]
+
+    assert silence == f"<speak><p>You can say: {', '.join(f'{n} ' + 'x' * 70 for n in range(3))}</p></speak>"
+    assert degraded == ("suggestions: said into silence, but for 10 of them",)
 
 
 # Answers
