@@ -77,6 +77,6 @@ def configured_endpoints(assistants: Mapping[str, AssistantSettings]) -> Collect
     return {
         endpoint_label(f"assistants.{name}", url, among=1 + len(assistant.replica_urls))
         for name, assistant in assistants.items()
-        if assistant.kind == "http"
+        if assistant.kind != "scripted"
         for url in (assistant.url, *assistant.replica_urls)
     }

@@ -9,12 +9,13 @@ import click
 import msgspec
 
 from gateway.cli.beside import environment, running
-from gateway.cli.checks import assistants, bounds, clocks, secrets, settings, stores
+from gateway.cli.checks import assistants, bounds, circuits, clocks, platforms, secrets, settings, stores
 from gateway.cli.checks import running as processes
 from gateway.cli.checks.finding import Check, Finding, Visit
 from gateway.cli.ledger import stores as store_settings
 from gateway.cli.telling import echo_json, printable
-from gateway.settings.load import SettingsError, load
+from gateway.settings.environment import EMBEDDED
+from gateway.settings.load import SettingsError, home_folder, load, load_store
 
 __all__ = ["doctor"]
 
@@ -24,7 +25,9 @@ GROUPS: dict[str, list[Check]] = {
     "stores": stores.CHECKS,
     "clocks": clocks.CHECKS,
     "assistants": assistants.CHECKS,
+    "circuits": circuits.CHECKS,
     "secrets": secrets.CHECKS,
+    "platforms": platforms.CHECKS,
     "bounds": bounds.CHECKS,
     "running": processes.CHECKS,
 }
@@ -33,7 +36,7 @@ GROUPS: dict[str, list[Check]] = {
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(*, as_json: bool) -> None:
-    """Look at settings, stores, clocks, assistants, secrets, bounds and what runs.
+    """Look at settings, stores, clocks, assistants, circuits, secrets, bounds and what runs.
 
     Each line is ok, warn (it works, look at it) or fail; the exit status is 1 if anything fails.  Nothing is changed;
     assistants are sent a body that is no turn.
@@ -53,18 +56,29 @@ def doctor(*, as_json: bool) -> None:
 
 
 def _visit() -> Visit:
-    environ = environment()
-    whole, problems = None, tuple[str, ...]()
-    try:
-        whole = load(None, environ)
-    except SettingsError as error:
-        problems = error.problems
+    environ, embedded = environment(), running()
     try:
         store = store_settings()
-    except click.ClickException:
+        # Else the addresses are those where `switchboard up` would listen, and it does not run.
+        idle = embedded is None and not load_store(None, environ).database_url
+    except (click.ClickException, SettingsError):
         # They are among the problems of all settings.
-        store = None
-    return Visit(environ=environ, embedded=running(), settings=whole, problems=problems, store=store)
+        store, idle = None, False
+    whole, problems = None, tuple[str, ...]()
+    try:
+        # What only a trial may be told is no problem of its own where a trial is to be started.
+        whole = load(None, {**environ, EMBEDDED: "1"} if idle else environ)
+    except SettingsError as error:
+        problems = error.problems
+    return Visit(
+        environ=environ,
+        home=home_folder(environ),
+        embedded=embedded,
+        idle=idle,
+        settings=whole,
+        problems=problems,
+        store=None if idle else store,
+    )
 
 
 def _look(visit: Visit) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ What is kept is the SHA-256 of the whole token.  Slow hashes with salt (bcrypt, 
 whose guesses are few; of 2**256 equally likely tokens none can be guessed however fast the hash is, and one without
 salt can be looked up by an index.
 
-A scope is an area and what may be done there; ``write`` does not include ``read``.  ``admin`` may do everything.  There is
-one for what some operation needs, and no other: who is given a scope may do something with it.
+A scope is an area and what may be done there; ``write`` does not include ``read``.  ``admin`` may do everything.  There
+is one for what some operation needs, and no other: who is given a scope may do something with it.
 
 Pure: the random bytes are handed in.
 """

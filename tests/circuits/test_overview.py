@@ -14,10 +14,11 @@ def test_a_lone_endpoint_bears_its_services_name_and_copies_bear_their_hosts() -
         "alone": AssistantSettings(url="http://a:1/turn"),
         "many": AssistantSettings(url="http://a:1/turn", replica_urls=("https://b/turn",)),
         "script": AssistantSettings(kind="scripted"),
+        "model": AssistantSettings(kind="openai", url="http://c:1/v1"),
     }
 
     assert set(configured_endpoints(assistants)) == {
-        "assistants.alone", "assistants.many@a:1", "assistants.many@b",
+        "assistants.alone", "assistants.many@a:1", "assistants.many@b", "assistants.model",
     }  # fmt: skip
 
 

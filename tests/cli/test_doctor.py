@@ -16,7 +16,10 @@ from gateway.cli import main
 from gateway.cli.checks import clocks
 from gateway.cli.checks.finding import Finding, ok
 from gateway.cli.doctor import GROUPS
+from gateway.embedded.addresses import STAND_IN
 from gateway.embedded.home import Home
+from gateway.embedded.secret_files import ensure_secrets
+from gateway.store.circuit_reports import Circuit, encode_report
 from gateway.store.ledger.process import register
 from tests.support.actor import Actor
 from tests.support.stores import Stores, own_stores
@@ -166,6 +169,32 @@ def test_an_assistant_that_answers_nobody_is_told(ward: Ward) -> None:
     assert ("assistants.idle", "warn") in ward.states("settings")
 
 
+def test_where_nothing_runs_that_is_all_there_is_to_say(tmp_path: Path) -> None:
+    """Law: what `switchboard up` would make is no fault of its own, before its first start and after its end."""
+    env = {"SWITCHBOARD_HOME": str(tmp_path), "DATABASE_URL": "", "REDIS_URL": ""}
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["doctor", "--json"], env=env)
+        [found] = json.loads(result.stdout)
+        assert (result.exit_code, found["what"], found["state"]) == (1, "switchboard up", "fail")
+        assert f"does not run (SWITCHBOARD_HOME is {tmp_path})" in found["says"]
+        assert "DATABASE_URL" in found["do"]
+        (tmp_path / "secrets").mkdir(exist_ok=True)
+        ensure_secrets(tmp_path / "secrets")
+
+
+def test_a_fault_of_ones_own_is_told_beside_it(tmp_path: Path) -> None:
+    env = {"SWITCHBOARD_HOME": str(tmp_path), "DATABASE_URL": "", "SWITCHBOARD_SERVER__PORT": "high"}
+    found = json.loads(CliRunner().invoke(main, ["doctor", "--json"], env=env).stdout)
+    assert [one["what"] for one in found] == ["switchboard up", "server.port (SWITCHBOARD_SERVER__PORT)"]
+
+
+def test_the_secrets_of_a_trial_are_not_to_be_had_in_production(ward: Ward) -> None:
+    ward.write(
+        more='[accounts.webchat.b]\nassistant = "a"\ncookie_secrets = ["file:secrets/webchat_bartender_cookie"]\n'
+    )
+    assert ward.of("accounts.webchat.b.cookie_secrets[0]")["do"].startswith("only `switchboard up` makes it")
+
+
 # Stores
 
 
@@ -218,6 +247,29 @@ def test_both_stores_clocks_are_compared(ward: Ward) -> None:
     assert ward.states("clocks") == [("PostgreSQL's clock", "ok"), ("Redis's clock", "ok")]
 
 
+# Circuits
+
+
+def test_what_is_ordered_and_what_is_open_is_told(ward: Ward, database: str, redis_url: str) -> None:
+    """Law: an order that somebody has forgotten refuses calls for good."""
+    assert ward.states("circuits") == [("circuits", "ok")]
+    register(Actor(database).cursor, "worker", "w")
+    opened = Circuit(state="open", since=1.0, calls=40, failed=30, reason="failure_rate")
+    client = redis.Redis.from_url(redis_url)
+    well = Circuit(state="closed", since=1.0)
+    client.set("switchboard:circuits:2", encode_report({"slack.com": opened, "well": well}))
+    client.close()
+    why = ["--reason", "it burns", "--anyway"]
+    CliRunner().invoke(main, ["breakers", "force", "old", "closed", *why], env=ward.env)
+
+    assert ward.states("circuits") == [("old", "warn"), ("slack.com", "warn")]
+    assert "forced_closed by " in ward.of("old")["says"]
+    assert ward.of("old")["do"] == "`switchboard breakers clear old` once that is over"
+    assert ward.of("slack.com")["says"] == "its circuit is open in 1 of 1 processes (failure_rate)"
+    ward.env["REDIS_URL"] = "redis://127.0.0.1:1"
+    assert ward.states("circuits") == [("old", "warn")]
+
+
 # Secrets
 
 
@@ -256,6 +308,23 @@ def test_a_secret_that_switchboard_up_made_is_no_platforms(ward: Ward) -> None:
     assert (found["state"], found["says"]) == ("fail", "it was made by `switchboard up` for trials")
 
 
+# Platforms
+
+
+def test_the_stand_in_of_a_trial_is_no_platform(ward: Ward) -> None:
+    """Its settings are in the working default, from which one's own begin."""
+    ward.env |= {"APP": "a-signing-secret-of-slack", "BOT_1": "xoxb-a-token-of-one"}
+    ward.write(
+        more='[accounts.slack.app]\nassistant = "a"\nsigning_secrets = ["env:APP"]\n'
+        f'api_base_url = "{STAND_IN}/slack/app/api"\nresponse_url_hosts = ["{STAND_IN.removeprefix("http://")}"]\n'
+        '[accounts.slack.app.workspaces.T1]\nbot_token = "env:BOT_1"\n'
+    )
+    assert ward.states("platforms") == [
+        ("accounts.slack.app.api_base_url", "fail"),
+        ("accounts.slack.app.response_url_hosts", "fail"),
+    ]
+
+
 # Bounds
 
 
@@ -277,8 +346,9 @@ def test_fewer_files_than_connections_are_told(ward: Ward) -> None:
 
 def test_what_lives_and_what_was_given_up_is_counted(ward: Ward, database: str) -> None:
     assert ward.of("gateway")["says"].startswith("does not run at")
+    assert ward.of("processes")["do"] == "start those of the Procfile, or `switchboard up`"
     actor = Actor(database)
-    assert ward.of("processes")["state"] == "warn", "a gateway without a worker sends nothing later"
+    assert ward.of("processes")["do"].startswith("start `switchboard worker`"), "alone it sends nothing later"
     register(actor.cursor, "worker", "w")
     assert ward.of("processes")["says"] == "1 gateway and 1 worker processes are alive in the ledger"
     said = actor.say()

@@ -195,6 +195,11 @@ def test_a_query_that_makes_no_sense_is_refused(site: Site, query: str, reason: 
     assert refusal(site.ask("GET", PATH + query)) == (400, reason)
 
 
+def test_the_largest_id_is_told_as_it_is(site: Site) -> None:
+    told = problem_of(site.ask("GET", f"{PATH}?before={2**63}"))["detail"]
+    assert told == f"expected before as a whole number from 1 to {2**63 - 1}, got '{2**63}'"
+
+
 def test_one_job_is_shown_whole(site: Site) -> None:
     job = site.buried(lane="l", payload={"to": "Ada"}, unique="k")
     shown = msgspec.json.decode(site.ask("GET", f"{PATH}/{job.job_id}").data)

@@ -184,6 +184,7 @@ def test_what_cannot_be_asked_for_is_refused(site: Site, value: object, reason: 
 @pytest.mark.parametrize(
     ("value", "told"),
     [
+        ({"parts": []}, "expected parts as a list of 1 to 50, got a list of 0"),
         ({"text": "x"}, "unknown field `text`; expected only parts, locale, key, delay_s, at"),
         ({**HELLO, "kye": "z"}, "unknown field `kye`; expected only parts, locale, key, delay_s, at"),
         (

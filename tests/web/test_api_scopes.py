@@ -81,6 +81,12 @@ def test_every_route_is_an_operation(api: ApiGateway) -> None:
     assert routed - {("GET", "/assistant.schema.json")} == {(method, path) for method, path, _ in api.operations()}
 
 
+@pytest.mark.parametrize("path", ["", "/", "/nowhere", "/jobs/1/nowhere"])
+def test_what_is_nowhere_is_a_problem_as_well(api: ApiGateway, path: str) -> None:
+    answer = api.ask("GET", path)
+    assert (answer.status_code, answer.content_type, reason(answer)) == (404, "application/problem+json", "http_404")
+
+
 def test_an_operation_without_a_scope_cannot_be_written() -> None:
     with pytest.raises(TypeError, match="scope"):
         operation("GET", "/x")  # type: ignore[call-arg]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -39,12 +40,15 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be looked at."""
 
     environ: Mapping[str, str]
-    #: The `switchboard up` that runs here; None: none does.
+    home: Path
+    #: The `switchboard up` that runs here, or was killed here; None: there is none.
     embedded: Addresses | None
+    #: None runs, and no setting says where PostgreSQL is.
+    idle: bool
     #: None: they are wrong, and why is a finding of its own.
     settings: Settings | None
     problems: tuple[str, ...]
-    #: With both addresses filled in, as other commands have them.
+    #: With both addresses filled in, as other commands have them; None: where they are is not known.
     store: StoreSettings | None
 
     @contextlib.contextmanager

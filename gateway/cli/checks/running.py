@@ -73,7 +73,9 @@ def processes(visit: Visit) -> Iterator[Finding]:
         # Not there yet, or has no schema: both are findings of their own.
         return
     says = f"{gateways} gateway and {workers} worker processes are alive in the ledger"
-    if gateways and not workers:
+    if not gateways and not workers:
+        yield warn("processes", says, "start those of the Procfile, or `switchboard up`")
+    elif gateways and not workers:
         yield warn("processes", says, "start `switchboard worker`: replies that come late wait for one")
     else:
         yield ok("processes", says)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.cli.checks.finding import Check, Finding, Visit, fail, ok, warn
+from gateway.embedded.home import Home
+from gateway.embedded.secret_files import SECRETS
+from gateway.embedded.trial_authority import ALEXA_ROOT
 
 __all__ = ["CHECKS"]
 
@@ -15,9 +18,21 @@ def readable(visit: Visit) -> Iterator[Finding]:
         accounts, assistants = len(visit.settings.accounts), len(visit.settings.assistants)
         yield ok("settings", f"valid: {_count(accounts, 'account')}, {_count(assistants, 'assistant')}")
         return
+    if visit.idle:
+        yield fail(
+            "switchboard up",
+            f"does not run (SWITCHBOARD_HOME is {visit.home}), and DATABASE_URL is not set",
+            "start it; in production set DATABASE_URL, REDIS_URL, and SWITCHBOARD_CONFIG to settings of your own",
+        )
+    made = [str(Home(visit.home).secrets / name) for name in (*SECRETS, ALEXA_ROOT)]
     for line in visit.problems:
         where, _, says = line.partition(": ")
-        yield fail(where, says, "change it in the file that SWITCHBOARD_CONFIG names, or in the environment")
+        is_trials = any(f" {path}: " in f"{says}: " for path in made)
+        if visit.idle and (is_trials or where in ("store.database_url", "store.redis_url")):
+            # Starting it mends these, too.
+            continue
+        do = "change it in the file that SWITCHBOARD_CONFIG names, or in the environment"
+        yield fail(where, says, "only `switchboard up` makes it, for trials: name one of your own" if is_trials else do)
 
 
 def used(visit: Visit) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ _POSTGRES_MIN = 140_000
 #: XAUTOCLAIM, LMOVE and XADD's MINID came with 6.2.
 _REDIS_MIN = (6, 2)
 _START = "start it, or `switchboard up`, and look at the address"
+_START_AGAIN = "the `switchboard up` of this SWITCHBOARD_HOME was killed, or is starting: start it again"
 
 
 def postgres(visit: Visit) -> Iterator[Finding]:
@@ -38,7 +39,8 @@ def postgres(visit: Visit) -> Iterator[Finding]:
             [commit] = cursor.fetchone() or ("",)
     except psycopg2.Error as error:
         # Its own text may show the address with the password.
-        yield fail(what, f"PostgreSQL does not answer ({type(error).__name__})", f"{_START} (DATABASE_URL)")
+        do = _START_AGAIN if visit.embedded else f"{_START} (DATABASE_URL)"
+        yield fail(what, f"PostgreSQL does not answer ({type(error).__name__})", do)
         return
     if number < _POSTGRES_MIN:
         yield fail(what, f"PostgreSQL {version} is too old", "use PostgreSQL 14 or newer")
@@ -93,7 +95,7 @@ def redis_answers(visit: Visit) -> Iterator[Finding]:
         return
     except redis.RedisError as error:
         says = f"Redis does not answer ({type(error).__name__}): everything is found by polls, up to a second later"
-        yield warn(what, says, f"{_START} (REDIS_URL)")
+        yield warn(what, says, _START_AGAIN if visit.embedded else f"{_START} (REDIS_URL)")
         return
     finally:
         client.close()

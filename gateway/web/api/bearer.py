@@ -40,7 +40,8 @@ class Bearers:
                 401,
                 _CHALLENGE,
                 "no_token",
-                f"expected the header Authorization: Bearer TOKEN (`switchboard token create --scope {scope} --name NAME`)",
+                "expected the header Authorization: Bearer TOKEN "
+                f"(`switchboard token create --scope {scope} --name NAME`)",
             )
         token = given.strip()
         at = flask.request.remote_addr or "unknown"

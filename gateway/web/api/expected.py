@@ -60,7 +60,10 @@ def _words(schema: Mapping[str, Any]) -> str:
     if "maxLength" in schema:
         return f"{plain} of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
     if "maximum" in schema:
-        return f"{plain} from {schema['minimum']:.0f} to {schema['maximum']:.0f}"
+        # As whole numbers: as floats the largest id would be one more than it is.
+        return f"{plain} from {int(schema['minimum'])} to {int(schema['maximum'])}"
+    if "maxItems" in schema:
+        return f"{plain} of {schema.get('minItems', 0)} to {schema['maxItems']}"
     return plain
 
 
@@ -68,8 +71,6 @@ def _shown(value: Any) -> str:
     # Of a long text only how long it is: it may name a person.
     if isinstance(value, str):
         return repr(value) if 0 < len(value) <= _SHOWN_CHARS_MAX else f"{len(value)} characters"
-    return str(value)[:_SHOWN_CHARS_MAX] if isinstance(value, int | float | None) else f"a value of type {_json(value)}"
-
-
-def _json(value: Any) -> str:
-    return "list" if isinstance(value, list) else "object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return str(value)[:_SHOWN_CHARS_MAX] if isinstance(value, int | float | None) else "an object"

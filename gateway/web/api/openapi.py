@@ -23,13 +23,24 @@ __all__ = ["OpenApi"]
 _REF = "#/components/schemas/{name}"
 _ID = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
 _TEXT = {"type": "string", "minLength": 1}
+#: What the server says by itself, to whoever is over one of its bounds (gateway/server/README.md).
+_UNREAD = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {"error": {"type": "string"}, "message": {"type": "string"}},
+            "required": ["error", "message"],
+        }
+    }
+}
 _DESCRIPTION = """\
 What operators and their programs ask of a Switchboard gateway.
 
 Every operation names the scope that its token needs: a token of `switchboard token create`, or one of the
 setting `api.tokens`, which may do everything.  Every refusal is a problem document (RFC 9457), whose `reason` is a
-short stable word.  A list has `next`: what `before` of the following page is, or null at its end.  Times are Unix
-seconds.
+short stable word; what is refused before it is read, because it is too large, too slow or too much at once, is told by
+the server as `{"error": ..., "message": ...}`.  A list has `next`: what `before` of the following page is, or null at
+its end.  Times are Unix seconds.
 """
 
 
@@ -117,7 +128,8 @@ def _described(one: Operation, schemas: _Schemas) -> dict[str, Any]:
         }
     problem = {"application/problem+json": {"schema": schemas.of(Problem)}}
     for status in _problems(one):
-        described["responses"][str(status)] = {"description": _phrase(status), "content": problem}
+        content = {**problem, **_UNREAD} if status in (413, 503) else problem
+        described["responses"][str(status)] = {"description": _phrase(status), "content": content}
     return described
 
 

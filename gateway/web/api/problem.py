@@ -42,10 +42,10 @@ def refuse_with_problems(pages: flask.Blueprint) -> None:
 
 
 def problems_below(app: flask.Flask, path: str) -> None:
-    """Have requests below *path* that are no blueprint's refused so: what is nowhere, or takes other methods."""
+    """Have requests below *path*, and at it, that are no blueprint's refused so: what is nowhere, or takes other methods."""
 
     def refuse(error: HTTPException) -> flask.Response | HTTPException:
-        return _flasks(error) if flask.request.path.startswith(path) else error
+        return _flasks(error) if f"{flask.request.path}/".startswith(path) else error
 
     app.register_error_handler(HTTPException, refuse)
 
