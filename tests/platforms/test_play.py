@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import secrets
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import gevent
 import pytest
 
+from gateway.cli.trials import Trials
+from gateway.platforms.plays.performance import perform
+from gateway.platforms.plays.report import Performance, summary
+from gateway.platforms.plays.script import read_play
 from gateway.platforms.registry import platforms
 from tests.platforms.trial_stack import CHANNELS, TrialStack
+from tests.support.waiting import GUARD_S
 
+#: A play whose expectation is not met by the answer, and what is said of that.
+UNMET = 'account = "bartender"\n[[step]]\nsay = "What is a negroni?"\nwithin_s = 2\nexpect = {}\n'
+UNMET_EXPECTATIONS = {
+    "{ none = true }": "expected no message",
+    "{ messages = 2 }": "expected 2 messages in all",
+    "{ lacks = 'negroni' }": "expected no message that contains 'negroni'",
+    "{ button = 'Champagne' }": "a message that has a button 'Champagne'",
+    "{ image = true }": "a message that has an image",
+    "{ matches = '^$' }": "a message that matches '^$'",
+}
 SHIPPED = sorted((Path(__file__).parents[2] / "gateway" / "demo").glob("*/plays/*.toml"))
 
 
@@ -24,18 +42,48 @@ def test_there_are_shipped_plays() -> None:
     assert {path.parents[1].name for path in SHIPPED} >= {"bartender"}
 
 
+@pytest.fixture(scope="module")
+def performances(_shared_trial: TrialStack) -> dict[tuple[str, str], Performance]:
+    """Every play of these tests by its name, on its channel: all at once, because most of a play is waiting."""
+    plays = [(str(path), channel, path.read_text()) for path in SHIPPED for channel in CHANNELS]
+    plays += [(expect, "webchat", UNMET.format(expect)) for expect in UNMET_EXPECTATIONS]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _shared_trial.env.items():
+            patch.delenv(name, raising=False) if value is None else patch.setenv(name, value)
+        trials = Trials()
+    at = functools.cache(trials.trial)
+    under_way = {}
+    for name, channel, text in plays:
+        play = read_play(name, text)
+        outcomes = gevent.spawn(lambda *of: [*perform(*of)], play, at(channel, play.account), secrets.token_hex(3))
+        under_way[name, channel] = play, outcomes
+    gevent.joinall([outcomes for _, outcomes in under_way.values()], timeout=GUARD_S, raise_error=True)
+    return {
+        (name, channel): Performance(name, play.title, channel, play.account, tuple(outcomes.get(block=False)))
+        for (name, channel), (play, outcomes) in under_way.items()
+    }
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parents[1].name}-{path.stem}")
-def test_a_shipped_play_goes_as_written(trial: TrialStack, path: Path, channel: str) -> None:
+def test_a_shipped_play_goes_as_written(
+    performances: dict[tuple[str, str], Performance], path: Path, channel: str
+) -> None:
     """On every channel, with a stranger's memory."""
-    result = trial.run("play", str(path), "--channel", channel)
-    assert result.exit_code == 0, result.output
-    assert "1 play passed" in result.output
+    performance = performances[str(path), channel]
+    assert performance.is_well, performance
+    assert summary([performance]).startswith("1 play passed; steps: ")
 
 
-def test_every_channel_is_played(trial: TrialStack, tmp_path: Path) -> None:
+def test_every_channel_is_played(trial: TrialStack, written: Path, tmp_path: Path) -> None:
     """``--channel all`` leaves none out, and the parameters above neither."""
     assert set(CHANNELS) == set(platforms(tmp_path))
+    written.write_text('account = "bartender"\n[[step]]\nsay = "Hello"\nexpect = { matches = "." }\n')
+    result = trial.run("play", str(written), "--channel", "all", "--json")
+    assert result.exit_code == 0, result.output
+    played = json.loads(result.stdout)
+    assert {one["channel"] for one in played} == set(CHANNELS)
+    assert [outcome["state"] for one in played for outcome in one["outcomes"]] == ["passed"] * len(CHANNELS)
 
 
 def test_what_fails_is_told_with_what_was_seen_and_the_rest_is_not_played(trial: TrialStack, written: Path) -> None:
@@ -100,27 +148,16 @@ def test_faults_redeliveries_silence_and_counts(trial: TrialStack, written: Path
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize(
-    ("expect", "problem"),
-    [
-        ("{ none = true }", "expected no message"),
-        ("{ messages = 2 }", "expected 2 messages in all"),
-        ('{ lacks = "negroni" }', "expected no message that contains 'negroni'"),
-        ('{ button = "Champagne" }', "a message that has a button 'Champagne'"),
-        ("{ image = true }", "a message that has an image"),
-        ('{ matches = "^$" }', "a message that matches '^$'"),
-    ],
-)
+@pytest.mark.parametrize(("expect", "problem"), UNMET_EXPECTATIONS.items())
 def test_an_expectation_that_does_not_hold_fails(
-    trial: TrialStack, written: Path, expect: str, problem: str
+    performances: dict[tuple[str, str], Performance], expect: str, problem: str
 ) -> None:
     """Each kind of them: a test kit that cannot fail tests nothing."""
-    written.write_text(
-        f'account = "bartender"\n[[step]]\nsay = "What is a negroni?"\nwithin_s = 1\nexpect = {expect}\n'
-    )
-    result = trial.run("play", str(written))
-    assert result.exit_code == 1
-    assert problem in result.output
+    performance = performances[expect, "webchat"]
+    assert not performance.is_well
+    [outcome] = performance.outcomes
+    assert problem in outcome.problem
+    assert outcome.watched, "what came instead"
 
 
 def test_a_tap_on_what_was_not_shown_fails(trial: TrialStack, written: Path) -> None:

@@ -34,6 +34,14 @@ INVENT_S = 3.0
 API_TOKEN = "a token of this test run"
 #: Silence behind an answer: here the worker is on this machine, and nobody else's.
 QUIET_S = 0.4
+#: Paces of the platforms, of which waiting shows nothing: the stand-in takes what comes.
+PACES = {
+    f"SWITCHBOARD_ACCOUNTS__{channel}__{account}__{setting}": "100"
+    for account in ("BARTENDER", "TASTED")
+    for channel, setting in (
+        ("SLACK", "CHANNEL_POSTS_PER_S"), ("TELEGRAM", "CHAT_MESSAGES_PER_S"), ("TELEGRAM", "GROUP_MESSAGES_BURST"),
+    )
+}  # fmt: skip
 
 
 class Seen(msgspec.Struct):
@@ -75,6 +83,7 @@ class TrialStack:
             "REDIS_URL": redis_url,
             "PORT": str(self.port),
             "BARTENDER_INVENT_S": str(INVENT_S),
+            **PACES,
             "SWITCHBOARD_OUTBOX__BACKOFF_BASE_S": "0.05",
             "SWITCHBOARD_SERVER__DRAIN_S": "0.5",
             "SWITCHBOARD_API__TOKENS": "env:TRIAL_API_TOKEN",
