@@ -75,6 +75,7 @@ from gateway.web.api.users import Users
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
+from gateway.web.front import front_page
 from gateway.web.health import Health
 from gateway.web.hooks import hook_routes
 from gateway.web.metrics import metrics_page
@@ -294,6 +295,7 @@ class Gateway:
         settings = self.settings
         tellers = Tellers(self._signals, self._job_hints)
         pages = flask.Flask("gateway.web")
+        pages.register_blueprint(front_page(settings))
         pages.register_blueprint(chat_pages(settings, self._live, self._transcripts))
         operations = (
             Breakers(self._circuits, configured_endpoints(settings.assistants)),

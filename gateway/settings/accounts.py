@@ -194,6 +194,8 @@ class WebchatAccount(Account, frozen=True, kw_only=True):
     cookie_secrets: tuple[Secret, ...] = ()
     #: Title of the page; empty: the account's name.
     title: str = ""
+    #: Whether the page at ``/`` names it, to everybody who opens that.
+    listed: bool = False
     #: What the page says before the first message.
     greeting: str = ""
     #: What the page offers to say first.

@@ -24,13 +24,14 @@ from gateway.conversations.live import Live
 from gateway.conversations.subscription import Subscription
 from gateway.conversations.transcripts import Transcripts
 from gateway.domain.errors import BadRequest, NotFound, SwitchboardError, Unauthentic
-from gateway.domain.http import Request, error_response
+from gateway.domain.http import Request
 from gateway.domain.reply import Reply
 from gateway.settings.accounts import WebchatAccount
 from gateway.settings.settings import Settings
 from gateway.web.chat_stream import BEAT, COME_BACK, OPENING, ChatSource
 from gateway.web.event_stream import CONTENT_TYPE
 from gateway.web.express import from_environ
+from gateway.web.front import PAGE_HEADERS, refusal
 from gateway.web.held_events import Lookouts, open_stream
 
 __all__ = ["chat_pages"]
@@ -40,21 +41,6 @@ _VISITOR_ID_BYTES = 18
 #: Digits of a sequence number that fits the ledger's bigint.
 _SEQ_DIGITS_MAX = 18
 
-#: No script or style but our own files, nobody's frame, no form that leaves.  Pictures and sounds come from
-#: wherever the assistant says; they learn nothing from a referrer.
-_PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-        " img-src 'self' https: http:; media-src https: http:;"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    # Not "no-referrer": under it browsers may send "Origin: null" with the page's own POST, which is then
-    # refused.
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 #: X-Accel-Buffering: nginx would keep events back until its buffer is full.
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 
@@ -65,7 +51,7 @@ def chat_pages(settings: Settings, live: Live, transcripts: Transcripts) -> flas
     chats = _Chats(settings, live, transcripts)
     pages.add_url_rule("/<account>", "page", chats.page, methods=["GET"])
     pages.add_url_rule("/<account>/events", "events", chats.events, methods=["GET"])
-    pages.register_error_handler(SwitchboardError, _refusal)
+    pages.register_error_handler(SwitchboardError, refusal)
     return pages
 
 
@@ -96,7 +82,7 @@ class _Chats:
         )
         # Given anew each time: whoever keeps coming is not forgotten, and a rotated key reaches everybody.
         cookie = issue(visitor_id, chat, now_s)
-        return flask.Response(page, headers={**_PAGE_HEADERS, "Set-Cookie": cookie})
+        return flask.Response(page, headers={**PAGE_HEADERS, "Set-Cookie": cookie})
 
     def events(self, account: str) -> flask.Response:
         """Send what was said behind ``Last-Event-ID`` (or ``?after=``), and then what is being said."""
@@ -180,13 +166,3 @@ def _after_seq() -> int | None:
         if given.isascii() and given.isdigit() and len(given) <= _SEQ_DIGITS_MAX:
             return int(given)
     return None
-
-
-def _refusal(error: SwitchboardError) -> flask.Response:
-    refusal = error_response(error)
-    return flask.Response(
-        refusal.body,
-        refusal.status,
-        headers=[("Cache-Control", "no-store"), *refusal.headers],
-        content_type=refusal.content_type,
-    )

@@ -28,6 +28,7 @@ from gateway.settings.store import StoreSettings
 from gateway.settings.webchat import WebchatSettings
 from gateway.store.postgres import Database
 from gateway.web.chat import chat_pages
+from gateway.web.front import front_page
 from tests.support.conversation import Conversation
 from tests.web.stream_reader import StreamReader
 
@@ -52,10 +53,10 @@ def account(name: str, **changes: Any) -> WebchatAccount:
 
 
 class Site:
-    """A running server with the accounts ``bartender`` and ``tasted``, and one without a secret, ``bare``."""
+    """A running server with the accounts ``bartender`` (listed) and ``tasted``, and one without a secret, ``bare``."""
 
     def __init__(self, database_url: str, webchat: WebchatSettings, served_by: ServedBy) -> None:
-        accounts = [account("bartender"), account("tasted"), account("bare", cookie_secrets=())]
+        accounts = [account("bartender", listed=True), account("tasted"), account("bare", cookie_secrets=())]
         self.settings = Settings(
             home=Path("unused"),
             accounts={("webchat", each.name): each for each in accounts},
@@ -67,6 +68,7 @@ class Site:
         transcripts = Transcripts(self.database, self.settings.store)
         self.live = Live(transcripts, webchat, poll_s=0.05)
         app = flask.Flask("gateway.web")
+        app.register_blueprint(front_page(self.settings))
         app.register_blueprint(chat_pages(self.settings, self.live, transcripts))
         #: Where streams are held without a greenlet; None under gevent's own server, which knows no such thing.
         self.server: Server | None = None
