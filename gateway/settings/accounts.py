@@ -33,6 +33,8 @@ DEFAULT_APOLOGY = "Sorry, I could not answer that just now. Please try again in 
 DEFAULT_BUSY = "I am still busy with your earlier messages. Please try again in a moment."
 #: Ids of workspaces and, for an app that an organization has installed for all of its own, of organizations.
 _SLACK_TEAM = re.compile(r"[TE][A-Z0-9]{1,31}")
+#: A tenant is a label of metrics and a word of the log.
+_TENANT_CHARS_MAX = 64
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     apology: str = DEFAULT_APOLOGY
     #: What the user reads when a bound refuses the message and the platform would not send it again.
     busy: str = DEFAULT_BUSY
+
+    def __post_init__(self) -> None:
+        _check_tenant(self.tenant)
 
     @property
     def sharer(self) -> str:
@@ -68,6 +73,10 @@ class SlackWorkspace(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str = ""
     #: Name of the assistant that answers here; empty: the account's.
     assistant: str = ""
+
+    def __post_init__(self) -> None:
+        if self.tenant:
+            _check_tenant(self.tenant)
 
 
 class SlackAccount(Account, frozen=True, kw_only=True):
@@ -96,6 +105,7 @@ class SlackAccount(Account, frozen=True, kw_only=True):
     unknown_workspace: str = "This app is not set up for this workspace."
 
     def __post_init__(self) -> None:
+        _check_tenant(self.tenant)
         for team_id in self.workspaces:
             if not _SLACK_TEAM.fullmatch(team_id):
                 raise ValueError(f"workspaces: expected ids of Slack's such as T024BE7LD, got {team_id[:64]!r}")
@@ -212,3 +222,11 @@ ACCOUNT_TYPES: dict[str, type[Account]] = {
     "telegram": TelegramAccount,
     "webchat": WebchatAccount,
 }
+
+
+def _check_tenant(name: str) -> None:
+    # An empty one would be one tenant with everybody else's empty one, where it was meant as none.
+    if not name or name != name.strip() or len(name) > _TENANT_CHARS_MAX or not name.isprintable():
+        raise ValueError(
+            f"tenant: expected 1 to {_TENANT_CHARS_MAX} visible characters, got {name[:_TENANT_CHARS_MAX]!r}"
+        )

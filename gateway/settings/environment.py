@@ -58,11 +58,16 @@ def overlay(table: dict[str, Any], environ: Mapping[str, str], problems: Problem
         *parents, field = path
         inner = table
         for parent in parents:
-            inner = inner.setdefault(parent, {})
+            inner = inner.setdefault(_as_written(inner, parent), {})
             if not isinstance(inner, dict):
                 break
         else:
             inner[field] = given
+
+
+def _as_written(table: Mapping[str, Any], name: str) -> str:
+    """Return *name* as the file has it: a variable does not tell T024BE7LD, a workspace, from t024be7ld."""
+    return next((known for known in table if known.lower() == name), name)
 
 
 def _aliases(table: dict[str, Any], environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Given]]:

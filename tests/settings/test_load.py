@@ -327,3 +327,11 @@ def test_a_token_that_could_be_guessed_is_no_token(folder: Folder) -> None:
     toml = BASE + '[api]\ntokens = ["env:LONG", "env:SHORT"]\n'
     assert folder.problems(toml, LONG="x" * 16, SHORT="hunter2") == ["api: tokens: each needs at least 16 characters"]
     assert len(folder.load(toml, LONG="x" * 16, SHORT="y" * 16).api.tokens) == 2
+
+
+@pytest.mark.parametrize("tenant", ["", " ", "a\\nb", "acme ", "x" * 65])
+def test_a_tenant_is_a_name(folder: Folder, tenant: str) -> None:
+    """Law: it is a label; and an empty one is no tenant, so nobody shares with everybody who left it empty."""
+    [problem] = folder.problems(BASE + f'[accounts.slack.bartender]\nassistant = "bartender"\ntenant = "{tenant}"\n')
+
+    assert problem.startswith("accounts.slack.bartender: tenant: expected 1 to 64 visible characters, got ")

@@ -43,6 +43,14 @@ def test_each_workspace_is_an_account_with_what_is_its_own(folder: Folder) -> No
     assert [each.reveal() for each in one.signing_secrets] == ["s"]
 
 
+def test_the_environment_reaches_a_workspace_of_the_file(folder: Folder) -> None:
+    """A team id is written in capitals, and a variable does not tell which they were."""
+    toml = APP + workspace("T1", 'bot_token = "env:ONE"', 'tenant = "acme"')
+    settings = folder.load(toml, SWITCHBOARD_ACCOUNTS__SLACK__APP__WORKSPACES__T1__TENANT="other", **ENV)
+
+    assert settings.accounts["slack", "app.T1"].tenant == "other"
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
@@ -65,6 +73,10 @@ def test_each_workspace_is_an_account_with_what_is_its_own(folder: Folder) -> No
         (
             workspace("T1", 'bot_token = "env:ONE"', 'assistant = "secnd"'),
             "accounts.slack.app.workspaces.T1.assistant: no assistant is named 'secnd', did you mean second?",
+        ),
+        (
+            workspace("T1", 'bot_token = "env:ONE"', 'tenant = " acme"'),
+            "accounts.slack.app.workspaces.T1: tenant: expected 1 to 64 visible characters, got ' acme'",
         ),
         ("workspaces = 3\n", "accounts.slack.app.workspaces: expected tables by name, got 3"),
     ],
