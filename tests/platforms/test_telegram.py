@@ -16,7 +16,7 @@ from gateway.channels.registry import CHANNELS
 from gateway.domain.http import Request
 from gateway.domain.message import Inbound
 from gateway.domain.reply import Button, Buttons, Card, Image, Reply, Text
-from gateway.platforms.base import Act, Answer, Call, Say, Scene, Seen, Served, Tap
+from gateway.platforms.base import Act, Answer, Call, Picture, Say, Scene, Seen, Served, Tap
 from gateway.platforms.telegram import TelegramPlatform
 from gateway.settings.accounts import TelegramAccount
 from gateway.settings.secret import Secret
@@ -127,7 +127,7 @@ def test_a_photo_and_a_link_are_seen() -> None:
     ]
 
     assert seen[0] == Seen("See the bar (https://bar.example) 🍸 now")
-    assert (seen[1].text, seen[1].pictures[0].url) == ("Gin\nA glass", "https://a.example/1.png")
+    assert (seen[1].text, seen[1].pictures) == ("Gin\nA glass", (Picture("https://a.example/1.png", "photo"),))
 
 
 @pytest.mark.parametrize(

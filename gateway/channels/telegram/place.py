@@ -31,7 +31,7 @@ def conversation_key(message: Message) -> str:
 def address(message: Message, *, reply_to: int | None = None) -> Address:
     """Return where the answer to *message* goes; *reply_to* is the message that it is shown to answer."""
     fields = {"chat_id": message.chat.id, "thread_id": _topic(message), "reply_to": reply_to}
-    return {name: str(value) for name, value in fields.items() if value}
+    return {name: str(value) for name, value in fields.items() if value is not None}
 
 
 def sender(speaker: User | Chat) -> Sender:

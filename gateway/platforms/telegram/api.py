@@ -22,6 +22,8 @@ _TEXT_UNITS_MAX = 4_096
 _CAPTION_UNITS_MAX = 1_024
 _CALLBACK_BYTES_MAX = 64
 _BUTTONS_MAX = 100
+#: What a photo is called for who cannot see it: Telegram has nothing of the sort that its sender could set.
+_PHOTO = "photo"
 
 _PATH = re.compile(r"/bot(?P<token>\d+:[A-Za-z0-9_-]+)/(?P<method>[A-Za-z]+)")
 _WEB = re.compile(r"https?://[^\s/?#.]+\.[^\s]+")
@@ -127,7 +129,7 @@ def _message(given: dict[str, Any], words: str, units_max: int, *, at_s: float, 
         words: text,
         **({"reply_markup": {"inline_keyboard": rows}} if keys else {}),
     }
-    pictures = (Picture(given["photo"], text),) if "photo" in given else ()
+    pictures = (Picture(given["photo"], _PHOTO),) if "photo" in given else ()
     under = {name: value for name, value in result.items() if name != "chat"}
     controls = tuple(
         Control(

@@ -42,6 +42,7 @@ UPDATES = (
         is_topic_message=True,
     ),
     update("edited_message", photo=[{"file_id": "a", "width": 1}], caption="this?", edit_date=1763800001),
+    update(chat={"id": 0}, text="from nowhere"),
     update(venue={"location": {"latitude": 1.5, "longitude": 2.5}, "title": "Loos", "address": "here"}),
     update(contact={"phone_number": "+43", "first_name": "Bob"}),
     update(
@@ -71,7 +72,7 @@ def assert_value_or_refusal(body: bytes) -> None:
             assert b"\\u0000" not in msgspec.json.encode(inbound)
             assert all(len(key.encode()) < 200 for key in (*inbound.dedupe_keys, inbound.conversation_key))
             assert inbound.surface in TELEGRAM.surfaces
-            assert int(inbound.address["chat_id"])
+            assert str(int(inbound.address["chat_id"])) == inbound.address["chat_id"]
 
 
 @given(st.binary(max_size=300))
