@@ -39,6 +39,7 @@ from gateway.domain.errors import (
     NotUnderstood,
     SwitchboardError,
     TryLater,
+    Unauthentic,
 )
 from gateway.domain.http import Request, Response
 from gateway.domain.message import Inbound
@@ -120,9 +121,7 @@ class Door:
         arrived = self._clock()
         bot = self._bots.find(channel, account)
         try:
-            now_s = self._wall_clock()
-            proofs = self._proofs.proofs(bot, request, now_s)
-            bot.channel.verify(request, bot.account, now_s, proofs)
+            self._verify(bot, request, self._wall_clock())
             parsed = self._parse(bot, request)
         except NotUnderstood as error:
             return self._keep(bot, request, error)
@@ -138,6 +137,18 @@ class Door:
         if parsed.account:
             bot = self._bots.find(channel, parsed.account)
         return self._traced(bot, request, parsed, arrived)
+
+    def _verify(self, bot: Bot, request: Request, now_s: float) -> None:
+        """Return if the delivery is authentic.  Raises as ``receive`` does."""
+        proofs = self._proofs.proofs(bot, request, now_s)
+        try:
+            bot.channel.verify(request, bot.account, now_s, proofs)
+        except Unauthentic:
+            # What proves it may have been replaced since it was fetched.
+            present = self._proofs.proofs(bot, request, now_s, doubted=True)
+            if present == proofs:
+                raise
+            bot.channel.verify(request, bot.account, now_s, present)
 
     def _traced(self, bot: Bot, request: Request, parsed: Messages, arrived: float) -> Response:
         """Begin the trace that the delivery's turns carry; only what is authentic and brings messages begins one."""

@@ -9,6 +9,9 @@ Rules:
   apart, and shortly.
 - Closed: what cannot be fetched proves nothing, and its delivery is refused with 503, because that is not its fault.
 - A document is kept for an hour, and what was read of it for as long as it says that it is good, whichever is shorter.
+  One that fails to prove something is fetched again sooner: a platform may put another at the same address.
+- Nobody else waits for a second copy, and while none can be had the first one stands, for a day: that a server is
+  silent says nothing against what it said before.  One that it says is not there any more ends at once.
 """
 
 from __future__ import annotations
@@ -41,6 +44,12 @@ DOCUMENT_BYTES_MAX = 65_536
 FETCH_S = 2.5
 #: Seconds for which a document is kept.
 _KEPT_S = 3_600.0
+#: The same, where no other can be fetched.
+_STANDS_S = 86_400.0
+#: Seconds for which one is not doubted: whoever likes can have it fail to prove something.
+_YOUNG_S = 60.0
+#: Answers that say that there is no such document: S3 refuses what does not exist.
+_GONE = frozenset({"http_403", "http_404", "http_410"})
 #: Seconds for which it is not fetched again after that failed, or after what came was no proof.
 _FAILED_S = 10.0
 _DOCUMENTS_MAX = 64
@@ -76,11 +85,12 @@ def rpc_fetch(rpc: RpcClient) -> Fetch:
 class _Document:
     """What was fetched, and what each account's channel has read of it."""
 
-    __slots__ = ("body", "kept_until", "read")
+    __slots__ = ("body", "fetched", "read")
 
-    def __init__(self, body: bytes, kept_until: float) -> None:
+    def __init__(self, body: bytes, fetched: float) -> None:
         self.body = body
-        self.kept_until = kept_until
+        #: Monotonic seconds.
+        self.fetched = fetched
         self.read: dict[tuple[str, str], Proof] = {}
 
 
@@ -103,21 +113,23 @@ class ProofKeeper:
     def __repr__(self) -> str:
         return f"<ProofKeeper of {len(self._documents)} documents, {len(self._failures)} failures>"
 
-    def proofs(self, bot: Bot, request: Request, now_s: float) -> Proofs:
+    def proofs(self, bot: Bot, request: Request, now_s: float, *, doubted: bool = False) -> Proofs:
         """Return what ``verify`` needs besides the request itself; mostly nothing.
+
+        *doubted*: what is kept has failed to prove it, and is fetched again, unless that was done a moment ago.
 
         :raises Unauthentic: what was fetched proves nothing.
         :raises TryLater: it cannot be fetched now.
         """
         urls = bot.channel.proof_urls(request, bot.account)
-        return {url: self._proof(bot, url, now_s).value for url in urls} if urls else NO_PROOFS
+        return {url: self._proof(bot, url, now_s, doubted=doubted).value for url in urls} if urls else NO_PROOFS
 
-    def _proof(self, bot: Bot, url: str, now_s: float) -> Proof:
+    def _proof(self, bot: Bot, url: str, now_s: float, *, doubted: bool) -> Proof:
         whose = bot.account.channel, bot.account.name
         self._raise_failure(url, *whose)
-        document = self._documents.get(url)
-        if document is None or self._clock() >= document.kept_until:
-            document = self._document(url)
+        document = self._document(url, doubted=doubted)
+        # Another who waited for it may have read it.
+        self._raise_failure(url, *whose)
         proof = document.read.get(whose)
         if proof is not None and proof.good_from_s <= now_s <= proof.good_until_s:
             return proof
@@ -130,7 +142,21 @@ class ProofKeeper:
         self._keep(url, document)
         return proof
 
-    def _document(self, url: str) -> _Document:
+    def _document(self, url: str, *, doubted: bool) -> _Document:
+        known = self._documents.get(url)
+        if known is None or self._clock() >= known.fetched + _STANDS_S:
+            return self._awaited(url)
+        is_fresh = self._clock() < known.fetched + (_YOUNG_S if doubted else _KEPT_S)
+        if is_fresh or (url in self._fetching and not doubted):
+            return known
+        try:
+            return self._awaited(url)
+        except TryLater:
+            if self._documents.get(url) is known:
+                return known
+            raise
+
+    def _awaited(self, url: str) -> _Document:
         self._raise_failure(url)
         waiting = self._fetching.get(url)
         if waiting is not None:
@@ -161,10 +187,12 @@ class ProofKeeper:
         except (CallFailed, TryLater) as error:
             # Never the address: whoever called chose the end of it.
             telemetry.event("proof.unavailable", reason=error.reason)
+            if error.reason in _GONE:
+                self._documents.pop(url, None)
             failure = _later(f"what proves the delivery cannot be fetched: {error}", "proof_unavailable")
             self._fail((url,), failure)
             raise failure from None
-        return _Document(body, self._clock() + _KEPT_S)
+        return _Document(body, self._clock())
 
     def _keep(self, url: str, document: _Document) -> None:
         # Only what a channel has read and found good gets here.

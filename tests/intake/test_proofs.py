@@ -56,9 +56,11 @@ class House:
         self.fetched.append(url)
         return self.bring(url)
 
-    def ask(self, urls: str = "a", *, account: str = "bot", now_s: float = 1.0) -> dict[str, object]:
+    def ask(
+        self, urls: str = "a", *, account: str = "bot", now_s: float = 1.0, doubted: bool = False
+    ) -> dict[str, object]:
         bot = Bot(self.channel, Account(channel="certified", name=account, assistant="any"))  # type: ignore[arg-type]
-        return dict(self.keeper.proofs(bot, Request("POST", "/", "", {}, urls.encode()), now_s))
+        return dict(self.keeper.proofs(bot, Request("POST", "/", "", {}, urls.encode()), now_s, doubted=doubted))
 
 
 @pytest.fixture
@@ -145,6 +147,110 @@ def test_it_is_fetched_again_after_an_hour(house: House) -> None:
     house.ask()
 
     assert house.fetched == ["a", "a"]
+
+
+def test_while_no_other_can_be_had_the_first_stands_for_a_day(house: House) -> None:
+    """Law: that a server is silent says nothing against what it said before; but not for ever."""
+    house.ask()
+    house.bring = away
+    house.now = 3_601.0
+    assert house.ask() == house.ask() == {"a": "document of a"}
+    assert house.fetched == ["a", "a"], "and is asked again after a pause"
+    house.now = 3_612.0
+    house.ask()
+    assert house.fetched == ["a", "a", "a"]
+    house.now = 86_401.0
+
+    with refused("proof_unavailable"):
+        house.ask()
+
+
+@pytest.mark.parametrize("reason", ["http_403", "http_404", "http_410"])
+def test_one_that_is_not_there_any_more_proves_nothing(house: House, reason: str) -> None:
+    """Law: a platform that takes back its document is obeyed."""
+    house.ask()
+    house.now = 3_601.0
+
+    def gone(url: str) -> bytes:
+        raise CallFailed("it was answered", reason=reason, sent="answered")
+
+    house.bring = gone
+    for _ in range(2):
+        with refused("proof_unavailable"):
+            house.ask()
+
+
+def test_nobody_waits_for_a_second_copy(house: House) -> None:
+    house.ask()
+    house.now = 3_601.0
+    arrived, go = Event(), Event()
+
+    def slow(url: str) -> bytes:
+        arrived.set()
+        assert go.wait(GUARD_S)
+        return b"new"
+
+    house.bring = slow
+    first = gevent.spawn(house.ask)
+    assert arrived.wait(GUARD_S)
+    assert house.ask() == {"a": "document of a"}
+    go.set()
+
+    assert first.get(timeout=GUARD_S) == house.ask() == {"a": "new"}
+
+
+def test_all_who_doubt_it_wait_for_the_second_copy(house: House) -> None:
+    """Law: when a key was changed, none of those who bring the new one is refused by the old."""
+    house.ask()
+    house.now = 61.0
+    arrived, go = Event(), Event()
+
+    def slow(url: str) -> bytes:
+        arrived.set()
+        assert go.wait(GUARD_S)
+        return b"new"
+
+    house.bring = slow
+    asking = [gevent.spawn(house.ask, doubted=True) for _ in range(3)]
+    assert arrived.wait(GUARD_S)
+    assert house.ask() == {"a": "document of a"}
+    go.set()
+
+    assert [each.get(timeout=GUARD_S) for each in asking] == [{"a": "new"}] * 3
+    assert house.fetched == ["a", "a"]
+
+
+def test_what_was_fetched_a_moment_ago_is_not_fetched_again_however_much_it_is_doubted(house: House) -> None:
+    house.ask()
+    house.now = 59.0
+
+    assert house.ask(doubted=True) == {"a": "document of a"}
+    assert house.fetched == ["a"]
+
+
+def test_a_second_copy_that_proves_nothing_is_refused(house: House) -> None:
+    house.ask()
+    house.now = 3_601.0
+    house.bring = lambda _: b"bad"
+
+    with refused("bad_document"):
+        house.ask()
+
+
+def test_those_who_waited_for_what_proves_nothing_do_not_read_it_again(house: House) -> None:
+    go = Event()
+
+    def slow(url: str) -> bytes:
+        assert go.wait(GUARD_S)
+        return b"bad"
+
+    house.bring = slow
+    asking = [gevent.spawn(_reason, house) for _ in range(5)]
+    gevent.idle()
+    go.set()
+
+    assert [each.get(timeout=GUARD_S) for each in asking] == ["bad_document"] * 5
+    assert len(house.channel.read) == 1
 
 
 def test_out_of_its_time_it_is_read_anew(house: House) -> None:

@@ -2,79 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
-import gevent
 import msgspec
 import pytest
 
 from gateway.channels.alexa import AlexaChannel
 from gateway.channels.base import Rendered
-from gateway.channels.bots import Bots
 from gateway.domain.http import Response
 from gateway.domain.reply import Reply, Text
-from gateway.intake.proofs import ProofKeeper
-from gateway.pipeline import Door
-from gateway.replies.kept import KeptAnswers
-from gateway.replies.responses import Responses
-from gateway.replies.results import Delivered, Results
-from gateway.replies.signs import SignsOfLife
-from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.kept import Kept
-from gateway.store.ledger.outbox import Finish
-from tests.channels.alexa.deliveries import ACCOUNT, CHAIN, NOW_S, account, asking, intent, signed
+from tests.channels.alexa.deliveries import ACCOUNT
+from tests.pipeline.alexa_house import House, settles
 from tests.support.alexa_platform import speech
 from tests.support.calling import Answer
 
-TURN = 7
 KEPT = Kept(31, 3, "answered", Reply((Text("kept"),)), unasked=False, maybe_repeat=False, taken=True)
-
-
-class House:
-    """A door with all that is behind it in the test's hands."""
-
-    def __init__(self) -> None:
-        self.written: list[tuple[int, str]] = []
-        self.held: list[int] = []
-        self.kept: list[Kept] = []
-        self.channel = AlexaChannel()
-        #: What happens once the caller waits.
-        self.end: Callable[[Results], object] = lambda _: None
-        self.responses = Responses(self._write)
-        self.results = Results(lambda _: [], lambda _: {}, lambda _: None, poll_s=60)
-
-    def ask(
-        self, outcome: Literal["new", "duplicate"] = "new", *, patience_s: float = 5.0, stops: bool = False
-    ) -> Response:
-        mine = account(answer_by_s=patience_s)
-        accepted = Accepted(outcome, TURN, 1, 1, lane=None, head=None)
-        door = Door(
-            Bots({"alexa": self.channel}, {("alexa", ACCOUNT.name): mine}),
-            SimpleNamespace(accept=lambda *_: [accepted]),  # type: ignore[arg-type]
-            SimpleNamespace(),  # type: ignore[arg-type]
-            self.results,
-            self.responses,
-            SimpleNamespace(accepted=lambda _: gevent.spawn(self.end, self.results)),  # type: ignore[arg-type]
-            proofs=ProofKeeper(lambda *_: CHAIN),
-            signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
-            kept=KeptAnswers(lambda _: self.kept, self.held.extend),
-            keep_delivery=lambda **_: 0,
-            new_trace_id=lambda: "0" * 32,
-            wall_clock=lambda: NOW_S,
-        )
-        asked = intent("AMAZON.StopIntent") if stops else asking("hello")
-        return door.receive("alexa", ACCOUNT.name, signed(asked))
-
-    def noted(self) -> list[tuple[int, str]]:
-        self.responses.flush()
-        return self.written
-
-    def _write(self, batch: Any) -> list[bool]:
-        finishes: list[Finish] = list(batch)
-        self.written += [(each.outbox_id, each.fate) for each in finishes]
-        return [True] * len(finishes)
 
 
 @pytest.fixture
@@ -84,15 +27,6 @@ def house() -> House:
 
 def words(response: Response) -> list[str]:
     return speech(Answer(response.status, {}, response.body, 0.0)).splitlines()
-
-
-def settles(*rows: int, promised: bool = True, own: str = "own") -> Callable[[Results], object]:
-    def settle(results: Results) -> None:
-        if promised:
-            assert results.promise(TURN)
-        results.deliver(Delivered(TURN, "answered", Reply((Text(own),)), outbox_ids=rows))
-
-    return settle
 
 
 def long(number: int, *, taken: bool = True) -> Kept:
