@@ -15,12 +15,12 @@ from typing import Any
 import click
 import msgspec
 
-from gateway.cli.given import Seconds
-from gateway.cli.trials import Trials, controls_text, said, seen_text, told
+from gateway.cli.given import Seconds, Words
+from gateway.cli.trials import Trials, controls_text, gateway_option, said, seen_text, told
 from gateway.platforms.base import Act, Control, Say, Scene, Seen, Tap
 from gateway.platforms.calls import NotThere
 from gateway.platforms.stream import Stream
-from gateway.platforms.trial import Told, Trial
+from gateway.platforms.trial import Told, Trial, numbered
 from gateway.platforms.webchat import accepted_seq, read
 from gateway.settings.accounts import WebchatAccount
 
@@ -34,11 +34,11 @@ _WAIT_S = Seconds(3_600, "an hour")
 
 @click.command()
 @click.argument("account")
-@click.option("--user", default="you", show_default=True, help="Who speaks: a name is always the same person.")
+@click.option("--user", default="you", show_default=True, type=Words(), help="Who speaks, always the same by a name.")
 @click.option("--new", is_flag=True, help="Begin a new conversation instead of going on with the last.")
 @click.option("--wait", "wait_s", default=120.0, metavar="SECONDS", type=_WAIT_S, help="To wait for an answer (120).")
-@click.option("--gateway", default="", metavar="URL", help="Where the gateway is, if not where this home says.")
-def chat(*, account: str, user: str, new: bool, wait_s: float, gateway: str) -> None:
+@gateway_option
+def chat(*, account: str, user: str, new: bool, wait_s: float, gateway: str | None) -> None:
     """Speak with ACCOUNT of the web chat in this terminal.
 
     A number alone taps the button of that number (with a space in front it is said).  Ctrl-C stops waiting for an
@@ -200,10 +200,10 @@ class _Talk:
         return False
 
     def _act(self, line: str) -> Act | None:
-        if line.isascii() and line.isdigit() and 1 <= int(line) <= len(self._controls):
-            control = self._controls[int(line) - 1]
+        control = numbered(self._controls, line)
+        if control is not None:
             if control.url:
-                self._screen.show(f"  {control.label}: {control.url}")
+                self._screen.show(f"  {said(control.label)}: {said(control.url)}")
                 return None
             if self._screen.is_terminal:
                 self._screen.show(f"  [{said(control.label)}]")

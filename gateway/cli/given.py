@@ -1,13 +1,14 @@
-"""What commands are given, and how what is none is refused: ids, seconds, times."""
+"""What commands are given, and how what is none is refused: ids, seconds, times, words, addresses."""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import click
 
-__all__ = ["Id", "Seconds", "Time"]
+__all__ = ["Id", "Origin", "Seconds", "Time", "Words"]
 
 _ID_MAX = 2**63 - 1
 #: 9999-12-31 as Unix seconds.
@@ -72,3 +73,35 @@ class Time(click.ParamType[float]):
         if when.tzinfo is None:
             self.fail(f"expected a time zone, such as {text}Z or {text}+01:00, got {text!r}", param, ctx)
         return when.timestamp()
+
+
+class Words(click.ParamType[str]):
+    """What somebody says, or is called: some text."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not text.strip():
+            self.fail("expected a text, got an empty one", param, ctx)
+        # What is not UTF-8 on a command line comes as surrogates, which nothing can be made of.
+        if not text.isascii() and text != text.encode(errors="replace").decode():
+            self.fail("expected a text in UTF-8", param, ctx)
+        return text
+
+
+class Origin(click.ParamType[str]):
+    """Where a server is: scheme, host and perhaps a port."""
+
+    name = "url"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            parts = urlsplit(text)
+            is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_one = False
+        if not is_one or parts.path not in ("", "/") or parts.query or parts.fragment:
+            self.fail(f"expected an address such as http://127.0.0.1:8080, got {text[:80]!r}", param, ctx)
+        return text.rstrip("/")

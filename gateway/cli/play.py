@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import sys
 from collections.abc import Iterator
@@ -10,12 +12,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from gateway.cli.trials import Trials, said, seen_text, told
+from gateway.cli.trials import Trials, gateway_option, said, seen_text, told
+from gateway.cli.waiting import Waiting
 from gateway.platforms.base import Seen
-from gateway.platforms.calls import NotThere
 from gateway.platforms.plays.performance import Outcome, perform
+from gateway.platforms.plays.play import Play, PlayError, Step
 from gateway.platforms.plays.report import Performance, junit, summary
-from gateway.platforms.plays.script import Play, PlayError, read_play
+from gateway.platforms.plays.script import read_play
 from gateway.platforms.trial import Trial
 
 __all__ = ["play"]
@@ -34,7 +37,7 @@ _WIDTH = 66
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--check", is_flag=True, help="Read the files and play nothing.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every message that is seen.")
-@click.option("--gateway", default="", metavar="URL", help="Where the gateway is, if not where this home says.")
+@gateway_option
 def play(
     *,
     files: tuple[str, ...],
@@ -44,7 +47,7 @@ def play(
     as_json: bool,
     check: bool,
     verbose: bool,
-    gateway: str,
+    gateway: str | None,
 ) -> None:
     """Play the conversations in FILE (TOML; a folder: all of its files) and tell whether they went as written.
 
@@ -57,17 +60,17 @@ def play(
         for one in plays:
             click.echo(f"{one.name}: {len(one.steps)} steps")
         return
+    if junit_file is not None and not os.access(Path(junit_file).parent, os.W_OK | os.X_OK):
+        raise click.UsageError(f"--junit: nothing can be written into {Path(junit_file).parent}")
     trials = Trials(gateway)
-    performances = []
-    for one in plays:
-        for channel in _channels(channels, one, trials):
-            name = account or one.account
-            if not name:
-                raise click.UsageError(f"{one.name} names no account: expected --account")
-            trial = trials.trial(channel, name)
-            stage = _Stage(one, trial, quiet=as_json, verbose=verbose)
-            with told(trials):
-                performances.append(stage.run())
+    # All of them are found before the first is played: a wrong name is told now, and not after minutes.
+    stages = [
+        _Stage(one, trials.trial(channel, _account(account, one)), quiet=as_json, verbose=verbose)
+        for one in plays
+        for channel in _channels(channels, one, trials)
+    ]
+    with told(trials):
+        performances = [stage.run() for stage in stages]
     if junit_file is not None:
         Path(junit_file).write_bytes(junit(performances))
     if as_json:
@@ -86,6 +89,7 @@ class _Stage:
         self._trial = trial
         self._quiet = quiet
         self._verbose = verbose
+        self._waiting = Waiting(silent=quiet)
 
     def run(self) -> Performance:
         """Play it.
@@ -95,18 +99,22 @@ class _Stage:
         channel, account = self._trial.platform.name, self._trial.account.name
         self._say(f"{self._play.title} ({self._play.name}) on {channel}/{account}")
         outcomes = []
-        try:
-            for outcome in perform(self._play, self._trial, secrets.token_hex(3), watch=self._watch):
+        with contextlib.ExitStack() as waits:
+
+            def before(step: Step) -> None:
+                waits.enter_context(self._waiting.about(_line(step)))
+
+            performed = perform(self._play, self._trial, secrets.token_hex(3), before=before, watch=self._watch)
+            for outcome in performed:
+                waits.close()
                 outcomes.append(outcome)
                 self._tell(outcome)
-        finally:
-            self._clear()
         self._say("")
         return Performance(self._play.name, self._play.title, channel, account, tuple(outcomes))
 
     def _tell(self, outcome: Outcome) -> None:
         mark, colour = _MARKS[outcome.state]
-        step = _shortened(said(str(outcome.step)).replace("\n", " "), _WIDTH)
+        step = _shortened(_line(outcome.step), _WIDTH)
         was_played = outcome.state in ("passed", "failed")
         took = f"{outcome.took_s:7.1f} s" if was_played else f"  {', '.join(outcome.notes)}"
         self._say(f"  {click.style(mark, fg=colour)} {step:{_WIDTH}}{took}".rstrip())
@@ -114,7 +122,8 @@ class _Stage:
             self._say(f"      ({note})")
         if outcome.problem:
             where = f"line {outcome.step.line}: " if outcome.step.line else ""
-            self._say(f"      {where}{said(outcome.problem)}")
+            for line in said(outcome.problem).split("\n"):
+                self._say(f"      {where}{line}")
             if not outcome.watched:
                 self._say("      nothing was seen")
             for one in outcome.watched:
@@ -124,18 +133,9 @@ class _Stage:
         if self._verbose:
             self._say(seen_text(seen, indent=" " * 10))
 
-    def _clear(self) -> None:
-        client = self._trial.client
-        if client is not None:
-            # A fault that no message met would meet somebody else's.
-            try:
-                client.clear(self._trial.platform.name, self._trial.account.name)
-            except NotThere:
-                return
-
     def _say(self, text: str) -> None:
         if not self._quiet:
-            click.echo(text)
+            self._waiting.say(text)
 
 
 def _read(names: tuple[str, ...]) -> list[Play]:
@@ -179,6 +179,17 @@ def _called(path: Path) -> str:
 
 def _channels(asked: tuple[str, ...], one: Play, trials: Trials) -> tuple[str, ...]:
     return trials.channels if "all" in asked else asked or (one.channel,)
+
+
+def _account(asked: str, one: Play) -> str:
+    name = asked or one.account
+    if not name:
+        raise click.UsageError(f"{one.name} names no account: expected --account")
+    return name
+
+
+def _line(step: Step) -> str:
+    return said(str(step)).replace("\n", " ")
 
 
 def _shortened(text: str, chars_max: int) -> str:

@@ -8,19 +8,23 @@ from contextlib import contextmanager
 
 import click
 
-from gateway.embedded.addresses import kept
+from gateway.cli.given import Origin
+from gateway.embedded.addresses import gateway_origin, kept
 from gateway.embedded.home import Home
 from gateway.embedded.programs import Plan
-from gateway.platforms.base import Control, Picture, Seen
+from gateway.platforms.base import Control, Offers, Picture, Seen, Unprovable
 from gateway.platforms.calls import NotThere
 from gateway.platforms.registry import platforms
 from gateway.platforms.trial import Trial
 from gateway.settings.load import SettingsError, home_folder, load
 from gateway.settings.problems import did_you_mean
-from gateway.settings.server import ServerSettings
 from gateway.settings.settings import Settings
 
-__all__ = ["Trials", "controls_text", "said", "seen_text", "told"]
+__all__ = ["Trials", "controls_text", "gateway_option", "said", "seen_text", "told"]
+
+gateway_option = click.option(
+    "--gateway", type=Origin(), metavar="URL", help="Where the gateway is, if not where this home says."
+)
 
 
 class Trials:
@@ -31,7 +35,7 @@ class Trials:
     :raises click.ClickException: the settings are wrong, or there are none that fit.
     """
 
-    def __init__(self, gateway: str = "") -> None:
+    def __init__(self, gateway: str | None = None) -> None:
         home = Home(home_folder())
         running = kept(home)
         environ = Plan(home, os.environ).environment if running else os.environ
@@ -44,7 +48,7 @@ class Trials:
                     f"nothing runs in SWITCHBOARD_HOME ({home.root}): start `switchboard up`, or say where it runs"
                 ) from None
             raise click.ClickException(str(error)) from None
-        self.gateway = gateway or (running.gateway if running else _address(self.settings.server))
+        self.gateway = gateway or (running.gateway if running else gateway_origin(self.settings.server))
         self.stand_in = environ.get("PLATFORMS_URL", "") if not running else running.stand_in
         self._platforms = platforms(self.settings.home)
 
@@ -71,6 +75,10 @@ class Trials:
         """The channels that can be tried."""
         return tuple(self._platforms)
 
+    def offering(self, what: Offers) -> tuple[str, ...]:
+        """The channels that have *what*."""
+        return tuple(name for name, platform in self._platforms.items() if what in platform.offers)
+
 
 @contextmanager
 def told(trials: Trials) -> Iterator[None]:
@@ -84,7 +92,7 @@ def told(trials: Trials) -> Iterator[None]:
             else "start `switchboard up`, or name a gateway that runs with --gateway"
         )
         raise click.ClickException(f"{error}; {remedy}") from None
-    except ValueError as error:
+    except Unprovable as error:
         raise click.ClickException(f"{error}: there is nothing to prove a delivery by") from None
 
 
@@ -113,8 +121,3 @@ def said(text: str) -> str:
 
 def _picture(picture: Picture) -> str:
     return f"[image: {said(picture.alt)}] {said(picture.url)}"
-
-
-def _address(server: ServerSettings) -> str:
-    host = "127.0.0.1" if server.host in ("0.0.0.0", "") else server.host  # noqa: S104  # nothing is bound here
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"

@@ -14,8 +14,9 @@ import msgspec
 
 from gateway.embedded.home import Home
 from gateway.settings.environment import variable
+from gateway.settings.server import ServerSettings
 
-__all__ = ["STAND_IN", "Addresses", "free_port", "free_stand_in", "keep", "kept", "pointed_at"]
+__all__ = ["STAND_IN", "Addresses", "free_port", "free_stand_in", "gateway_origin", "keep", "kept", "pointed_at"]
 
 #: Where the working default looks for the stand-in of the platforms.
 STAND_IN = "http://127.0.0.1:8089"
@@ -43,6 +44,14 @@ def kept(home: Home) -> Addresses | None:
         return msgspec.json.decode((home.sockets / _FILE).read_bytes(), type=Addresses)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def gateway_origin(server: ServerSettings) -> str:
+    """Return where the gateway answers on this machine."""
+    # Listening on every address of a machine, it answers on this one too.
+    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here
+    host = everywhere.get(server.host, server.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
 
 
 def free_stand_in() -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.embedded.addresses import Addresses, keep
+from gateway.embedded.addresses import Addresses, gateway_origin, keep
 from gateway.embedded.errors import StartFailed
 from gateway.embedded.home import Home
 from gateway.embedded.output import Output
@@ -51,7 +51,7 @@ def _run(home: Home, environment: Mapping[str, str], output: Output, stop_reques
     # Before anything is started: a mistake in the settings, or a busy port, is told once and by us.
     settings = load(None, plan.environment)
     _refuse_busy_port(settings.server)
-    keep(home, Addresses(_base(settings.server), plan.stand_in))
+    keep(home, Addresses(gateway_origin(settings.server), plan.stand_in))
     supervisor = Supervisor(
         plan.groups(settings), output=output, stop_request=stop_request, inherited_fds=home.inherited_fds
     )
@@ -77,14 +77,8 @@ def _refuse_busy_port(server: ServerSettings) -> None:
             ) from error
 
 
-def _base(server: ServerSettings) -> str:
-    # Listening on every address of a machine, it answers on this one too.
-    host = "127.0.0.1" if server.host in ("0.0.0.0", "") else server.host  # noqa: S104  # nothing is bound here
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
-
-
 def _things_to_try(server: ServerSettings) -> list[str]:
-    base = _base(server)
+    base = gateway_origin(server)
     command = os.path.relpath(Path(sys.executable).with_name("switchboard"))
     return [
         "Ready.  Things to try:",

@@ -84,13 +84,14 @@ class StandInClient:
         numbers = self._call("POST", "/seen", msgspec.json.encode(showing))["numbers"]
         return tuple(numbers)
 
-    def tell(self, platform: str, account: str, fault: Fault, count: int) -> None:
-        """Have the next *count* messages of an account meet *fault*."""
-        self._call("POST", "/faults", msgspec.json.encode(Misfortune(platform, account, fault, count)))
+    def tell(self, platform: str, account: str, place: str, fault: Fault, count: int) -> None:
+        """Have the next *count* messages of a conversation meet *fault*."""
+        self._call("POST", "/faults", msgspec.json.encode(Misfortune(platform, account, place, fault, count)))
 
-    def clear(self, platform: str, account: str) -> None:
-        """Have no more of an account's messages meet a fault."""
-        self._call("DELETE", "/faults?" + urlencode({"platform": platform, "account": account}))
+    def clear(self, platform: str, account: str, place: str) -> int:
+        """Have no more of a conversation's messages meet a fault; return how many would have."""
+        asked = urlencode({"platform": platform, "account": account, "place": place})
+        return int(self._call("DELETE", f"/faults?{asked}")["cleared"])
 
     def _seen(self, query: dict[str, Any]) -> Shown:
         return msgspec.convert(self._call("GET", "/seen?" + urlencode(query)), Shown)

@@ -1,12 +1,12 @@
 """Faults on demand: what the stand-in does wrong with the next messages that it is sent.
 
-They are told of one account, happen once each, in order, and to calls that would show a message only: a sign of typing
-must not use up what was meant for the answer.
+They are told of one conversation, so that two who try things at once do not meet each other's.  They happen once each,
+in order, and to calls that would show a message only: a sign of typing must not use up what was meant for the answer.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,8 +18,13 @@ __all__ = ["FAULTS", "Fault", "FaultKind", "Faults"]
 #: ``cut`` shows the message and hangs up without an answer, so that nobody at the other end knows what became of it.
 FaultKind = Literal["429", "500", "slow", "cut"]
 FAULTS: tuple[FaultKind, ...] = ("429", "500", "slow", "cut")
-#: Faults that wait for one account.
+#: Faults that wait for one conversation.
 WAITING_MAX = 100
+#: Conversations for which any wait; the one that was told first goes first.
+PLACES_MAX = 1_000
+
+#: Platform, account, place.
+Key = tuple[str, str, str]
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -30,22 +35,29 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Faults:
-    """What is still to happen, by platform and account."""
+    """What is still to happen, by conversation."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], deque[Fault]] = {}
+        self._waiting: OrderedDict[Key, deque[Fault]] = OrderedDict()
 
-    def tell(self, platform: str, account: str, fault: Fault, count: int) -> int:
+    def tell(self, key: Key, fault: Fault, count: int) -> int:
         """Have the next *count* messages meet *fault*; return how many wait now."""
-        waiting = self._waiting.setdefault((platform, account), deque(maxlen=WAITING_MAX))
+        waiting = self._waiting.setdefault(key, deque(maxlen=WAITING_MAX))
         waiting.extend([fault] * min(count, WAITING_MAX))
+        while len(self._waiting) > PLACES_MAX:
+            self._waiting.popitem(last=False)
         return len(waiting)
 
-    def next(self, platform: str, account: str) -> Fault | None:
+    def next(self, key: Key) -> Fault | None:
         """Return what happens to this message, once."""
-        waiting = self._waiting.get((platform, account))
-        return waiting.popleft() if waiting else None
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            return None
+        fault = waiting.popleft()
+        if not waiting:
+            del self._waiting[key]
+        return fault
 
-    def clear(self, platform: str, account: str) -> int:
+    def clear(self, key: Key) -> int:
         """Let nothing more happen; return what would have."""
-        return len(self._waiting.pop((platform, account), ()))
+        return len(self._waiting.pop(key, ()))

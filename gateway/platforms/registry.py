@@ -14,12 +14,18 @@ from gateway.platforms.slack import SlackPlatform
 from gateway.platforms.telegram import TelegramPlatform
 from gateway.platforms.webchat import WebchatPlatform
 
-__all__ = ["platforms"]
+__all__ = ["CHANNELS", "platforms"]
 
-_ALL: tuple[type[Platform[Any]], ...] = (AlexaPlatform, SlackPlatform, TelegramPlatform, WebchatPlatform)
+_ALL: dict[str, type[Platform[Any]]] = {
+    "alexa": AlexaPlatform,
+    "slack": SlackPlatform,
+    "telegram": TelegramPlatform,
+    "webchat": WebchatPlatform,
+}
+#: Their words, in the order in which they are shown.
+CHANNELS = tuple(_ALL)
 
 
 def platforms(home: Path) -> dict[str, Platform[Any]]:
     """Return every platform, with what it keeps in *home*."""
-    made = [platform(home) for platform in _ALL]
-    return {platform.name: platform for platform in made}
+    return {name: platform(home) for name, platform in _ALL.items()}

@@ -58,10 +58,11 @@ class Showing(msgspec.Struct, frozen=True):
 
 
 class Misfortune(msgspec.Struct, frozen=True):
-    """A fault for an account's next messages."""
+    """A fault for a conversation's next messages."""
 
     platform: str
     account: str
+    place: str
     fault: Fault
     count: Annotated[int, Meta(ge=1, le=100)] = 1
 
@@ -86,7 +87,8 @@ class StandIn:
         self._now = now
         self._sleep = sleep
         # Behind those of an earlier run: who holds a place in it is not shown the past again, nor an id given twice.
-        first = int(now())
+        # In milliseconds, because it may give more than one a second.
+        first = int(now() * 1_000)
         self._numbers = itertools.count(first)
         self.faults = Faults()
         self.transcript = Transcript(first, now)
@@ -133,7 +135,7 @@ class StandIn:
         served = platform.served(account, msgspec.structs.replace(call, path="/" + rest[0]))
         shows = any(seen.kind == "message" for seen in served.seen)
         account_name = served.account or account_name
-        fault = self.faults.next(platform_name, account_name) if shows else None
+        fault = self.faults.next((platform_name, account_name, served.place)) if shows else None
         if fault is not None and fault.kind in ("429", "500"):
             return platform.refusal(429 if fault.kind == "429" else 500, max(1, round(fault.seconds)))
         if fault is not None and fault.kind == "slow":
@@ -152,6 +154,7 @@ class StandIn:
                 return self._seen(query)
             case "POST", "/seen":
                 showing = msgspec.json.decode(body, type=Showing)
+                self._require(showing.platform, showing.account)
                 numbers = [
                     self.transcript.add(showing.platform, showing.account, showing.place, seen)
                     for seen in showing.seen
@@ -159,13 +162,18 @@ class StandIn:
                 return json_answer({"numbers": numbers})
             case "POST", "/faults":
                 told = msgspec.json.decode(body, type=Misfortune)
-                return json_answer(
-                    {"waiting": self.faults.tell(told.platform, told.account, told.fault, told.count)}
-                )
+                self._require(told.platform, told.account)
+                key = (told.platform, told.account, told.place)
+                return json_answer({"waiting": self.faults.tell(key, told.fault, told.count)})
             case "DELETE", "/faults":
-                place = _place(query)
-                return json_answer({"cleared": self.faults.clear(place.platform, place.account)})
+                asked = _place(query)
+                return json_answer({"cleared": self.faults.clear((asked.platform, asked.account, asked.place))})
         return json_answer({"error": "no such address"}, 404)
+
+    def _require(self, platform: str, account: str) -> None:
+        # Nobody could ever meet or see what is kept for another one.
+        if (platform, account) not in self._accounts:
+            raise msgspec.ValidationError(f"there is no account {platform}/{account} in the settings")
 
     def _seen(self, query: str) -> Answer:
         """Return what a conversation was shown; without ``after``, where it stands now."""

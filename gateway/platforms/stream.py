@@ -54,7 +54,10 @@ class Stream:
         """Return when the past has been told.
 
         :raises NotThere: nobody tells it.
+        :raises gateway.platforms.base.Unprovable: the account has no secret.
         """
+        # Here, where somebody hears of it.
+        stream_of(self._account, self._scene)
         threading.Thread(target=self._run, daemon=True).start()
         if not self._is_ready.wait(READY_S_MAX):
             self.close()

@@ -17,8 +17,9 @@ __all__ = ["Entry", "Transcript"]
 
 #: Messages of one conversation; the oldest goes first.
 ENTRIES_MAX = 200
-#: Conversations; the one that was silent longest goes first.
+#: Conversations, and messages of all together; the conversation that was silent longest goes first.
 PLACES_MAX = 1_000
+MESSAGES_MAX = 20_000
 #: Seconds for which a message is kept.
 AGE_S_MAX = 86_400.0
 
@@ -45,6 +46,7 @@ class Transcript:
         self._next = first
         self._now = now
         self._places: OrderedDict[Key, deque[Entry]] = OrderedDict()
+        self._count = 0
         self._news = Event()
 
     @property
@@ -56,6 +58,7 @@ class Transcript:
         """Keep one message, wake who waits for it, and return its number."""
         key = (platform, account, place)
         entries = self._places.setdefault(key, deque(maxlen=ENTRIES_MAX))
+        self._count += len(entries) < ENTRIES_MAX
         entries.append(Entry(self._next, platform, account, place, self._now(), seen))
         self._next += 1
         self._places.move_to_end(key)
@@ -78,9 +81,13 @@ class Transcript:
         return found
 
     def _forget(self) -> None:
-        while len(self._places) > PLACES_MAX:
-            self._places.popitem(last=False)
+        while len(self._places) > PLACES_MAX or self._count > MESSAGES_MAX:
+            self._forget_one()
         oldest = self._now() - AGE_S_MAX
         # In the order of their last messages: behind the first young one all are young.
         while self._places and next(iter(self._places.values()))[-1].at_s < oldest:
-            self._places.popitem(last=False)
+            self._forget_one()
+
+    def _forget_one(self) -> None:
+        _, entries = self._places.popitem(last=False)
+        self._count -= len(entries)

@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from gateway.platforms.base import Act, Answer, Control, Delivery, Platform, Scene, Seen
+from gateway.platforms.base import Answer, Control, Delivery, Platform, Scene, Seen
 from gateway.platforms.calls import StandInClient, deliver
+from gateway.platforms.faults import Fault
 from gateway.platforms.inbox import Inbox, StandInInbox, StreamInbox
 from gateway.settings.accounts import Account, WebchatAccount
 
-__all__ = ["Told", "Trial", "find"]
+__all__ = ["Told", "Trial", "find", "numbered"]
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -45,12 +46,18 @@ class Trial:
         is_there = not sent_to or sent_to == self._stand_in or sent_to.startswith(f"{self._stand_in}/")
         return StandInClient(self._stand_in) if is_there else None
 
-    def scene(self, user: str, thread: str = "", *, group: bool = False) -> Scene:
-        """Return the present moment of *user*."""
+    def scene(self, user: str, thread: str = "", *, group: bool = False, room: str = "") -> Scene:
+        """Return the present moment of *user*; *room* names the group, where it is one."""
         # By the clock, so that two runs of a command never give one number twice.
         self._number = max(self._number + 1, time.time_ns() // 1_000)
         return Scene(
-            user=user, thread=thread, group=group, at_s=time.time(), number=self._number, origin=self._stand_in
+            user=user,
+            thread=thread,
+            group=group,
+            room=room,
+            at_s=time.time(),
+            number=self._number,
+            origin=self._stand_in,
         )
 
     def open(self, scene: Scene) -> Inbox | None:
@@ -63,18 +70,29 @@ class Trial:
         client = self.client
         if client is None:
             return None
-        place = self.platform.place(self.account, scene)
-        return StandInInbox(client, self.platform.name, self.account.name, place)
+        return StandInInbox(client, *self._where(scene))
 
-    def tell(self, scene: Scene, act: Act, *, repeat: int = 0) -> Told:
-        """Deliver what was done, and return what came back; *repeat* is the number of this redelivery."""
-        return self.make(self.platform.deliver(self.account, scene, act), repeat=repeat)
+    def harm(self, scene: Scene, fault: Fault, count: int = 1) -> bool:
+        """Have the next *count* messages of the conversation meet *fault*; return whether any can."""
+        client = self.client
+        if client is None or "faults" not in self.platform.offers:
+            return False
+        client.tell(*self._where(scene), fault, count)
+        return True
+
+    def spare(self, scene: Scene) -> int:
+        """Have no more of the conversation's messages meet a fault; return how many would have."""
+        client = self.client
+        return 0 if client is None else client.clear(*self._where(scene))
 
     def make(self, delivery: Delivery, *, repeat: int = 0) -> Told:
-        """Make a delivery."""
+        """Make a delivery, and return what came back; *repeat* is the number of this redelivery."""
         signed = self.platform.signed(self.account, delivery, at_s=time.time(), repeat=repeat)
         answer, took_s = deliver(self.gateway, signed)
         return Told(answer, took_s, self.platform.answered(self.account, delivery, answer))
+
+    def _where(self, scene: Scene) -> tuple[str, str, str]:
+        return self.platform.name, self.account.name, self.platform.place(self.account, scene)
 
 
 def find(past: tuple[Seen, ...], wanted: str) -> Control:
@@ -85,8 +103,8 @@ def find(past: tuple[Seen, ...], wanted: str) -> Control:
     shown = next((seen.controls for seen in reversed(past) if seen.controls), ())
     if not shown:
         raise LookupError("nothing with buttons has been shown in this conversation")
-    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(shown):
-        return shown[int(wanted) - 1]
+    if (control := numbered(shown, wanted)) is not None:
+        return control
     # An older message's buttons can be tapped as well: by their label alone.
     for controls in (shown, *(seen.controls for seen in reversed(past))):
         for control in controls:
@@ -94,3 +112,9 @@ def find(past: tuple[Seen, ...], wanted: str) -> Control:
                 return control
     there = ", ".join(f"{number} {control.label}" for number, control in enumerate(shown, 1))
     raise LookupError(f"there is no button {wanted!r}; there are: {there}")
+
+
+def numbered(shown: tuple[Control, ...], text: str) -> Control | None:
+    """Return the control whose number *text* is, from 1 on; None: it is no such number."""
+    # By comparison: a number of 5,000 digits is one that Python does not read.
+    return next((control for number, control in enumerate(shown, 1) if text == str(number)), None)

@@ -114,7 +114,7 @@ def test_reports_for_programs_say_the_same(trial: TrialStack, written: Path, tmp
         'account = "bartender"\n'
         '[[step]]\nsay = "What is a negroni?"\n'
         '[[step]]\nsay = "Hello"\nwithin_s = 0.5\nexpect = { contains = "a \\u0000 never said" }\n'
-        '[[step]]\non = ["telegraph"]\nsay = "Thanks"\n'
+        '[[step]]\non = ["alexa"]\nsay = "Thanks"\n'
     )
     report = tmp_path / "report.xml"
     result = trial.run("play", str(written), "--channel", "slack", "--junit", str(report), "--json")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from gateway.platforms.events import events
 from gateway.platforms.faults import Fault
-from gateway.platforms.plays.script import Expectation, PlayError, Step, read_play
+from gateway.platforms.plays.play import Expectation, PlayError, Step
+from gateway.platforms.plays.script import read_play
 
 README = Path(__file__).parents[2] / "gateway" / "platforms" / "plays" / "README.md"
 
@@ -146,12 +147,35 @@ def test_all_problems_are_told_at_once() -> None:
         ("[[step]]\ntap = true", "line 1 (step 1): tap: expected a button's label or its number from 1 on, got True"),
         ("[[step]]\nsay = 'x'\ngroup = 1", "line 1 (step 1): group: expected true or false, got 1"),
         ("step = [{ say = 1 }]", "step 1: say: expected a text, got 1"),
+        ("[[step]]\nfault = '429'\ncount = 0", "line 1 (step 1): count: expected a whole number from 1 to 100, got 0"),
+        ("[[step]]\nfault = 'slow'\nseconds = 61", "line 1 (step 1): seconds: expected seconds from 0 to 60, got 61"),
+        (
+            "[[step]]\nsay = 'x'\non = ['slak']",
+            "line 1 (step 1): on: expected one of alexa, slack, telegram, webchat, got 'slak', did you mean slack?",
+        ),
+        (
+            "channel = 'telegraph'\n[[step]]\nsay = 'x'",
+            "channel: expected one of alexa, slack, telegram, webchat, got 'telegraph', did you mean telegram?",
+        ),
     ],
 )
 def test_a_problem_is_named(text: str, problem: str) -> None:
     """One at a time."""
     [told] = problems(text)
     assert told.startswith(problem)
+
+
+def test_steps_with_the_same_words_are_told_apart() -> None:
+    """By what each does with them, in front of the words, which may be cut off."""
+    head = "[[step]]\nuser = 'ada'\nsay = 'hi'\n"
+    more = ["on = ['slack', 'alexa']", "group = true\nthread = 'kitchen'", "repeat = 2\ntwin = true", ""]
+    told = [str(step) for step in read_play("a.toml", "\n".join(head + each for each in more)).steps]
+    assert told == [
+        "ada [on slack, alexa]: hi",
+        "ada [group; thread kitchen]: hi",
+        "ada [repeat 2; twin]: hi",
+        "ada: hi",
+    ]
 
 
 _VALUES = st.recursive(

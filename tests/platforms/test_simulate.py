@@ -73,7 +73,7 @@ def test_twins_are_one_message(trial: TrialStack, guest: str) -> None:
     run = trial.simulate("slack", "bartender", SAID, *place, "--twin")
     assert len(run.deliveries) == 2
     assert len(run.seen) == 1
-    assert trial.run("simulate", "slack", "bartender", SAID, "--user", guest, "--twin").exit_code == 1
+    assert trial.run("simulate", "slack", "bartender", SAID, "--user", guest, "--twin").exit_code == 2
 
 
 def test_messages_out_of_order_are_answered_in_the_order_of_their_arrival(trial: TrialStack, guest: str) -> None:
@@ -99,6 +99,22 @@ def test_a_message_that_may_have_been_shown_is_not_sent_again(trial: TrialStack,
     assert lost.seen == []
 
 
+def test_a_fault_that_no_message_met_is_taken_back(trial: TrialStack, guest: str) -> None:
+    """It would meet the next command's."""
+    given = ("simulate", "slack", "bartender", "--user", guest, "--quiet", "0.4")
+    answered = trial.run(*given, f"/bartender {SAID}", "--fault", "500", "--fault-count", "2")
+    assert answered.exit_code == 0
+    assert "The fault met no message 2 times, and is taken back." in answered.stderr
+    assert trial.simulate("slack", "bartender", SAID, "--user", guest).seen
+
+
+def test_nothing_that_an_assistant_wrote_is_obeyed_by_the_terminal(trial: TrialStack, guest: str) -> None:
+    """Nor what a user wrote: who reads it here may have copied it from somewhere."""
+    result = trial.run("simulate", "webchat", "bartender", "\x1b[31mred", "--user", guest)
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+
+
 def test_a_person_reads_who_said_what_and_what_can_be_tapped(trial: TrialStack, guest: str) -> None:
     """The table for people: the delivery, the answer, numbered buttons."""
     result = trial.run("simulate", "slack", "bartender", SAID, "--user", guest, "--quiet", "0.4")
@@ -117,7 +133,17 @@ def test_a_person_reads_who_said_what_and_what_can_be_tapped(trial: TrialStack, 
         (("slack", "bartender", "hi", "--tap", "1"), "expected a TEXT, or --tap"),
         (("slack", "bartender", "hi", "--out-of-order"), "two TEXTs"),
         (("slack", "bartender", "--tap", "1", "--user", "nobody"), "nothing with buttons has been shown"),
-        (("webchat", "bartender", "hi", "--fault", "429"), "is sent nothing"),
+        (("webchat", "bartender", "hi", "--fault", "429"), "--fault: webchat is sent no messages that could meet one"),
+        (("alexa", "bartender", "hi", "--fault", "429"), "could meet one; it is for slack, telegram"),
+        (("alexa", "bartender", "hi", "--group"), "--group: alexa has no rooms with others; it is for slack, telegram"),
+        (("telegram", "bartender", "hi", "--twin"), "--twin: telegram tells no message twice; it is for slack"),
+        (("slack", "bartender", "hi", "--twin", "--fault", "429"), "--twin: slack tells twice only what is said in a"),
+        (("slack", "bartender", "hi", "--fault-count", "2"), "--fault-count wants --fault"),
+        (("slack", "bartender", " "), "expected a text, got an empty one"),
+        (("slack", "bartender", "\udcff"), "expected a text in UTF-8"),
+        (("slack", "bartender", "--tap", "1" * 5_000, "--user", "nobody"), "nothing with buttons has been shown"),
+        (("slack", "bartender", "hi", "--gateway", "localhost:8080"), "expected an address such as http://"),
+        (("slack", "bartender", "hi", "--gateway", "http://127.0.0.1:99999"), "expected an address such as http://"),
         (("slack", "bartender", "hi", "--gateway", "http://127.0.0.1:9"), "start `switchboard up`"),
     ],
 )

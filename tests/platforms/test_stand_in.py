@@ -13,7 +13,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from gateway.platforms import transcript
+from gateway.platforms import faults, transcript
 from gateway.platforms.base import Seen
 from gateway.platforms.calls import NotThere, StandInClient
 from gateway.platforms.faults import Fault
@@ -163,7 +163,7 @@ def test_a_response_url_is_good_for_half_an_hour(it: Running) -> None:
 def test_faults_meet_the_next_messages_once_each_and_in_order(it: Running) -> None:
     """429 with the wait that it asks for and 500 show nothing; slow waits and shows; then all is well."""
     for fault in (Fault("429", 7), Fault("500"), Fault("slow", 3)):
-        it.client.tell("slack", "bar", fault, 1)
+        it.client.tell("slack", "bar", "D1", fault, 1)
     with pytest.raises(SlackApiError) as limited:
         it.slack.chat_postMessage(channel="D1", text="one")
     assert limited.value.response.status_code == 429
@@ -180,7 +180,7 @@ def test_faults_meet_the_next_messages_once_each_and_in_order(it: Running) -> No
 
 def test_a_cut_connection_has_shown_its_message(it: Running) -> None:
     """Nobody at the other end can know: that is what the fault is for."""
-    it.client.tell("slack", "bar", Fault("cut"), 1)
+    it.client.tell("slack", "bar", "D1", Fault("cut"), 1)
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         post(
             it,
@@ -193,15 +193,43 @@ def test_a_cut_connection_has_shown_its_message(it: Running) -> None:
 
 def test_a_fault_waits_for_a_message(it: Running) -> None:
     """What shows nothing, and what is refused anyway, does not use it up; cleared, it meets nobody."""
-    it.client.tell("slack", "bar", Fault("500"), 2)
+    it.client.tell("slack", "bar", "D1", Fault("500"), 2)
     assert it.slack.auth_test()["ok"]
     with pytest.raises(SlackApiError, match="no_text"):
         it.slack.api_call("chat.postMessage", json={"channel": "D1"})
     with pytest.raises(SlackApiError, match="internal_error"):
         it.slack.chat_postMessage(channel="D1", text="one")
-    it.client.clear("slack", "bar")
+    assert it.client.clear("slack", "bar", "D1") == 1
     it.slack.chat_postMessage(channel="D1", text="two")
     assert it.shown() == ["two"]
+
+
+def test_a_fault_meets_messages_of_its_own_conversation_alone(it: Running) -> None:
+    """Two who try things at once do not spoil each other's."""
+    it.client.tell("slack", "bar", "D1", Fault("500"), 1)
+    it.slack.chat_postMessage(channel="D2", text="unharmed")
+    assert it.client.clear("slack", "bar", "D2") == 0
+    with pytest.raises(SlackApiError, match="internal_error"):
+        it.slack.chat_postMessage(channel="D1", text="harmed")
+    assert it.shown("D2") == ["unharmed"]
+
+
+def test_nothing_is_kept_for_an_account_that_is_not_there(it: Running) -> None:
+    """Nobody could ever meet or see it."""
+    with pytest.raises(NotThere, match="there is no account slack/other"):
+        it.client.tell("slack", "other", "D1", Fault("500"), 1)
+    with pytest.raises(NotThere, match="there is no account slack/other"):
+        it.client.keep("slack", "other", "D1", (Seen("hi"),))
+
+
+def test_faults_that_nobody_meets_are_bounded() -> None:
+    """Those that were told first go first; what was met leaves nothing behind."""
+    waiting = faults.Faults()
+    for number in range(faults.PLACES_MAX + 1):
+        waiting.tell(("slack", "bar", f"D{number}"), Fault("500"), 1)
+    assert waiting.next(("slack", "bar", "D0")) is None
+    assert waiting.next(("slack", "bar", "D1")) == Fault("500")
+    assert waiting.next(("slack", "bar", "D1")) is None
 
 
 def test_who_waits_is_told_at_once_and_of_their_conversation_alone(it: Running) -> None:
@@ -291,8 +319,15 @@ def test_memory_is_bounded_by_count_and_by_age() -> None:
     kept.add("slack", "bar", "one more", Seen("hi"))
     assert not kept.since(-1, "slack", "bar", "D1")
 
+    full = transcript.MESSAGES_MAX // transcript.ENTRIES_MAX
+    for number in range(full * transcript.ENTRIES_MAX):
+        kept.add("slack", "bar", f"full {number % full}", Seen("hi"))
+    assert len(kept.since(-1, "slack", "bar", "full 0")) == transcript.ENTRIES_MAX
+    assert not kept.since(-1, "slack", "bar", "one more"), "as many of all together as it keeps"
+
+    kept.add("slack", "bar", "C0", Seen("hi"))
     clock.now_s += transcript.AGE_S_MAX - 1
     kept.add("slack", "bar", "C0", Seen("young"))
     clock.now_s += 2
     assert [entry.seen.text for entry in kept.since(-1, "slack", "bar", "C0")] == ["hi", "young"]
-    assert not kept.since(-1, "slack", "bar", "C1")
+    assert not kept.since(-1, "slack", "bar", "full 99")

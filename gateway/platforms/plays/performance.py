@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from typing import Literal
 import msgspec
 
 from gateway.platforms.base import Act, Answer, Say, Scene, Seen, Tap
+from gateway.platforms.calls import NotThere
+from gateway.platforms.faults import Fault
 from gateway.platforms.inbox import Inbox
-from gateway.platforms.plays.script import Expectation, Play, Step
+from gateway.platforms.plays.play import Expectation, Play, Step
 from gateway.platforms.trial import Told, Trial, find
 
 __all__ = ["Outcome", "State", "Watched", "perform"]
@@ -46,12 +49,20 @@ class _CannotPlay(Exception):
     """The step cannot be done: what it taps is not there, say."""
 
 
-def perform(play: Play, trial: Trial, run: str, *, watch: Callable[[Seen], None] | None = None) -> Iterator[Outcome]:
+def perform(
+    play: Play,
+    trial: Trial,
+    run: str,
+    *,
+    before: Callable[[Step], None] | None = None,
+    watch: Callable[[Seen], None] | None = None,
+) -> Iterator[Outcome]:
     """Yield the outcome of each step; behind one that fails no other is played.
 
-    *run* makes the people of this performance others than those of the last, whom an assistant may remember.
+    *run* makes the people and rooms of this performance others than those of the last, whom an assistant may remember.
+    *before* is told of each step that is about to be played, *watch* of each message.
 
-    :raises gateway.platforms.calls.NotThere: the gateway or the stand-in does not answer.
+    :raises NotThere: the gateway or the stand-in does not answer from the beginning; what goes away later fails a step.
     """
     stage = _Stage(trial, run, watch or (lambda _seen: None))
     has_failed = False
@@ -62,6 +73,8 @@ def perform(play: Play, trial: Trial, run: str, *, watch: Callable[[Seen], None]
             elif step.on and trial.platform.name not in step.on:
                 yield Outcome(step, "left_out", notes=(f"not on {trial.platform.name}",))
             else:
+                if before is not None:
+                    before(step)
                 outcome = stage.play(step)
                 has_failed = outcome.state == "failed"
                 yield outcome
@@ -79,21 +92,25 @@ class _Stage:
         self._inboxes: dict[tuple[str, str, bool], Inbox] = {}
         #: What each of them has seen: what can be tapped.
         self._seen: dict[tuple[str, str, bool], list[Seen]] = {}
+        self._has_been_heard = False
+        #: Where faults were told.
+        self._harmed: list[Scene] = []
 
     def play(self, step: Step) -> Outcome:
         begun = time.monotonic()
         if step.pause_s is not None:
             time.sleep(step.pause_s)
-        if step.fault is not None:
-            client = self._trial.client
-            if client is None:
-                return Outcome(step, "left_out", notes=(f"{self._trial.platform.name} is sent nothing",))
-            client.tell(self._trial.platform.name, self._trial.account.name, step.fault, step.fault_count)
         watched: list[Watched] = []
-        asked, notes = self._askable(step.expect)
+        asked, notes = self._askable(step)
         try:
+            if step.fault is not None and not self._harm(step, step.fault):
+                return Outcome(step, "left_out", notes=(f"no message on {self._trial.platform.name} can meet one",))
             problem = self._watched(step, asked, begun, watched)
         except _CannotPlay as error:
+            problem = str(error)
+        except NotThere as error:
+            if not self._has_been_heard:
+                raise
             problem = str(error)
         took_s = round(time.monotonic() - begun, 3)
         return Outcome(step, "failed" if problem else "passed", took_s, problem, tuple(watched), notes)
@@ -101,6 +118,14 @@ class _Stage:
     def close(self) -> None:
         for inbox in self._inboxes.values():
             inbox.close()
+        for scene in self._harmed:
+            with contextlib.suppress(NotThere):
+                self._trial.spare(scene)
+
+    def _harm(self, step: Step, fault: Fault) -> bool:
+        _, scene = self._scene(step)
+        self._harmed.append(scene)
+        return self._trial.harm(scene, fault, step.fault_count)
 
     def _watched(
         self, step: Step, asked: tuple[Expectation, ...], begun: float, watched: list[Watched]
@@ -131,14 +156,14 @@ class _Stage:
                 see(arrived)
         missing = [one for one in some if not _is_met(one, watched)]
         if missing:
-            return f"expected, within {step.within_s:g} s, {missing[0]}"
+            return "\n".join(f"expected, within {step.within_s:g} s, {one}{_nearly(one, watched)}" for one in missing)
         silence_s = _silence_s(asked, until, is_answered=answer is not None and inbox.is_answered(answer) is True)
         # An assistant that never ends must not keep the play from its end.
         last_at = until + silence_s
         while asked and (arrived := inbox.next(min(silence_s, last_at - time.monotonic()))) is not None:
             see(arrived)
         broken = [one for one in asked if one.is_of_all and not _holds(one, watched)]
-        return f"expected {broken[0]}" if broken else ""
+        return "\n".join(f"expected {one}{_instead(one, watched)}" for one in broken)
 
     def _spoken(
         self, step: Step, key: tuple[str, str, bool], scene: Scene, inbox: Inbox
@@ -153,6 +178,7 @@ class _Stage:
         for delivery in deliveries:
             for number in range(step.repeat + 1):
                 told = trial.make(delivery, repeat=number)
+                self._has_been_heard = True
                 if not 200 <= told.answer.status < 300:
                     why = told.answer.body.decode(errors="replace").strip()[:300]
                     raise _CannotPlay(f"the gateway refused it: {told.answer.status} {why}".rstrip())
@@ -177,7 +203,9 @@ class _Stage:
 
     def _scene(self, step: Step) -> tuple[tuple[str, str, bool], Scene]:
         user, thread = f"{step.user} {self._run}", f"{step.thread} {self._run}" if step.thread else ""
-        return (user, thread, step.group), self._trial.scene(user, thread, group=step.group)
+        # Where there are no such rooms, what would be said there is said between the two of them.
+        group = step.group and "groups" in self._trial.platform.offers
+        return (user, thread, group), self._trial.scene(user, thread, group=group, room=self._run)
 
     def _inbox(self, key: tuple[str, str, bool], scene: Scene) -> Inbox:
         if key not in self._inboxes:
@@ -189,16 +217,21 @@ class _Stage:
             self._seen[key] = list(inbox.past)
         return self._inboxes[key]
 
-    def _askable(self, expect: tuple[Expectation, ...]) -> tuple[tuple[Expectation, ...], tuple[str, ...]]:
-        """Return what can be expected on this channel, and what was left out of it."""
-        shows, notes, asked = self._trial.platform.shows, [], []
-        for each in expect:
+    def _askable(self, step: Step) -> tuple[tuple[Expectation, ...], tuple[str, ...]]:
+        """Return what can be expected on this channel, and what is not done or looked for on it."""
+        shows, offers, name = self._trial.platform.shows, self._trial.platform.offers, self._trial.platform.name
+        notes, asked = [], []
+        if step.group and "groups" not in offers:
+            notes.append(f"no rooms with others on {name}: said between the two of them")
+        if step.twin and "twins" not in offers:
+            notes.append(f"no twins on {name}: delivered once")
+        for each in step.expect:
             one = each
             if one.button and "controls" not in shows:
-                notes.append(f"no buttons on {self._trial.platform.name}: {one.button!r} not looked for")
+                notes.append(f"no buttons on {name}: {one.button!r} not looked for")
                 one = msgspec.structs.replace(one, button="")
             if one.image and "pictures" not in shows:
-                notes.append(f"no images on {self._trial.platform.name}")
+                notes.append(f"no images on {name}")
                 one = msgspec.structs.replace(one, image=False)
             asked.append(one)
         return tuple(asked), tuple(notes)
@@ -220,15 +253,31 @@ def _is_met(expectation: Expectation, watched: list[Watched]) -> bool:
 
 
 def _fits(expectation: Expectation, seen: Seen) -> bool:
+    return not _lacking(expectation, seen)
+
+
+def _lacking(expectation: Expectation, seen: Seen) -> list[str]:
+    """Return what a message has not of all that is expected of it."""
     labels = [control.label.casefold() for control in seen.controls]
     # What stands on a button is read as well as what stands above it.
     words = "\n".join([seen.text, *(control.label for control in seen.controls)])
-    return (
-        expectation.contains.casefold() in words.casefold()
-        and re.search(expectation.matches, words) is not None
-        and (not expectation.button or any(expectation.button.casefold() in label for label in labels))
-        and (not expectation.image or bool(seen.pictures))
-    )
+    button = expectation.button.casefold()
+    return [
+        *([repr(expectation.contains)] if expectation.contains.casefold() not in words.casefold() else []),
+        *([f"a match of {expectation.matches!r}"] if re.search(expectation.matches, words) is None else []),
+        *([f"a button {expectation.button!r}"] if button and not any(button in label for label in labels) else []),
+        *(["an image"] if expectation.image and not seen.pictures else []),
+    ]
+
+
+def _nearly(expectation: Expectation, watched: list[Watched]) -> str:
+    """Return what is missing from the message that comes nearest, if one has some of what is expected."""
+    lacking = min((_lacking(expectation, one.seen) for one in watched), key=len, default=[])
+    return f"; what came nearest lacks {' and '.join(lacking)}" if 0 < len(lacking) < expectation.conditions else ""
+
+
+def _instead(expectation: Expectation, watched: list[Watched]) -> str:
+    return f", got {len(watched)}" if expectation.messages is not None else ""
 
 
 def _holds(expectation: Expectation, watched: list[Watched]) -> bool:

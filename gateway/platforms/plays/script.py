@@ -1,7 +1,4 @@
-"""A play as values, read from TOML: who says what, and what they expect to see.
-
-Reading reports every problem at once with its line, so that an author corrects a file once.
-"""
+"""Reading a play from TOML: every problem at once with its line, so that an author corrects a file once."""
 
 from __future__ import annotations
 
@@ -11,18 +8,21 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from gateway.platforms.faults import FAULTS, Fault
+from gateway.platforms.plays.play import Expectation, Play, PlayError, Step
+from gateway.platforms.registry import CHANNELS
 from gateway.settings.problems import did_you_mean
 
-__all__ = ["Expectation", "Play", "PlayError", "Step", "read_play"]
+__all__ = ["read_play"]
 
 #: Seconds that a step waits for what it expects, unless it says so itself.
 WITHIN_S = 10.0
 #: The same where it expects that nothing comes.
 SILENCE_S = 2.0
 _SECONDS_MAX = 600.0
+#: Of a fault: a platform that is slower is taken for one that is gone.
+_FAULT_SECONDS_MAX = 60.0
+_COUNT_MAX = 100
 
 _STEP_HEAD = re.compile(r"^[ \t]*\[\[[ \t]*step[ \t]*\]\]", re.MULTILINE)
 _PLAY_KEYS = ("title", "channel", "account", "user", "within_s", "step")
@@ -32,90 +32,6 @@ _STEP_KEYS = (
     *("user", "thread", "group", "repeat", "twin", "count", "seconds", "on", "within_s", "expect"),
 )
 _EXPECT_KEYS = ("contains", "matches", "lacks", "button", "image", "none", "messages")
-
-
-class PlayError(Exception):
-    """All that is wrong with a file, one problem a line."""
-
-    def __init__(self, name: str, problems: list[str]) -> None:
-        super().__init__("\n".join(f"{name}: {problem}" for problem in problems))
-        self.problems = problems
-
-
-class Expectation(msgspec.Struct, frozen=True):
-    """What some message of a step must be like; fields that are not set ask nothing.
-
-    ``lacks``, ``none`` and ``messages`` are about all messages of the step together.
-    """
-
-    contains: str = ""
-    matches: str = ""
-    lacks: str = ""
-    button: str = ""
-    image: bool = False
-    none: bool = False
-    messages: int | None = None
-
-    @property
-    def is_of_all(self) -> bool:
-        """Whether it can only be judged when nothing more comes."""
-        return self.none or self.messages is not None or bool(self.lacks)
-
-    def __str__(self) -> str:
-        asked = [
-            *([f"contains {self.contains!r}"] if self.contains else []),
-            *([f"matches {self.matches!r}"] if self.matches else []),
-            *([f"has a button {self.button!r}"] if self.button else []),
-            *(["has an image"] if self.image else []),
-        ]
-        if self.none:
-            return "no message"
-        if self.messages is not None:
-            return f"{self.messages} message{'' if self.messages == 1 else 's'} in all"
-        if self.lacks:
-            return f"no message that contains {self.lacks!r}"
-        return f"a message that {' and '.join(asked)}" if asked else "a message"
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step.  At most one of ``say``, ``tap``, ``fault`` and ``pause_s`` is set; with none it only waits."""
-
-    line: int
-    user: str
-    thread: str = ""
-    group: bool = False
-    say: str | None = None
-    tap: str | None = None
-    fault: Fault | None = None
-    fault_count: int = 1
-    pause_s: float | None = None
-    repeat: int = 0
-    twin: bool = False
-    #: Channels on which it is played; empty: on all.
-    on: tuple[str, ...] = ()
-    within_s: float = WITHIN_S
-    expect: tuple[Expectation, ...] = ()
-
-    def __str__(self) -> str:
-        if self.say is not None:
-            return f"{self.user}: {self.say}"
-        if self.tap is not None:
-            return f"{self.user}: [tap] {self.tap}"
-        if self.fault is not None:
-            return f"(the platform's next answer: {self.fault.kind})"
-        if self.pause_s is not None:
-            return f"({self.pause_s:g} s pass)"
-        return f"({self.user} waits)"
-
-
-class Play(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole script.  ``channel`` and ``account`` are where it is played unless somebody says otherwise."""
-
-    name: str
-    title: str
-    channel: str = "webchat"
-    account: str = ""
-    steps: tuple[Step, ...]
 
 
 def read_play(name: str, text: str) -> Play:
@@ -152,7 +68,7 @@ class _Reader:
         return Play(
             name=name,
             title=self._text("", table, "title", name),
-            channel=self._text("", table, "channel", "webchat"),
+            channel=self._channel(table),
             account=self._text("", table, "account", ""),
             steps=tuple(self._step(at, step, user, within_s) for at, step in enumerate(steps)),
         )
@@ -183,11 +99,11 @@ class _Reader:
             say=self._text(where, table, "say", "") if "say" in table else None,
             tap=self._tap(where, table),
             fault=self._fault(where, table),
-            fault_count=self._count(where, table, "count", 1),
+            fault_count=self._count(where, table, "count", 1, least=1),
             pause_s=self._seconds(where, table, "pause_s", 0.0) if "pause_s" in table else None,
             repeat=self._count(where, table, "repeat", 0),
             twin=self._flag(where, table, "twin"),
-            on=self._names(where, table, "on"),
+            on=self._channels(where, table, "on"),
             within_s=self._seconds(where, table, "within_s", within_s),
             expect=expect,
         )
@@ -235,8 +151,8 @@ class _Reader:
             hint = did_you_mean(kind, FAULTS)
             self.problems.append(f"{where}fault: expected one of {', '.join(FAULTS)}, got {kind!r}{hint}")
             return None
-        seconds = self._seconds(where, table, "seconds", 2.0)
-        return Fault(next(known for known in FAULTS if known == kind), min(seconds, 60.0))
+        seconds = self._seconds(where, table, "seconds", 2.0, most=_FAULT_SECONDS_MAX)
+        return Fault(next(known for known in FAULTS if known == kind), seconds)
 
     def _unknown(self, where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for name in table:
@@ -263,24 +179,39 @@ class _Reader:
         self.problems.append(f"{where}{name}: expected true or false, got {value!r}")
         return False
 
-    def _count(self, where: str, table: Mapping[str, Any], name: str, default: int) -> int:
+    def _count(self, where: str, table: Mapping[str, Any], name: str, default: int, *, least: int = 0) -> int:
         value = table.get(name, default)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _COUNT_MAX:
             return value
-        self.problems.append(f"{where}{name}: expected a whole number from 0 to 100, got {value!r}")
+        self.problems.append(f"{where}{name}: expected a whole number from {least} to {_COUNT_MAX}, got {value!r}")
         return default
 
-    def _seconds(self, where: str, table: Mapping[str, Any], name: str, default: float) -> float:
+    def _seconds(
+        self, where: str, table: Mapping[str, Any], name: str, default: float, *, most: float = _SECONDS_MAX
+    ) -> float:
         value = table.get(name, default)
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if is_number and 0 <= value <= _SECONDS_MAX:
+        if is_number and 0 <= value <= most:
             return float(value)
-        self.problems.append(f"{where}{name}: expected seconds from 0 to {_SECONDS_MAX:.0f}, got {value!r}")
+        self.problems.append(f"{where}{name}: expected seconds from 0 to {most:.0f}, got {value!r}")
         return default
 
-    def _names(self, where: str, table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    def _channel(self, table: Mapping[str, Any]) -> str:
+        name = self._text("", table, "channel", "webchat")
+        self._known_channel("channel", name)
+        return name
+
+    def _channels(self, where: str, table: Mapping[str, Any], name: str) -> tuple[str, ...]:
         value = table.get(name, [])
-        if isinstance(value, list) and all(isinstance(one, str) and one for one in value):
-            return tuple(value)
-        self.problems.append(f"{where}{name}: expected a list of channels, got {value!r}")
-        return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            self.problems.append(f"{where}{name}: expected a list of channels, got {value!r}")
+            return ()
+        for one in value:
+            self._known_channel(f"{where}{name}", one)
+        return tuple(value)
+
+    def _known_channel(self, where: str, name: str) -> None:
+        # A step for a channel that there is not would be left out on every one, and nobody would know.
+        if name not in CHANNELS:
+            hint = did_you_mean(name, CHANNELS)
+            self.problems.append(f"{where}: expected one of {', '.join(CHANNELS)}, got {name!r}{hint}")
