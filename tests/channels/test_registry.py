@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +14,10 @@ from gateway.channels.registry import CHANNELS
 from gateway.domain.errors import TryLater, Unauthentic
 from gateway.domain.http import Request
 from gateway.domain.reply import Reply
-from gateway.settings.accounts import ACCOUNT_TYPES, KeepingAccount
+from gateway.platforms.base import Say, Scene
+from gateway.platforms.registry import platforms
+from gateway.settings.accounts import ACCOUNT_TYPES, Account, KeepingAccount
+from gateway.settings.secret import Secret
 from tests.channels.strategies import replies
 
 ADDRESS = {"channel": "C1", "team": "T1", "visitor": "v", "chat": "main", "id": "12345678", "chat_id": "1"}
@@ -87,3 +93,27 @@ def test_rendering_is_a_function_of_its_arguments(name: str, reply: Reply, data:
 
     assert once == again
     assert json.decode(json.encode(once.payloads)) is not None
+
+
+def _proved(one: Account) -> Account:
+    """Return *one* with secrets of its own, whatever its channel calls them."""
+    fields = ("signing_secrets", "secret_tokens", "cookie_secrets")
+    own = {name: (Secret(f"{name}-of-{one.name}"),) for name in fields if hasattr(one, name)}
+    return msgspec.structs.replace(one, **own)
+
+
+@pytest.mark.parametrize("name", ["slack", "telegram", "webchat"])
+def test_what_proves_a_delivery_to_one_account_opens_no_other(name: str, tmp_path: Path) -> None:
+    """Law: each account has its own secrets.  Alexa proves that it is Alexa; whose skill it is, its own tests ask."""
+    of = ACCOUNT_TYPES[name]
+    ours, other = (_proved(of(channel=name, name=one, assistant="any")) for one in ("ours", "other"))
+    platform, scene = platforms(tmp_path)[name], Scene(at_s=1_700_000_000.0, number=1)
+    delivery = platform.signed(other, platform.deliver(other, scene, Say("hello")), at_s=scene.at_s)
+    headers = {key.lower(): value for key, value in delivery.headers.items()}
+    # As whoever has it would try: under every name that the other account's proof could go by here.
+    headers["cookie"] = f"{headers.get('cookie', '')}; {headers.get('cookie', '').replace('_other', '_ours')}"
+    call = Request("POST", f"/hooks/{name}/ours", "", headers, delivery.body)
+
+    CHANNELS[name].verify(call, other, scene.at_s)
+    with pytest.raises(Unauthentic):
+        CHANNELS[name].verify(call, ours, scene.at_s)
