@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.domain.turn import OutboxDraft
-from gateway.store.ledger import kept, outbox
+from gateway.store.ledger import forget, kept, outbox
 from gateway.store.ledger.kept import TOLD_MAX, Kept
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor
@@ -165,6 +165,19 @@ def test_what_is_too_old_is_not_told_and_ends_as_a_dead_letter(here: Actor) -> N
     assert outbox.mend(here.cursor, None, 100).given_up == 1
     assert here.rows("SELECT state, reason FROM outbox") == [("not_sent", "kept_too_long")]
     assert here.rows("SELECT kind, reason FROM dead_letters") == [("outbox", "not_sent: kept_too_long")]
+
+
+def test_a_turn_whose_answer_is_kept_is_not_forgotten_before_it_was_told(here: Actor) -> None:
+    """Law: where answers are kept for longer than turns are, they are kept all the same: what is told is the turn's."""
+    row = keep(here, "an old question")
+    here.rows("UPDATE turns SET accepted_at = clock_timestamp() - interval '2 days' RETURNING id")
+    assert forget.walk(here.cursor, "turns", 86_400.0, 0, 100).rows == 0
+    [told] = tell(here, ask(here))
+    assert words([told]) == ["to an old question"]
+    assert forget.walk(here.cursor, "turns", 86_400.0, 0, 100).rows == 0, "it is being told"
+    here.finish(Finish(row, "sent"))
+
+    assert forget.walk(here.cursor, "turns", 86_400.0, 0, 100).rows == 1
 
 
 def test_conversations_hear_their_own_alone(here: Actor) -> None:

@@ -39,13 +39,15 @@ BEGIN
     RETURN cardinality(old);
 END $$;
 
--- Turns that have ended, and with each the replies that it sent.
+-- Turns that have ended, and with each the replies that it sent.  One whose answer is kept for a later turn stays until
+-- that was told, or is too old: what is told is read from it.
 CREATE OR REPLACE FUNCTION forget_turns(older_than interval, behind bigint, rows_max integer)
 RETURNS TABLE (next_behind bigint, gone bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     cutoff timestamptz := clock_timestamp() - older_than;
     seen   record;
+    old    bigint[];
 BEGIN
     SELECT count(*) AS n, max(s.id) AS last, coalesce(bool_or(s.accepted_at >= cutoff), true) AS young,
            array_agg(s.id) FILTER (WHERE s.accepted_at < cutoff AND s.state <> 'accepted') AS old
@@ -53,10 +55,16 @@ BEGIN
     FROM (
         SELECT t.id, t.accepted_at, t.state FROM turns t WHERE t.id > behind ORDER BY t.id LIMIT rows_max
     ) AS s;
-    DELETE FROM outbox o WHERE o.turn_id = ANY (seen.old) AND o.state || '' IN ('sent', 'not_sent', 'unknown');
-    DELETE FROM turns t WHERE t.id = ANY (seen.old);
+    old := ARRAY(
+        SELECT a.id FROM unnest(seen.old) AS a(id) LEFT JOIN LATERAL (
+            SELECT o.id FROM outbox o WHERE o.turn_id = a.id AND o.kept_until IS NOT NULL
+              AND o.state || '' IN ('pending', 'sending') LIMIT 1 OFFSET 0
+        ) AS kept ON true WHERE kept.id IS NULL
+    );
+    DELETE FROM outbox o WHERE o.turn_id = ANY (old) AND o.state || '' IN ('sent', 'not_sent', 'unknown');
+    DELETE FROM turns t WHERE t.id = ANY (old);
     RETURN QUERY SELECT CASE WHEN seen.n = rows_max AND NOT seen.young THEN seen.last END,
-                        coalesce(cardinality(seen.old), 0)::bigint;
+                        cardinality(old)::bigint;
 END $$;
 
 -- Conversations without a turn, in which nobody has spoken for so long, lose their key and what assistants kept.
