@@ -9,7 +9,7 @@ import click
 from gateway.circuits.overview import Endpoint, Overview, configured_endpoints, look
 from gateway.cli.ledger import ledger, store_settings
 from gateway.cli.table import table
-from gateway.cli.telling import caller, echo_json, told, utc_text
+from gateway.cli.telling import caller, echo_json, printable, told, utc_text
 from gateway.domain.hint import OrdersChanged
 from gateway.domain.resilience.orders import OrderName, check, check_endpoint, check_known
 from gateway.settings.load import load_assistants
@@ -20,7 +20,7 @@ from gateway.store.signals import Signals
 
 __all__ = ["breakers"]
 
-_HEADS = ("ENDPOINT", "STATE", "PROCESS", "CALLS", "FAILED", "SLOW", "SINCE (UTC)", "ORDER")
+_HEADS = ("ENDPOINT", "STATE", "PROCESS", "CALLS", "FAILED", "SLOW", "SINCE (UTC)", "REASON", "ORDER")
 #: What a person says, and the order that it is.
 _STATES: dict[str, OrderName] = {
     "open": "forced_open",
@@ -40,7 +40,8 @@ def breakers() -> None:
 def list_(*, as_json: bool) -> None:
     """Show each endpoint's circuit in each process, and what was ordered of it.
 
-    CALLS, FAILED and SLOW are those of the last seconds.  A process that has called nobody has nothing to show.
+    CALLS, FAILED and SLOW are those of the last seconds, REASON is what opened or closed the circuit.  A process that
+    has called nobody has nothing to show.
     """
     seen = _overview(store_settings())
     if as_json:
@@ -56,7 +57,8 @@ def list_(*, as_json: bool) -> None:
     if seen.problem:
         click.echo(f"The circuits cannot be shown: {seen.problem}.")
     else:
-        click.echo(f"{seen.reporting} of {seen.processes} processes report.")
+        lag = "once a second: what has just happened is not here yet"
+        click.echo(f"{seen.reporting} of {seen.processes} processes report, {lag}.")
 
 
 @breakers.command()
@@ -147,7 +149,8 @@ def _rows(endpoint: Endpoint) -> Iterator[tuple[object, ...]]:
             circuit.failed,
             circuit.slow,
             utc_text(circuit.since),
+            printable(circuit.reason) or "-",
             order,
         )
     if not endpoint.circuits:
-        yield endpoint.endpoint, "-", "-", "-", "-", "-", "-", order
+        yield endpoint.endpoint, "-", "-", "-", "-", "-", "-", "-", order

@@ -11,10 +11,13 @@ from gateway.cli.telling import echo_json, printable, utc_text
 from gateway.conversations import queries
 from gateway.conversations.plain import message_text, reply_text
 from gateway.conversations.queries import Exchange, Page
+from gateway.settings.accounts import ACCOUNT_TYPES
+from gateway.store.ledger.push import PUSHED
 
 __all__ = ["conversations"]
 
 ROWS_MAX = 10_000
+_NONE = "There are no conversations yet."
 _HEADS = ("ID", "CHANNEL", "ACCOUNT", "KEY", "TURNS", "WAITING", "STATE", "LAST MESSAGE (UTC)")
 
 
@@ -36,26 +39,30 @@ def conversations() -> None:
 
 
 @conversations.command("list")
-@click.option("--channel", default="", help="Only this channel's.")
+@click.option("--channel", type=click.Choice(sorted(ACCOUNT_TYPES)), help="Only this channel's.")
 @click.option("--account", default="", help="Only this account's.")
 @click.option("--before", type=_PageText(), help="Only those behind this one: what the page before said.")
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(*, channel: str, account: str, before: Page | None, limit: int, as_json: bool) -> None:
+def list_(*, channel: str | None, account: str, before: Page | None, limit: int, as_json: bool) -> None:
     """Show the conversations that were active last, newest first.
 
     KEY is a short hash of the platform's own name for the conversation.
     """
     with ledger() as cursor:
         # One more than is shown tells whether there are more.
-        more = queries.conversations(cursor, channel=channel, account=account, behind=before, rows_max=limit + 1)
+        more = queries.conversations(
+            cursor, channel=channel or "", account=account, behind=before, rows_max=limit + 1
+        )
+        known = [] if more else queries.accounts(cursor)
     found = more[:limit]
     if as_json:
         echo_json(found)
     elif not found:
-        click.echo("There are no conversations yet.")
+        there = ", ".join(f"{channel}/{account}" for channel, account in known)
+        click.echo(f"There are no such conversations; there are on {there}." if there else _NONE)
     else:
         rows = [
             (
@@ -107,7 +114,9 @@ def _exchange(exchange: Exchange) -> str:
     if exchange.erased:
         return f"{head}{why}{took}\n  (erased)"
     lines = [head + why + took]
-    if exchange.retry_of is None:
+    if exchange.message == PUSHED:
+        lines.append("  (answers nothing)")
+    elif exchange.retry_of is None:
         lines.append(_block(exchange.user or "user", message_text(exchange.message)))
     else:
         # Its user said the words once, in that turn.

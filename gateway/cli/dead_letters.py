@@ -22,6 +22,7 @@ from gateway.domain.errors import SwitchboardError
 from gateway.intake.dead_letters import KINDS, ROWS_MAX, DroppedLetter, RetriedLetter, Told
 from gateway.intake.dead_letters import drop as drop_letter
 from gateway.intake.dead_letters import retry as retry_letter
+from gateway.settings.accounts import ACCOUNT_TYPES
 from gateway.settings.jobs import JobSettings
 from gateway.settings.load import SettingsError, load
 from gateway.store import dead_letters as rows
@@ -54,7 +55,7 @@ def dead_letters() -> None:
     show_default=True,
     help="closed: those that were retried or dropped.",
 )
-@click.option("--channel", help="Only this channel's.")
+@click.option("--channel", type=click.Choice(sorted(ACCOUNT_TYPES)), help="Only this channel's.")
 @click.option("--account", help="Only this account's.")
 @click.option("--before", type=Id(), help="Only those before this id: the page behind the last one.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many.")

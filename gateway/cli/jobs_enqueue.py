@@ -75,7 +75,7 @@ def enqueue(
         known = {} if wait_s is None else {"status": status}
         echo_json({"job_id": enqueued.job_id, "fresh": enqueued.fresh, **known})
     else:
-        _tell(kind, enqueued)
+        _tell(kind, enqueued, waits=wait_s is not None)
     if wait_s is not None:
         _end(enqueued.job_id, status, wait_s, shown=as_json)
 
@@ -103,9 +103,11 @@ def _payload(text: str) -> msgspec.Raw:
     return msgspec.Raw(given.strip())
 
 
-def _tell(kind: str, enqueued: Enqueued) -> None:
+def _tell(kind: str, enqueued: Enqueued, *, waits: bool) -> None:
     if enqueued.fresh:
-        click.echo(f"Job {enqueued.job_id} of kind {kind} is asked for.")
+        # Workers tell nobody which kinds they know, so whether one knows this shows only when it is run.
+        how = "." if waits else f": `switchboard jobs show {enqueued.job_id}` shows what becomes of it."
+        click.echo(f"Job {enqueued.job_id} of kind {kind} is asked for{how}")
     else:
         click.echo(f"Job {enqueued.job_id} bears this key and has not ended: no other was written.")
 

@@ -12,7 +12,10 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from gateway.conversations.queries import key_hash
+from gateway.domain.reply import Reply, Text
+from gateway.store.ledger.push import place, push
 from tests.cli.spoken import speak
+from tests.support.actor import Actor
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
@@ -48,6 +51,11 @@ def test_list_can_be_narrowed(database: str) -> None:
     assert ids() == [3, 2, 1]
     assert ids("--channel", "slack") == [1]
     assert ids("--account", "nobody") == []
+    assert run(database, "list", "--account", "nobody").output == (
+        "There are no such conversations; there are on slack/bartender, webchat/bartender.\n"
+    )
+    refused = run(database, "list", "--channel", "bogus")
+    assert (refused.exit_code, "'bogus' is not one of 'alexa', 'slack'" in refused.output) == (2, True)
     assert ids("--limit", "1") == [3]
 
 
@@ -73,6 +81,18 @@ def test_show_tells_what_was_said_with_every_part_in_words(database: str) -> Non
     text = re.sub(r"in \d+\.\d\d s", "in N s", TIME.sub("TIME", result.output))
 
     assert text == Path(__file__).with_name("show.txt").read_text()
+
+
+def test_what_nobody_asked_for_is_nobodys_words(database: str) -> None:
+    actor = Actor(database)
+    said = actor.say()
+    actor.answer(said.conversation_id)
+    where = place(actor.cursor, said.conversation_id)
+    assert where
+    reply = Reply((Text("It is ready."),))
+    push(actor.cursor, actor.process, said.conversation_id, where, reply, once="1", payloads=[{}])
+    shown = run(database, "show", str(said.conversation_id)).output
+    assert shown.endswith("\n  (answers nothing)\n  reply: It is ready.\n"), shown
 
 
 def test_show_as_json_has_the_values_themselves(database: str) -> None:

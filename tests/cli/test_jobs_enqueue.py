@@ -57,7 +57,9 @@ def shell(tmp_path: Path, database: str, redis_url: str) -> Shell:
 
 
 def test_a_job_is_written_and_its_worker_is_told(shell: Shell, redis_url: str) -> None:
-    assert shell.done("greet", '{"name": "Ada"}', "--lane", "user:7") == "Job 1 of kind greet is asked for.\n"
+    assert shell.done("greet", '{"name": "Ada"}', "--lane", "user:7") == (
+        "Job 1 of kind greet is asked for: `switchboard jobs show 1` shows what becomes of it.\n"
+    )
 
     columns = "kind, payload::text, lane, state, priority, unique_key, keep_s"
     assert shell.jobs(columns) == [("greet", '{"name": "Ada"}', "user:7", "ready", 1, None, 0.0)]
@@ -134,7 +136,7 @@ def test_a_ledger_without_a_schema_is_told(shell: Shell, empty_database: str) ->
 def test_without_redis_a_job_is_written_all_the_same(shell: Shell) -> None:
     """Law: fail-open: a worker's look finds it."""
     shell.env["REDIS_URL"] = "redis://127.0.0.1:1"
-    assert shell.done("a", "1") == "Job 1 of kind a is asked for.\n"
+    assert shell.done("a", "1").startswith("Job 1 of kind a is asked for: ")
 
 
 # Waiting for its end

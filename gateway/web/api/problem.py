@@ -42,7 +42,7 @@ def refuse_with_problems(pages: flask.Blueprint) -> None:
 
 
 def problems_below(app: flask.Flask, path: str) -> None:
-    """Have requests below *path*, and at it, that are no blueprint's refused so: what is nowhere, or takes other methods."""
+    """Have requests at *path* and below that are no blueprint's refused so: what is nowhere, or takes other methods."""
 
     def refuse(error: HTTPException) -> flask.Response | HTTPException:
         return _flasks(error) if f"{flask.request.path}/".startswith(path) else error
