@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 
 from gateway.channels.base import Messages
 from gateway.channels.registry import CHANNELS
+from gateway.domain.errors import TryLater
 from gateway.domain.http import Request
 from gateway.domain.message import Inbound
-from gateway.domain.reply import Card, Image, Reply, Suggestions, Text
+from gateway.domain.reply import Card, Image, Reply, Speech, Suggestions, Text
 from gateway.embedded.trial_authority import ALEXA_CHAIN, ALEXA_ROOT, alexa_trial
 from gateway.platforms.alexa import AlexaPlatform
 from gateway.platforms.alexa.device import PROBLEM
@@ -27,6 +28,7 @@ from tests.platforms.trial_stack import TrialStack
 CHANNEL = CHANNELS["alexa"]
 ORIGIN = "http://127.0.0.1:8089"
 AT_S = 1_795_000_000.0
+BUSY = TryLater("away", reason="postgres", retry_after_s=1)
 TOO_LONG = json.dumps(
     {"response": {"outputSpeech": {"type": "SSML", "ssml": f"<speak>{'a' * 8_000}</speak>"}}}
 ).encode()
@@ -188,6 +190,29 @@ def test_nothing_is_heard_at_the_end_of_a_session(platform: AlexaPlatform, accou
     [told] = platform.answered(account, delivery, Answer(200, CHANNEL.accepted(()).body))
 
     assert (told.text, told.notes) == ("", ("nothing is said: the session is over",))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(500, b"{}"),
+        Answer(200, b""),
+        Answer(200, CHANNEL.refuse(None, AlexaAccount(channel="alexa", name="a", assistant="a"), BUSY).body),
+        Answer(200, CHANNEL.late("request", AlexaAccount(channel="alexa", name="a", assistant="a")).body),
+        Answer(200, b'{"response":{"directives":[]}}'),
+    ],
+)
+def test_whoever_speaks_into_a_session_that_has_ended_is_told(
+    platform: AlexaPlatform, account: AlexaAccount, answer: Answer
+) -> None:
+    """[D] such a response is an error in the skill's log, and nothing of it is heard."""
+    [told] = platform.answered(account, platform.deliver(account, scene(), Say("exit")), answer)
+
+    assert told.text == PROBLEM
+
+
+def test_a_card_without_a_title_begins_with_its_text(platform: AlexaPlatform, account: AlexaAccount) -> None:
+    assert seen(platform, account, Reply((Speech("Look."), Text("A list")))).notes[1] == "a card: A list"
 
 
 # What the gateway calls

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.platforms.alexa.device import heard, plain_speech
+from gateway.platforms.alexa.device import heard, plain_speech, unheard
 from gateway.platforms.alexa.requests import SESSION_ENDED, device_id, place_of, request_of, user_id
 from gateway.platforms.alexa.signer import CHAIN_PATH, Signer
 from gateway.platforms.base import (
@@ -87,7 +87,7 @@ class AlexaPlatform:
 
     def answered(self, account: AlexaAccount, delivery: Delivery, answer: Answer) -> tuple[Seen, ...]:
         if msgspec.json.decode(delivery.body)["request"]["type"] == SESSION_ENDED:
-            return (Seen("", notes=("nothing is said: the session is over",)),)
+            return unheard(answer)
         return heard(answer)
 
     def served(self, account: AlexaAccount, call: Call) -> Served:

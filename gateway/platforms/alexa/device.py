@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.platforms.base import Answer, Picture, Seen
 
-__all__ = ["PROBLEM", "heard", "plain_speech"]
+__all__ = ["PROBLEM", "heard", "plain_speech", "unheard"]
 
 PROBLEM = "There was a problem with the requested skill's response."
 _SPEECH_CHARS_MAX = 8_000
@@ -22,13 +22,24 @@ _RESPONSE_BYTES_MAX = 24_000
 _PAUSES = {"p": "\n", "s": "\n", "break": " "}
 
 
+#: [D] what a response to the end of a session must not have.
+_LATE = frozenset({"outputSpeech", "reprompt", "card", "directives"})
+
+
+def unheard(answer: Answer) -> tuple[Seen, ...]:
+    """Return what somebody meets whose session has ended: nothing, or Amazon's complaint in the developer's log."""
+    told = _response(answer)
+    if told is None:
+        return (_problem(f"status {answer.status}, {len(answer.body)} bytes"),)
+    if late := sorted(_LATE & set(told)):
+        return (_problem(f"the session is over, and the response has {', '.join(late)}"),)
+    return (Seen("", notes=("nothing is said: the session is over",)),)
+
+
 def heard(answer: Answer) -> tuple[Seen, ...]:
     """Return what somebody at the device meets."""
-    try:
-        told = msgspec.json.decode(answer.body, type=dict)["response"] if answer.status == 200 else None
-    except (msgspec.DecodeError, KeyError):
-        told = None
-    if not isinstance(told, dict) or len(answer.body) > _RESPONSE_BYTES_MAX:
+    told = _response(answer)
+    if told is None:
         return (_problem(f"status {answer.status}, {len(answer.body)} bytes"),)
     speech, reprompt = told.get("outputSpeech"), (told.get("reprompt") or {}).get("outputSpeech")
     words, again = _words(speech), _words(reprompt)
@@ -37,7 +48,8 @@ def heard(answer: Answer) -> tuple[Seen, ...]:
     notes = ["spoken"] if words else ["nothing is said"]
     card = told.get("card") or {}
     if card:
-        notes.append(f"a card: {card.get('title', '')} | {card.get('text') or card.get('content') or ''}")
+        written = (card.get("title"), card.get("text") or card.get("content"))
+        notes.append(f"a card: {' | '.join(filter(None, written))}")
     if again:
         notes.append(f"said into silence: {again}")
     notes.append("the session ends" if told.get("shouldEndSession", True) else "Alexa listens")
@@ -68,6 +80,15 @@ def plain_speech(ssml: str) -> str | None:
         return None
     lines = (" ".join(line.split()) for line in "".join(said).split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _response(answer: Answer) -> dict[str, Any] | None:
+    """Return what is in the response, or None: it is none."""
+    try:
+        told = msgspec.json.decode(answer.body, type=dict)["response"] if answer.status == 200 else None
+    except (msgspec.DecodeError, KeyError):
+        return None
+    return told if isinstance(told, dict) and len(answer.body) <= _RESPONSE_BYTES_MAX else None
 
 
 def _words(speech: Any) -> str | None:
