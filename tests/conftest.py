@@ -28,9 +28,10 @@ if not UNPATCHED:
 import hypothesis
 import pytest
 
-# A run that failed must fail again, and a machine that is busy for 200 ms is no bug.  To look for new cases:
-# pytest --hypothesis-profile=explore.
-hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+# A run that failed must fail again, and a machine that is busy for 200 ms is no bug.  Beside the slow tests properties
+# have all of their examples ("whole").  To look for new cases: pytest --hypothesis-profile=explore.
+hypothesis.settings.register_profile("steady", max_examples=40, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("whole", max_examples=100, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", max_examples=2_000, deadline=None)
 hypothesis.settings.load_profile("steady")
 
@@ -38,6 +39,12 @@ hypothesis.settings.load_profile("steady")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 pytest_plugins = ["tests.support.stores"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how long properties are tried, before any module of tests asks (tests/support/examples.py)."""
+    if config.option.markexpr != "not slow":
+        hypothesis.settings.load_profile("whole")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -10,6 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from gateway.rpc.connection import Connection
 from gateway.rpc.errors import CallRefused, ConnectFailed
 from tests.rpc.idle import House, wire
+from tests.support.examples import examples
 
 IDLE_MAX_S, AGE_S = 3.0, 300.0
 
@@ -140,5 +141,5 @@ class PoolModel(RuleBasedStateMachine):
             assert wire(connection).closed == (0 if alive else 1), "closed once, and only when it is in no book"
 
 
-PoolModel.TestCase.settings = settings(max_examples=400, stateful_step_count=50, deadline=None)
+PoolModel.TestCase.settings = settings(max_examples=examples(400), stateful_step_count=50, deadline=None)
 TestPoolModel = PoolModel.TestCase

@@ -13,6 +13,7 @@ from tests.server.conftest import Serve
 from tests.server.echo import NEXT, echo
 from tests.server.raw import Caller, answers
 from tests.server.reading import SEEDS, SMALL, assert_same, read, split
+from tests.support.examples import examples
 
 WIDE = ServerSettings()
 TOKENS = st.text(alphabet="abcXYZ019-!#$%&'*+.^`|~", min_size=1, max_size=12)
@@ -80,7 +81,7 @@ def _in_chunks(draw: st.DrawFn, body: bytes) -> bytes:
     return b"".join(chunks) + b"0\r\n" + trailers + b"\r\n"
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.lists(samples(), min_size=1, max_size=4), CUTS, st.integers(0, 3))
 def test_any_cut_of_any_valid_requests_gives_the_same_environs(
     requests: list[Sample], cuts: list[int], line_breaks: int
@@ -92,7 +93,7 @@ def test_any_cut_of_any_valid_requests_gives_the_same_environs(
     assert all(goes_on for _, goes_on in found)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(samples())
 def test_byte_by_byte(request: Sample) -> None:
     data = request.data * 2
@@ -102,7 +103,7 @@ def test_byte_by_byte(request: Sample) -> None:
 MUTATED = st.lists(mutated(st.sampled_from(SEEDS)), min_size=1, max_size=3).map(b"".join)
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=examples(1_500))
 @given(MUTATED | st.binary(max_size=60), CUTS)
 @example(b"GE", [1])
 @example(SEEDS[0] + b"GET / HTTP/1.0\r\n\r\n", [len(SEEDS[0])])
@@ -112,7 +113,7 @@ def test_any_mutation_is_a_request_or_a_refusal_however_it_is_cut(data: bytes, c
     assert_same(read([data]), read(split(data, cuts)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(st.tuples(TOKENS, st.integers(0, 100).map("v".__mul__)), max_size=15),
     st.integers(0, 600).map(b"x".__mul__),
@@ -141,7 +142,7 @@ def test_bounds_hold_for_every_cut(
         assert refusal is None or refusal[0] in {413, 431}
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MUTATED, CUTS)
 def test_behind_a_refusal_nothing_is_taken(serve: Serve, data: bytes, cuts: list[int]) -> None:
     """On a real connection: it ends, its answers are whole, and a refusal is the last of them."""

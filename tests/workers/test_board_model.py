@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.domain.job import SUSPECTS_FROM, Job
+from tests.support.examples import examples
 from tests.workers.board_jobs import held_inside, job
 from workers.board import Board
 from workers.marks import Marks
@@ -386,5 +387,5 @@ class Boards(RuleBasedStateMachine):
         assert held_inside(self.board) == {}
 
 
-Boards.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+Boards.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=50, deadline=None)
 TestBoards = Boards.TestCase

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.domain.job import Job
+from tests.support.examples import examples
 from workers.marks import KNOWN_MAX, Marks
 
 
@@ -204,5 +205,5 @@ class LateCommits(RuleBasedStateMachine):
             assert not self.marks.known
 
 
-LateCommits.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+LateCommits.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
 TestLateCommits = LateCommits.TestCase

@@ -27,6 +27,7 @@ from gateway.demo.bartender.session import (
 from gateway.demo.wire import Message, Suggestions, Surface
 from gateway.domain import reply as published
 from tests.demo.bartender.guests import Guest, turn
+from tests.support.examples import examples
 
 CATALOGUE = load_catalogue()
 BARTENDER = Bartender(CATALOGUE)
@@ -61,7 +62,7 @@ def check(answer: Answer) -> None:
 
 
 @given(st.text(max_size=600))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_any_text_is_answered(text: str) -> None:
     """No text raises, surrogates and control characters included."""
     check(BARTENDER.answer(turn(text)))
@@ -102,7 +103,7 @@ KEPT = st.dictionaries(
 
 
 @given(state=KEPT, memory=KEPT, text=SENTENCES)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_any_state_is_survived(state: dict[str, Any], memory: dict[str, Any], text: str) -> None:
     """State and memory of another version, or of nobody's, are read as far as they fit and never raise."""
     check(BARTENDER.answer(turn(text, state=state, memory=memory)))

@@ -11,6 +11,7 @@ from gateway.demo.bartender.catalogue.profile import profile_of
 from gateway.demo.bartender.choosing.ideas import PARTS
 from gateway.demo.bartender.choosing.invention import invent
 from gateway.demo.bartender.choosing.wish import Wish
+from tests.support.examples import examples
 
 CATALOGUE = load_catalogue()
 SHELF = CATALOGUE.shelf
@@ -31,7 +32,7 @@ wishes = st.builds(
 
 
 @given(wish=wishes, seed=st.text(max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_an_invention_is_new_allowed_and_balanced(wish: Wish, seed: str) -> None:
     """Nothing barred in it, no name of the catalogue, and the sour ones neither syrup nor vinegar."""
     invention = invent(CATALOGUE, wish, seed)

@@ -15,6 +15,7 @@ from gateway.demo.tasted.tasted import Tasted
 from gateway.demo.wire import Message
 from gateway.domain.reply import Reply
 from tests.demo.tasted.cooks import SCREEN, VOICE, Cook, turn
+from tests.support.examples import examples
 
 TASTED = Tasted(load_catalogue(), pictures="https://tasted.example")
 SLUGS = sorted(load_catalogue().recipes)
@@ -41,7 +42,7 @@ def accepted(reply: Any) -> Reply:
     return msgspec.json.decode(msgspec.json.encode(reply), type=Reply)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(said, max_size=12), st.booleans())
 def test_any_conversation_is_answered_within_the_bounds(texts: list[str], seen: bool) -> None:
     """By the gateway's own schema, timers included; state and memory stay small, and read back as themselves."""
@@ -56,7 +57,7 @@ def test_any_conversation_is_answered_within_the_bounds(texts: list[str], seen: 
     assert len((cook.state or {}).get("timers", ())) <= TIMERS_MAX
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(("have", "results", "current", "cooking", "step", "serves", "timers", "cooking_serves")),

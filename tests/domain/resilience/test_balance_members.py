@@ -13,6 +13,7 @@ from gateway.domain.resilience.balance import Kind
 from gateway.domain.resilience.health import Event, State, Verdict
 from tests.domain.resilience.health_states import permit_of
 from tests.domain.resilience.members import RULES, Attempt, Fleet, Mood
+from tests.support.examples import examples
 
 
 def tripped(fleet: Fleet, *indexes: int) -> None:
@@ -258,7 +259,7 @@ class FleetMachine(RuleBasedStateMachine):
 
 
 TestFleet = FleetMachine.TestCase
-TestFleet.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestFleet.settings = settings(max_examples=examples(100), stateful_step_count=60, deadline=None)
 
 
 @settings(max_examples=60, deadline=None)

@@ -21,6 +21,7 @@ from gateway.domain.resilience.health import (
     Verdict,
 )
 from gateway.domain.resilience.health_table import COMMANDS
+from tests.support.examples import examples
 
 RULES = HealthRules(
     window_s=10.0, calls_min=4, connect_failures_max=3, open_base_s=2.0, open_max_s=16.0, probes=3,
@@ -310,4 +311,4 @@ class HealthMachine(RuleBasedStateMachine):
 
 
 TestHealth = HealthMachine.TestCase
-TestHealth.settings = settings(max_examples=150, stateful_step_count=80, deadline=None)
+TestHealth.settings = settings(max_examples=examples(150), stateful_step_count=80, deadline=None)
