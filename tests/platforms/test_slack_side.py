@@ -14,11 +14,13 @@ from slack_sdk.signature import SignatureVerifier
 
 from gateway.channels.base import Messages
 from gateway.channels.slack import SlackChannel
+from gateway.channels.slack.blocks import without_pictures
 from gateway.domain.http import Request
 from gateway.domain.message import Inbound
 from gateway.domain.reply import Button, Buttons, Card, Image, Item, List, Reply, Suggestions, Text
 from gateway.platforms.base import Act, Answer, Call, Delivery, Say, Scene, Seen, Tap
 from gateway.platforms.slack import SlackPlatform
+from gateway.platforms.slack.blocks import refused, shown
 from gateway.settings.accounts import SlackAccount, SlackWorkspace
 from gateway.settings.secret import Secret
 
@@ -105,6 +107,18 @@ def test_a_workspace_of_several_speaks_through_the_apps_one_address() -> None:
         parsed = CHANNEL.parse(Request(signed.method, signed.path, "", headers, signed.body), app, NOW_S)
         assert isinstance(parsed, Messages)
         assert parsed.account == one.name
+
+
+def test_links_in_place_of_pictures_are_taken_and_read() -> None:
+    picture = Image("https://a.example/1.png", "A glass")
+    items = List((Item("Rum", image=picture),))
+    [payload] = CHANNEL.render(Reply((picture, items)), "event", {"channel": "C1"}, ACCOUNT).payloads
+    body = {**payload["body"], "blocks": without_pictures(payload["body"]["blocks"])}
+
+    assert refused(body) == ""
+    link = "A glass (https://a.example/1.png)"
+    assert shown(body, ts="1", ephemeral=False) == Seen(f"{link}\n• Rum\n{link}")
+    assert refused({"blocks": [{**body["blocks"][1], "fields": [{"type": "mrkdwn", "text": ""}]}]}) == "invalid_blocks"
 
 
 def test_twins_share_a_message_and_nothing_else() -> None:

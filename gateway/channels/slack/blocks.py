@@ -17,7 +17,7 @@ from gateway.channels.slack.mrkdwn import escape, from_markdown
 from gateway.domain.reply import Button, Buttons, Card, Image, Item, List, Part, Suggestions, Text
 from gateway.domain.text import clean, shorten, split
 
-__all__ = ["Block", "blocks_of"]
+__all__ = ["Block", "blocks_of", "without_pictures"]
 
 Block = dict[str, Any]
 
@@ -42,6 +42,32 @@ def blocks_of(part: Part, numbers: Iterator[int]) -> Iterator[Block]:
             yield from _actions(_button(button, numbers) for button in part.buttons)
         case Suggestions():
             yield from _actions(_control(text, f"{SAY}{next(numbers)}", text) for text in part.texts)
+
+
+def without_pictures(blocks: Iterable[Block]) -> list[Block]:
+    """Return *blocks* with each picture as a link under its description: as many blocks, and the same words."""
+    return [_without_picture(block) for block in blocks]
+
+
+def _without_picture(block: Block) -> Block:
+    if block["type"] == "image":
+        return {"type": "section", "text": _linked(block)}
+    picture = block.get("accessory", {})
+    if picture.get("type") != "image":
+        return block
+    kept = {name: value for name, value in block.items() if name != "accessory"}
+    return {**kept, "fields": [_linked(picture)]}
+
+
+def _linked(picture: Block) -> Block:
+    """Return what *picture* shows, with its address if that has room in what is smallest, a field."""
+    titled = picture.get("title", {}).get("text", "")
+    words = " ".join(f"{titled} – {picture['alt_text']}".removeprefix(" – ").split())
+    # A bar would end the address.
+    link = f"<{escape(picture['image_url'].replace('|', '%7C'))}|{escape(words)}>"
+    if words and len(link) <= limits.FIELD_CHARS_MAX:
+        return {"type": "mrkdwn", "text": link}
+    return _plain_text(words or "…")
 
 
 def _plain(text: str) -> Iterator[Block]:

@@ -12,6 +12,7 @@ __all__ = [
     "BLOCKS_MAX",
     "BUTTON_LABEL_CHARS_MAX",
     "FALLBACK_CHARS_MAX",
+    "FIELD_CHARS_MAX",
     "HEADER_CHARS_MAX",
     "SECTION_CHARS_MAX",
 ]
@@ -22,6 +23,7 @@ BLOCKS_MAX = 50
 #: than the texts (slackapi/bolt-js#2509, #2867); Slack names no figure.
 BLOCKS_BYTES_MAX = 11_000
 SECTION_CHARS_MAX = 3_000
+FIELD_CHARS_MAX = 2_000
 HEADER_CHARS_MAX = 150
 #: A row as Slack lays it out; one block may hold 25.
 ACTIONS_ELEMENTS_MAX = 5

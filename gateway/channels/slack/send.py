@@ -1,7 +1,10 @@
 """Sending to Slack, and what its answer means.
 
 Slack has no idempotency key for messages, so the difference between "not sent" and "unknown" is all there
-is against duplicates: only what Slack documents as not done is tried again.
+is against duplicates: only what Slack documents as not done is tried again, or otherwise.
+
+Slack fetches pictures itself, and refuses the whole message for one that it does not get, now and then also for a good
+one (slackapi/python-slack-sdk#1782).  Such a message is posted again at once, with links in place of its pictures.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import Any
 import msgspec
 
 from gateway.channels.base import PlatformAnswer, PlatformClient
+from gateway.channels.slack.blocks import without_pictures
 from gateway.channels.slack.render import POST_MESSAGE, RESPONSE_URL
 from gateway.domain.deadline import Deadline
 from gateway.domain.errors import CallFailed, TryLater
@@ -34,6 +38,9 @@ _TRANSIENT = _LIMITED | frozenset(
         "team_added_to_org",
     }
 )
+#: What a message is refused with for its pictures, or for anything else that is wrong with its blocks; of a
+#: ``response_url`` the status may be all that says so.
+_BAD_BLOCKS = frozenset({"invalid_blocks", "http_400"})
 _WORD_CHARS_MAX = 80
 
 
@@ -70,6 +77,19 @@ def send(
     client: PlatformClient, account: SlackAccount, payload: dict[str, Any], deadline: Deadline
 ) -> Outcome:
     """POST one rendered message and return what became of it."""
+    outcome = _post(client, account, payload, deadline)
+    if not (isinstance(outcome, NotSent) and outcome.reason in _BAD_BLOCKS):
+        return outcome
+    blocks = payload["body"].get("blocks", [])
+    bare = without_pictures(blocks)
+    if bare == blocks:
+        return outcome
+    return _post(client, account, {**payload, "body": {**payload["body"], "blocks": bare}}, deadline)
+
+
+def _post(
+    client: PlatformClient, account: SlackAccount, payload: dict[str, Any], deadline: Deadline
+) -> Outcome:
     headers = {"content-type": "application/json; charset=utf-8"}
     allowed_hosts: tuple[str, ...] | None = None
     if payload["via"] == RESPONSE_URL:

@@ -18,6 +18,8 @@ _BLOCKS_MAX = 50
 #: Characters of the text of a block, by its type.
 _BLOCK_CHARS_MAX = {"section": 3_000, "header": 150}
 _ELEMENTS_MAX = {"actions": 25, "context": 10}
+_FIELDS_MAX = 10
+_FIELD_CHARS_MAX = 2_000
 _VALUE_CHARS_MAX = 2_000
 _LABEL_CHARS_MAX = 75
 
@@ -67,6 +69,9 @@ def _is_sound(block: Any) -> bool:
     kind, elements = block["type"], block.get("elements", [])
     if kind in _BLOCK_CHARS_MAX and not 0 < len(_words(block)) <= _BLOCK_CHARS_MAX[kind]:
         return False
+    fields = block.get("fields", [])
+    if len(fields) > _FIELDS_MAX or not all(0 < len(_words({"text": one})) <= _FIELD_CHARS_MAX for one in fields):
+        return False
     if not all(one.get("image_url") and one.get("alt_text") for one in _images([block])):
         return False
     if not isinstance(elements, list) or not all(isinstance(one, dict) and "type" in one for one in elements):
@@ -112,6 +117,7 @@ def _lines(block: dict[str, Any]) -> Iterator[str]:
     match block:
         case {"type": "section" | "header", "text": {"type": kind, "text": text}}:
             yield _plain(text) if kind == "mrkdwn" else text
+            yield from (_plain(one["text"]) for one in block.get("fields", ()))
         case {"type": "context", "elements": elements}:
             yield " ".join(
                 _plain(one["text"]) if one["type"] == "mrkdwn" else one["text"] for one in elements if "text" in one

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.channels.base import Rendered
 from gateway.channels.registry import CHANNELS
 from gateway.channels.slack import limits
+from gateway.channels.slack.blocks import without_pictures
 from gateway.channels.slack.mrkdwn import to_plain
 from gateway.channels.slack.surfaces import MESSAGES_MAX
 from gateway.domain.reply import (
@@ -112,6 +113,26 @@ def test_a_list_to_choose_from_has_a_control_at_each_item() -> None:
         },
         picture,
     ]
+
+
+def test_pictures_can_be_taken_out_and_leave_links() -> None:
+    """A bar in an address ends it for Slack; what is beside a picture stays as it is."""
+    odd = Image("https://a.example/?a|b&c", "x > y", title="Which?")
+    drawn = [*blocks(odd), *blocks(List((Item("Rum", image=PICTURE), Item("Gin", value="g"))))]
+
+    link, rum, gin = without_pictures(drawn)
+    assert link == {
+        "type": "section",
+        "text": {"type": "mrkdwn", "text": "<https://a.example/?a%7Cb&amp;c|Which? – x &gt; y>"},
+    }
+    assert rum == {
+        "type": "section",
+        "text": plain("• Rum"),
+        "fields": [{"type": "mrkdwn", "text": "<https://a.example/m.png|A Martini>"}],
+    }
+    assert gin == drawn[2]
+    long = Image("https://a.example/" + "&" * 2_000, "A Martini")
+    assert without_pictures(blocks(long)) == [{"type": "section", "text": plain("A Martini")}]
 
 
 def test_controls_stand_five_in_a_row_and_are_numbered_through_the_message() -> None:
@@ -235,7 +256,10 @@ def test_any_reply_renders_within_slacks_limits(reply: Reply, surface: str) -> N
         assert sum(sizes) <= limits.BLOCKS_BYTES_MAX or len(sizes) == 1
         ids = [control["action_id"] for control in _controls(body["blocks"])]
         assert len(ids) == len(set(ids))
-        for block in body["blocks"]:
+        bare = without_pictures(body["blocks"])
+        assert len(bare) == len(body["blocks"])
+        assert b'"image_url"' not in msgspec.json.encode(bare)
+        for block in (*body["blocks"], *bare):
             _assert_block(block)
 
 
@@ -256,6 +280,7 @@ def _assert_block(block: dict[str, Any]) -> None:
     match block["type"]:
         case "section":
             assert 1 <= len(block["text"]["text"]) <= limits.SECTION_CHARS_MAX
+            assert all(1 <= len(field["text"]) <= limits.FIELD_CHARS_MAX for field in block.get("fields", ()))
         case "header":
             assert 1 <= len(block["text"]["text"]) <= limits.HEADER_CHARS_MAX
         case "context":

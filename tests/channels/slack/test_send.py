@@ -29,10 +29,11 @@ DEADLINE = Deadline(12.0)
 
 
 class ScriptedPlatform:
-    """A platform client that gives one answer, or breaks, and keeps what it was asked."""
+    """A platform client that gives its answers, the last one for ever, or breaks, and keeps what it was asked."""
 
-    def __init__(self, answer: PlatformAnswer | Exception) -> None:
+    def __init__(self, answer: PlatformAnswer | Exception, *later: PlatformAnswer | Exception) -> None:
         self.answer = answer
+        self.later = list(later)
         self.calls: list[tuple[str, Mapping[str, str], bytes, Deadline]] = []
         self.allowed_hosts: list[Sequence[str] | None] = []
 
@@ -47,9 +48,12 @@ class ScriptedPlatform:
     ) -> PlatformAnswer:
         self.allowed_hosts.append(allowed_hosts)
         self.calls.append((url, headers, body, deadline))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        given = self.answer
+        if self.later:
+            self.answer = self.later.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given
 
 
 def answer(body: bytes, status: int = 200, **headers: str) -> PlatformAnswer:
@@ -164,6 +168,52 @@ def test_no_answer_breaks_the_sender(status: int, body: bytes, payload: dict[str
 
     assert isinstance(outcome, Sent | NotSent | RetryLater | Unknown)
     assert status == 200 or not isinstance(outcome, Sent)
+
+
+GLASS = {"type": "image", "image_url": "https://a.example/1.png", "alt_text": "A glass"}
+LINKED = {"type": "section", "text": {"type": "mrkdwn", "text": "<https://a.example/1.png|A glass>"}}
+BAD_BLOCKS = answer(b'{"ok":false,"error":"invalid_blocks"}')
+
+
+@pytest.mark.parametrize(
+    ("payload", "refused"), [(POST, BAD_BLOCKS), (HOOK, BAD_BLOCKS), (HOOK, answer(b"invalid_blocks", 400))]
+)
+def test_a_picture_that_slack_does_not_get_costs_nobody_the_message(
+    payload: dict[str, Any], refused: PlatformAnswer
+) -> None:
+    shown = {**payload, "body": {**payload["body"], "blocks": [GLASS]}}
+    platform = ScriptedPlatform(refused, answer(b'{"ok":true,"ts":"1.2"}'))
+
+    assert send(platform, shown) == Sent("1.2")
+    first, second = (msgspec.json.decode(body) for _, _, body, _ in platform.calls)
+    assert (first["blocks"], second["blocks"]) == ([GLASS], [LINKED])
+    assert {**first, "blocks": []} == {**second, "blocks": []}
+    assert platform.calls[0][:2] == platform.calls[1][:2]
+
+
+@pytest.mark.parametrize(
+    ("reply", "blocks"),
+    [
+        (BAD_BLOCKS, [LINKED]),
+        (answer(b'{"ok":false,"error":"channel_not_found"}'), [GLASS]),
+        (answer(b'{"ok":false,"error":"fatal_error"}'), [GLASS]),
+        (answer(b'{"ok":false,"error":"invalid_blocks"}', 429), [GLASS]),
+        (CallFailed("reset", reason="reset", sent="maybe"), [GLASS]),
+    ],
+)
+def test_only_what_was_certainly_refused_for_its_blocks_and_has_pictures_is_posted_without(
+    reply: PlatformAnswer | Exception, blocks: list[Any]
+) -> None:
+    platform = ScriptedPlatform(reply)
+
+    assert not isinstance(send(platform, {**POST, "body": {**POST["body"], "blocks": blocks}}), Sent)
+    assert len(platform.calls) == 1
+
+
+def test_a_second_post_that_breaks_off_is_unknown() -> None:
+    platform = ScriptedPlatform(BAD_BLOCKS, CallFailed("reset", reason="reset", sent="maybe"))
+
+    assert send(platform, {**POST, "body": {**POST["body"], "blocks": [GLASS]}}) == Unknown("reset", "reset")
 
 
 def test_without_a_token_nothing_is_sent() -> None:
