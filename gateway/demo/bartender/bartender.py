@@ -70,6 +70,10 @@ ANSWERS: Mapping[Act, Callable[[Visit], Said]] = {
     "care": guest.care,
     "invent": inventing.inventing,
 }
+#: What a guest may say next, and the control that does the same.
+_SAME_AS = {
+    "How do I make it?": "Make it", "Another one": "Another", "For four people": "For four", "Just for me": "Just one",
+}  # fmt: skip
 #: Characters of a guest's name that are spoken.
 GUEST_CHARS_MAX = 40
 
@@ -124,6 +128,11 @@ def _parts(said: Said, surface: Surface) -> tuple[Part, ...]:
     if "speech" not in surface.shows or "text" in surface.shows:
         parts.append(Text(said.text))
     parts += said.shown
-    if said.next and not said.end:
-        parts.append(Suggestions(said.next))
+    # What stands on a button already needs no second one.
+    labels = {button.label for card in said.shown if isinstance(card, Card) for button in card.buttons}
+    following = tuple(
+        text for text in said.next if "buttons" not in surface.shows or _SAME_AS.get(text, text) not in labels
+    )
+    if following and not said.end:
+        parts.append(Suggestions(following))
     return tuple(parts)

@@ -1,4 +1,4 @@
-"""Plain words out of anything that was typed: case, accents, apostrophes and plurals do not matter."""
+"""Plain words out of anything that was typed: case, accents, apostrophes and plurals do not matter, nor do curses."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ ORDINALS = {
 
 _APOSTROPHES = re.compile(r"['’`´ʼ]")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
+#: Said to nobody: who asks what the hell is in it, asks what is in it.
+_CURSES = re.compile(r"\b(?:the (?:fuck|hell|heck)|(?:mother)?fuckin[g]?|freaking|damn(?:ed)?|goddamn(?:ed)?) (?=\w)")
+_THUMBS = str.maketrans({"👍": " yes ", "👎": " no "})
+#: What is typed by who types little.
+_SHORT = {
+    "gimme": "give me", "lemme": "let me", "wanna": "want to", "pls": "please", "plz": "please", "thx": "thanks",
+    "ty": "thanks", "k": "ok", "kk": "ok", "nvm": "never mind", "idk": "i dont know", "dunno": "i dont know",
+    "sth": "something", "smth": "something", "wtf": "what", "u": "you", "nope": "no", "nah": "no",
+}  # fmt: skip
 #: Singular as they are, or another word without their s.
 _WHOLE = frozenset(
     {"bitters", "schnapps", "cassis", "molasses", "swiss", "this", "is", "was", "has", "us", "yes"}
@@ -29,11 +38,12 @@ _WHOLE = frozenset(
 
 def plain(text: str) -> str:
     """Return *text* as lower-case ASCII words with single spaces between them, cut at :data:`CHARS_MAX`."""
-    lowered = text[:CHARS_MAX].casefold()
+    lowered = text[:CHARS_MAX].casefold().translate(_THUMBS)
     if not lowered.isascii():
         lowered = unicodedata.normalize("NFKD", lowered)
         lowered = "".join(char for char in lowered if not unicodedata.combining(char))
-    return _NO_WORD.sub(" ", _APOSTROPHES.sub("", lowered).replace("&", " and ")).strip()
+    words = _NO_WORD.sub(" ", _APOSTROPHES.sub("", lowered).replace("&", " and ")).strip()
+    return _CURSES.sub("", " ".join([_SHORT.get(word, word) for word in words.split(" ")]))
 
 
 def singular(word: str) -> str:

@@ -39,7 +39,8 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``have``: what is at hand.  ``containing``: what must be in the dish.  ``results``: the last list, for "the second
     one".  ``current``: the recipe at hand.  ``cooking``: the one on the stove, at ``step`` (from 1).  ``serves``: for
-    how many, 0 as the recipe says.
+    how many, 0 as the recipe says.  ``just_done``: the last answer
+    was that a dish is done.
     """
 
     have: Names = ()
@@ -56,6 +57,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     step: Annotated[int, Meta(ge=0, le=100)] = 0
     cooking_serves: Serves = 0
     timers: Annotated[tuple[Running, ...], Meta(max_length=TIMERS_MAX)] = ()
+    just_done: bool = False
 
 
 def restored(state: dict[str, Any] | None, now_s: float) -> Session:

@@ -29,6 +29,9 @@ ANSWERS: Mapping[Act, Callable[[Visit], Said]] = {
     "greet": talk.greet,
     "help": talk.help_,
     "thanks": talk.thanks,
+    "yes": talk.yes,
+    "no": talk.no,
+    "insult": talk.insult,
     "goodbye": talk.goodbye,
     "cannot_see": talk.cannot_see,
     "unknown": talk.unknown,
@@ -82,10 +85,12 @@ class Tasted:
     def answer(self, turn: TurnRequest, now_s: float) -> Reply:
         """Return the answer to *turn* at *now_s* (Unix seconds)."""
         seen = not self._pictures_of or turn.conversation.channel in self._pictures_of
+        session = restored(turn.conversation.state, now_s)
         visit = Visit(
             catalogue=self._catalogue,
             intent=understand(turn.message, self._lexicon),
-            session=restored(turn.conversation.state, now_s),
+            session=msgspec.structs.replace(session, just_done=False),
+            just_done=session.just_done,
             tastes=remembered(turn.user.memory, Tastes),
             seed=turn.turn_id,
             now_s=now_s,

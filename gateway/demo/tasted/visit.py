@@ -23,6 +23,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """What was said, by whom, what has been going on, and when it is.
 
     ``seed`` is the turn's id: chance that repeats.  ``rings``: whether a timer can come back here by itself.
+    ``just_done``: the dish at hand was finished a moment ago.
     ``pictures``: where pictures are fetched; empty where none can be.
     """
 
@@ -33,6 +34,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     seed: str
     now_s: float
     rings: bool
+    just_done: bool = False
     pictures: str = ""
     cook: str = ""
 

@@ -106,6 +106,7 @@ EXPECTATIONS: dict[str, Callable[[Seen, str], bool]] = {
     "in list": lambda seen, name: name in seen.listed,
     "not in list": lambda seen, name: bool(seen.listed) and name not in seen.listed,
     "suggests": lambda seen, text: text in seen.suggests,
+    "not suggests": lambda seen, text: bool(seen.suggests) and text not in seen.suggests,
     "button": lambda seen, value: value in seen.buttons,
     "remembers": Seen.remembers,
     "forgets everything": lambda seen, _: seen.memory == {},

@@ -58,7 +58,7 @@ def test_every_act_is_answered() -> None:
         ("step three", "step"),
         ("OK, next", "next"),
         ("what's next", "next"),
-        ("yes please", "next"),
+        ("yes please", "yes"),
         ("go back", "back"),
         ("previous step", "back"),
         ("say that again", "repeat"),

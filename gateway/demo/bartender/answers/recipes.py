@@ -111,8 +111,9 @@ def which_drink(visit: Visit) -> Said:
     if visit.intent.which.slug:
         return visit.say("That drink is no longer in my book.", next=("Surprise me", "Something refreshing"))
     if visit.session.results:
-        count = len(visit.session.results)
-        text = f"My list only goes to {count}. Which one of them?"
+        text = "Which one of them? A number will do."
+        if visit.intent.which.place:
+            text = f"My list only goes to {len(visit.session.results)}. Which one of them?"
         return visit.say(text, next=("Show me the list again", "The first one", "Surprise me"))
     return visit.say(
         "Which drink do you mean? Name one, or tell me what you have.",

@@ -13,7 +13,7 @@ IN_PASSING = (
         needs="no names",
         topic="how",
     ),
-    phrase("small_talk", "joke\n funny\n make me laugh/smile", needs="no names", topic="joke"),
+    phrase("small_talk", "joke\n funny/lol/haha/hehe\n make me laugh/smile", needs="no names", topic="joke"),
     phrase(
         "small_talk",
         "your name\n whats your\n robot/human/chatgpt/machine/ai\n real person\n a bot",
@@ -32,7 +32,7 @@ IN_PASSING = (
     ),
     phrase(
         "small_talk",
-        "stupid/idiot/useless/dumb/suck/sucks/terrible/worst\n shut up\n hate you",
+        "stupid/idiot/useless/dumb/suck/sucks/terrible/worst/fuck/shit/crap/rubbish\n shut up\n hate you\n piss off",
         needs="no names",
         topic="insult",
     ),
@@ -42,12 +42,17 @@ IN_PASSING = (
         needs="no names",
         topic="sad",
     ),
-    phrase("small_talk", "price/cost/pay/bill/tab/tip/money\n how much is", needs="no names", topic="bill"),
+    phrase(
+        "small_talk",
+        "price/cost/pay/bill/tab/tip/money/cheap/cheaper/expensive\n how much is",
+        needs="no names",
+        topic="bill",
+    ),
     phrase("small_talk", "food/eat/hungry/snack/snacks/dinner/crisps", needs="no names", topic="food"),
     phrase(
         "wish",
         """
-        recommend/suggest/suggestion/something/thirsty/drink/drinks/cocktail/cocktails/order/idea/ideas
+        recommend/suggest/suggestion/something/thirsty/drink/drinks/cocktail/cocktails/order/idea/ideas/booze/alcohol
         what can/should/could/shall/would i/we make/drink/mix/have/do/try/order
         give me
         i want/need/would_like

@@ -144,8 +144,10 @@ OF_DRINKS_LATER = (
         ill/i_will/lets/id_like_to have/take/try/make/do/go_with ... it/that/this/one
         what do i need
         ^ that/this [one] $
-        whats in it/that/this
+        whats/what_is in it/that/this
+        ^ how [exactly/please]* $
         what glass
+        ^ [which/the]* glass/garnish/ice $
         """,
         needs="no names",
     ),

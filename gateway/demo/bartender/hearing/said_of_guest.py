@@ -91,7 +91,9 @@ OF_GUEST = (
     phrase(
         "care",
         """
-        i_am/im [only/just] 8/9/10/11/12/13/14/15/16/17 [years/year] [old] $
+        i_am/im [only/just] 8/9/10/11/12/13/14/15/16/17 $
+        i_am/im [only/just] 8/9/10/11/12/13/14/15/16/17 years/year/and/but/so/or/please/give/can/what/i/make/mix
+        i_am/im [only/just] thirteen/fourteen/fifteen/sixteen/seventeen
         underage
         under age
         for [my/the/our] kid/kids/child/children

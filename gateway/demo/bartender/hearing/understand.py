@@ -150,10 +150,18 @@ def _take_apart(sentence: str, lexicon: Lexicon) -> _Heard:
     tags = dict.fromkeys(name.value for name in names if name.kind == "tag")
     tags |= dict.fromkeys(_COMPARATIVES[word] for word in words if word in _COMPARATIVES)
     ignored = _AXES if direction else frozenset[str]()
+    # "Less sugar" is a direction, and no wish for what has some.
+    sugar = direction in ("drier", "sweeter") and "sugar" in words
     alcohol_free = excluded.alcohol or "non-alcoholic" in tags
     return _Heard(
         sentence=excluded.rest,
-        ingredients=tuple(dict.fromkeys(name.value for name in names if name.kind == "ingredient")),
+        ingredients=tuple(
+            dict.fromkeys(
+                name.value
+                for name in names
+                if name.kind == "ingredient" and not (sugar and name.value == "sugar syrup")
+            )
+        ),
         drinks=drinks,
         tags=tuple(tag for tag in tags if tag not in ("non-alcoholic", "alcohol", *ignored)),
         without=excluded.names,

@@ -49,7 +49,7 @@ def start(visit: Visit) -> Said:
     return visit.say(
         f"{timers.title(name)}: {span_text(seconds)}{anew}. I will write to you when it is time.",
         session=ticking,
-        next=("How long still?", f"Cancel the {name} timer"[:75], "Next"),
+        next=("How long still?", f"Cancel the {name} timer"[:75], *_going_on(visit)),
         timers=(timer,),
     )
 
@@ -58,17 +58,17 @@ def running(visit: Visit) -> Said:
     """Answer "how long still?"."""
     known = timers.called(visit.session, _name_said(visit))
     if not known:
-        return visit.say("No timer is running.", next=("Set a timer for 10 minutes", "Where was I?"))
+        return visit.say("No timer is running.", next=("Set a timer for 10 minutes", *_going_on(visit)))
     told = [timers.left_text(one, visit.now_s) for one in sorted(known, key=lambda one: one.due_s)]
     stop = "Cancel all timers" if len(known) > 1 else "Cancel the timer"
-    return visit.say(f"{'. '.join(told)}.", next=("Next", stop))
+    return visit.say(f"{'. '.join(told)}.", next=(*_going_on(visit), stop))
 
 
 def cancel(visit: Visit) -> Said:
     """Answer "cancel the pasta timer"; which one, where several may be meant."""
     session, intent = visit.session, visit.intent
     if not session.timers:
-        return visit.say("No timer is running.", next=("Next", "Set a timer for 10 minutes"))
+        return visit.say("No timer is running.", next=(*_going_on(visit), "Set a timer for 10 minutes"))
     everything = intent.everything and not intent.name
     found = list(session.timers) if everything else timers.called(session, _name_said(visit))
     if not found:
@@ -76,10 +76,17 @@ def cancel(visit: Visit) -> Said:
         return visit.say(text, next=("How long still?", "Cancel all timers"))
     if len(found) > 1 and not intent.everything:
         asked = joined([timers.spoken(one.name) for one in found], "or")
-        return visit.say(f"Which one: {asked}?", next=tuple(f"Cancel the {one.name} timer"[:75] for one in found))
+        each = (f"Cancel the {one.name} timer"[:75] for one in found)
+        return visit.say(f"Which one: {asked}?", next=(*each, "Cancel all timers"))
     left, stopped = timers.stop_timers(session, found)
     text = f"{capital(joined([timers.title(one.name) for one in found]))} cancelled."
-    return visit.say(text, session=left, next=("Next", "How long still?"), timers=stopped)
+    still = ("How long still?",) if left.timers else ()
+    return visit.say(text, session=left, next=(*_going_on(visit), *still), timers=stopped)
+
+
+def _going_on(visit: Visit) -> tuple[str, ...]:
+    """Return what leads back to the stove, if something is on it."""
+    return ("Next",) if visit.on_the_stove() else ()
 
 
 def _name_said(visit: Visit) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from gateway.demo.language.words import joined
+from gateway.demo.tasted.answers.clock import cancel
 from gateway.demo.tasted.answers.recipes import which_recipe
 from gateway.demo.tasted.answers.showing import step_card, step_text
 from gateway.demo.tasted.catalogue.recipe import Recipe
@@ -36,7 +37,7 @@ def next_step(visit: Visit) -> Said:
     """Answer "next"."""
     recipe = visit.on_the_stove()
     if recipe is None:
-        return cook(visit) if visit.meant() else _nothing(visit)
+        return cook(visit) if visit.meant() and not visit.just_done else _nothing(visit)
     if visit.session.step >= len(recipe.steps):
         return done(visit)
     return _at(visit, recipe, visit.session.step + 1)
@@ -83,13 +84,14 @@ def go_to(visit: Visit) -> Said:
 def stop(visit: Visit) -> Said:
     """Answer "stop": the place is kept."""
     recipe = visit.on_the_stove()
+    step, timers = visit.session.step, visit.session.timers
     if recipe is None:
-        return visit.say("Nothing is on the stove.", next=_NOT_COOKING)
-    step = visit.session.step
+        return cancel(visit) if timers else visit.say("Nothing is on the stove.", next=_NOT_COOKING)
+    running = [left_text(one, visit.now_s) for one in timers]
     return visit.say(
         f"I keep your place: {recipe.name}, step {step} of {len(recipe.steps)}. Say “go on” whenever you like, "
-        "tomorrow too.",
-        next=("Go on", "Where was I?"),
+        f"tomorrow too.{f' {joined(running)}.' if running else ''}",
+        next=("Go on", "Cancel all timers" if running else "Where was I?"),
     )
 
 
@@ -102,7 +104,14 @@ def done(visit: Visit) -> Said:
     enjoy = visit.pick(f"Enjoy your {recipe.name}!", f"The {recipe.name} is yours. Enjoy!")
     return visit.say(
         enjoy if known else f"{enjoy} Shall I keep it among your favourites?",
-        session=replace(visit.session, cooking="", step=0, cooking_serves=0, current=recipe.slug),
+        session=replace(
+            visit.session,
+            cooking="",
+            step=0,
+            cooking_serves=0,
+            current=recipe.slug,
+            just_done=True,
+        ),
         tastes=visit.tastes.having_cooked(recipe.slug),
         next=("Something else",) if known else ("Save it", "Something else"),
     )
@@ -111,7 +120,8 @@ def done(visit: Visit) -> Said:
 def _at(visit: Visit, recipe: Recipe, number: int, lead: str = "") -> Said:
     """Return step *number* of *recipe*, and stay there."""
     step = recipe.steps[number - 1]
-    going_on: tuple[str, ...] = ("Next", "Back") if number > 1 else ("Next",)
+    forth = "Next" if number < len(recipe.steps) else "Done"
+    going_on: tuple[str, ...] = (forth, "Back") if number > 1 else (forth,)
     offered = step.timer_s and visit.rings
     spoken = step_text(step)
     if offered:

@@ -29,8 +29,8 @@ def find(visit: Visit) -> Said:
         visit,
         replace(
             before,
-            have=bounded((*kept.have, *having)),
-            containing=bounded((*kept.containing, *wanted)),
+            have=bounded(name for name in (*kept.have, *having) if name not in intent.without),
+            containing=bounded(name for name in (*kept.containing, *wanted) if name not in intent.without),
             tags=bounded((*kept.tags, *intent.tags)),
             diets=bounded((*kept.diets, *intent.diets)),
             without=bounded((*kept.without, *intent.without)),
@@ -112,6 +112,10 @@ def _asked(visit: Visit, session: Session) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _named(visit: Visit, session: Session) -> str:
+    return joined([visit.catalogue.larder.called(name) for name in (*session.have, *session.containing)], "or")
+
+
 def _nothing(visit: Visit, session: Session) -> Said:
     """Say that nothing fits, and what to give up so that something would."""
     kept = replace(session, results=(), current="")
@@ -120,6 +124,7 @@ def _nothing(visit: Visit, session: Session) -> Said:
         (replace(session, tags=()), "as another kind of dish"),
         (replace(session, have=session.have[:1]), "with less of what you have"),
         (replace(session, containing=session.containing[:1]), "with only one of them"),
+        (replace(session, containing=(), have=()), f"without {_named(visit, session)}"),
     ):
         found = fitting(visit.catalogue, loosened, visit.tastes) if loosened != session else []
         if found:

@@ -76,7 +76,13 @@ def without(visit: Visit) -> Said:
     recipe = visit.meant()
     left_out = visit.intent.without
     if recipe is None:
-        asked = replace(visit.session, without=bounded((*visit.session.without, *left_out)))
+        session = visit.session
+        asked = replace(
+            session,
+            have=bounded(name for name in session.have if name not in left_out),
+            containing=bounded(name for name in session.containing if name not in left_out),
+            without=bounded((*session.without, *left_out)),
+        )
         return offer(visit, asked)
     out = visit.catalogue.larder.forbidden(left_out)
     used = [one for one in recipe.amounts if one.ingredient in out]
@@ -86,7 +92,7 @@ def without(visit: Visit) -> Said:
         return visit.say(f"{recipe.name} has no {said} anyway.", session=held, next=_AFTER_ONE)
     sentences = []
     for one in used:
-        hint = visit.catalogue.larder.ingredients[one.ingredient].instead
+        hint = visit.catalogue.larder.substitute(one.ingredient, (*left_out, *visit.tastes.avoids))
         if one.optional:
             sentences.append(f"Just leave the {one.ingredient} out: {recipe.name} stands without it.")
         elif hint and not visit.catalogue.larder.ingredients[one.ingredient].pantry:
@@ -100,11 +106,14 @@ def without(visit: Visit) -> Said:
 
 def instead(visit: Visit) -> Said:
     """Answer "what can I take instead of buttermilk?"."""
-    larder = visit.catalogue.larder.ingredients
-    name = next((one for one in visit.intent.ingredients if one in larder), "")
+    larder = visit.catalogue.larder
+    name = next(iter(visit.intent.ingredients), "")
     if not name:
         return visit.say("Instead of what? Name the ingredient.", next=("What do I need?",))
-    hint = larder[name].instead
+    # "Chicken" is any of it: what is in the dish counts, if one is at hand.
+    recipe = visit.meant()
+    meant = sorted(larder.members(name), key=lambda one: (recipe is None or one not in recipe.needs, one != name, one))
+    hint = next(filter(None, (larder.substitute(one, visit.tastes.avoids) for one in meant)), "")
     if not hint:
         return visit.say(f"For {name} I know nothing that would do.", next=(f"Something without {name}",))
     return visit.say(f"In place of {name}, take {hint}.", next=("Cook it", "What do I need?"))

@@ -1,11 +1,15 @@
-"""Hello, goodbye, help, and what was not understood."""
+"""Hello, goodbye, yes and no, help, and what was not understood."""
 
 from __future__ import annotations
 
+from gateway.demo.tasted.answers.cook_self import favourite
+from gateway.demo.tasted.answers.cooking import next_step
+from gateway.demo.tasted.answers.find import another
+from gateway.demo.tasted.answers.recipes import which_recipe
 from gateway.demo.tasted.said import Said
 from gateway.demo.tasted.visit import Visit
 
-__all__ = ["cannot_see", "goodbye", "greet", "help_", "nothing", "thanks", "unknown"]
+__all__ = ["cannot_see", "goodbye", "greet", "help_", "insult", "no", "nothing", "thanks", "unknown", "yes"]
 
 _FIRST = ("What can I cook with eggs?", "Something vegan in 20 minutes", "Spaghetti Carbonara")
 
@@ -37,7 +41,41 @@ def help_(visit: Visit) -> Said:
 
 def thanks(visit: Visit) -> Said:
     """Answer thanks."""
-    return visit.say(visit.pick("With pleasure.", "You did the cooking."), next=("Next", "Something else"))
+    going_on = "Next" if visit.on_the_stove() else "My favourites"
+    text = visit.pick("With pleasure.", "You did the cooking.")
+    return visit.say(text, next=(going_on, "Something else"))
+
+
+def yes(visit: Visit) -> Said:
+    """Answer a bare "yes", by what it is said to."""
+    if visit.just_done:
+        # That is what it was asked for.
+        return favourite(visit)
+    if visit.on_the_stove() or visit.meant():
+        return next_step(visit)
+    if visit.session.results:
+        return which_recipe(visit)
+    return visit.say("Good! To what, though? Name a dish, or what you have at hand.", next=_FIRST)
+
+
+def no(visit: Visit) -> Said:
+    """Answer a bare "no": to what is offered it means "something else"."""
+    recipe = visit.on_the_stove()
+    if recipe:
+        text = f"No hurry. We are at step {visit.session.step} of {recipe.name}."
+        return visit.say(text, next=("Next", "Repeat", "Stop"))
+    if not visit.just_done and (visit.session.results or visit.session.current):
+        return another(visit)
+    return visit.say("As you like. I am here when you are hungry.", next=_FIRST)
+
+
+def insult(visit: Visit) -> Said:
+    """Answer what is shouted in kitchens."""
+    recipe = visit.on_the_stove()
+    if recipe:
+        text = f"It is hot in here. We are at step {visit.session.step} of {recipe.name}."
+        return visit.say(text, next=("Next", "Repeat", "Stop"))
+    return visit.say("Kitchens are loud, I have heard worse. What shall there be to eat?", next=_FIRST)
 
 
 def goodbye(visit: Visit) -> Said:

@@ -5,6 +5,7 @@ A recipe's diets are worked out from its ingredients, so that no recipe can clai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -30,17 +31,22 @@ DIETS: Mapping[str, frozenset[str]] = {
 }
 
 
+_WORD = re.compile(r"\w+")
+
+
 class Ingredient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing in the larder."""
 
     contains: tuple[str, ...] = ()
-    of: str = ""
+    of: tuple[str, ...] = ()
     aka: tuple[str, ...] = ()
     plural: str = ""
     #: In every kitchen: never reported as missing.
     pantry: bool = False
     #: What may take its place, as it is said to the cook.
     instead: str = ""
+    #: What that contains.
+    instead_contains: tuple[str, ...] = ()
 
 
 class Larder:
@@ -54,9 +60,9 @@ class Larder:
         for family in self.families:
             self._members.setdefault(family, frozenset())
         for name, known in self.ingredients.items():
-            if known.of:
+            for whole in known.of:
                 # Of a family, or of an ingredient: "tomato" is any tomato.
-                self._members[known.of] = self._members.get(known.of, frozenset()) | {name}
+                self._members[whole] = self._members.get(whole, frozenset()) | {name}
 
     def members(self, name: str) -> frozenset[str]:
         """Return the ingredients that *name* stands for; none where it is unknown."""
@@ -77,6 +83,18 @@ class Larder:
         for one in avoided:
             names |= self.containing(DIETS.get(one, (one,))) | self.members(one)
         return frozenset(names)
+
+    def substitute(self, name: str, avoided: Iterable[str]) -> str:
+        """Return what may take the place of the ingredient *name* for somebody who avoids *avoided*; empty: nothing.
+
+        Bacon does for pancetta, but not where there must be no pork.
+        """
+        known, out = self.ingredients[name], set(avoided)
+        families = {word for family in out & self.families.keys() for word in (family, *self.families[family])}
+        contents = out.union(*(DIETS.get(one, ()) for one in out))
+        if contents.intersection(known.instead_contains) or families.intersection(_WORD.findall(known.instead)):
+            return ""
+        return known.instead
 
     def plural(self, name: str) -> str:
         """Return what several of *name* are called."""

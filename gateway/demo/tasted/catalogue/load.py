@@ -85,7 +85,7 @@ def load_catalogue(folder: Path = FOLDER) -> Catalogue:
     """
     larder_file = msgspec.convert(_toml(folder / _LARDER_FILE), _LarderFile)
     for name, ingredient in larder_file.ingredient.items():
-        if strange := set(ingredient.contains) - CONTAINS:
+        if strange := {*ingredient.contains, *ingredient.instead_contains} - CONTAINS:
             known = ", ".join(sorted(CONTAINS))
             raise ValueError(f"{name}: contains unknown {min(strange)!r}; expected some of {known}")
     larder = Larder(larder_file.ingredient, larder_file.family)

@@ -32,7 +32,7 @@ def fitting(
     larder = catalogue.larder
     have = larder.expand(session.have) | larder.pantry if session.have else frozenset[str]()
     barred = larder.forbidden((*tastes.avoids, *session.diets, *session.without))
-    groups = [larder.members(name) for name in session.containing]
+    groups = [larder.members(name) or larder.containing((name,)) for name in session.containing]
     found: list[Match] = []
     for slug, recipe in catalogue.recipes.items():
         needs = catalogue.needs[slug]

@@ -9,7 +9,7 @@ import msgspec
 __all__ = ["ACTS", "Act", "Intent"]
 
 Act = Literal[
-    "nothing", "greet", "help", "thanks", "goodbye", "cannot_see", "unknown",
+    "nothing", "greet", "help", "thanks", "yes", "no", "insult", "goodbye", "cannot_see", "unknown",
     "find", "another", "list", "show", "ingredients", "how_much", "serve", "without", "instead", "suits", "how_long",
     "cook", "step", "next", "back", "repeat", "where", "stop", "done",
     "timer", "timers", "timer_off",

@@ -85,6 +85,7 @@ TABLE = (
         cancel/stop/delete/remove/end/clear/switch_off/turn_off ... timer/timers/reminder/reminders/alarm
         no more timer/timers
         timer/timers off
+        ^ cancel/stop/delete all/everything [please]* $
         """,
     ),
     _line(
@@ -99,7 +100,16 @@ TABLE = (
         when ... timer/ring
         """,
     ),
-    _line("timer", "timer/timers/alarm\n remind/wake/call/ping/tell me\n let me know"),
+    _line(
+        "timer",
+        """
+        timer/timers/alarm
+        remind/wake me
+        call/ping/tell me when/in/to/after/from
+        call/ping me $
+        let me know when/in/after
+        """,
+    ),
     # At the stove.
     _line("list", "show/repeat [me]* [the/that]* list\n ^ [the]* list $\n back to the list\n what were they"),
     _line("where", "where was/am/are/were i/we\n which/what step\n what was i doing/cooking\n am i cooking"),
@@ -121,6 +131,7 @@ TABLE = (
         once more
         ^ pardon/sorry/what $
         what did you say
+        what do/should/must i do [now/next]* $
         """,
         "nothing",
     ),
@@ -136,8 +147,13 @@ TABLE = (
         ^ [ok/okay/yes/right/and]* continue/carry_on/go_on/then/done_that/got_it [please]* $
         and then
         i_am/im back
-        ^ yes/yeah/yep/sure/ok/okay [please]* $
         """,
+        "nothing",
+    ),
+    _line("yes", "^ yes/yeah/yep/yup/sure/ok/okay/alright/of_course/why_not [please/yes/ok]* $", "nothing"),
+    _line(
+        "no",
+        "^ no [no/thanks/thank_you/way/please]* $\n ^ never mind $\n ^ not really/now/this/that/these $",
         "nothing",
     ),
     _line(
@@ -167,6 +183,7 @@ TABLE = (
         "instead of\n substitute/replace/swap/replacement\n in place of\n alternative to/for",
         "ingredient",
     ),
+    _line("instead", "use/take/put/add/have instead $\n what [else]* instead", "nothing"),
     _line("how_much", "how much/many\n what amount/quantity\n grams of", "ingredient"),
     _line(
         "ingredients",
@@ -191,15 +208,23 @@ TABLE = (
         """,
         "nothing",
     ),
+    _line("show", "picture/pictures/photo/image", "nothing"),
     # By the way.
     _line("thanks", "thanks/thank_you/cheers/thx", "nothing"),
     _line("goodbye", "bye/goodbye/good_night/see_you", "nothing"),
+    _line(
+        "insult",
+        "stupid/idiot/useless/dumb/suck/sucks/terrible/worst/fuck/shit/crap/rubbish\n shut up\n hate you\n piss off",
+        "nothing",
+    ),
     _line("help", "help\n what can you do\n how does this work\n who are you\n what are you", "nothing"),
     _line("greet", "^ hello/hi/hey/good_morning/good_afternoon/good_evening/hiya", "nothing"),
     _line(
         "find",
         """
-        what/something/anything/recipe/recipes/idea/ideas/suggest/recommend/hungry/surprise/random
+        what/something/anything/whatever/recipe/recipes/idea/ideas/suggest/recommend/hungry/food/surprise/random
+        i dont know/care
+        you choose/pick/decide
         i_have/ive_got/ive/weve/we_have/i_got/there_is/there_are/leftover/use_up
         cook/make/eat/bake
         """,

@@ -223,7 +223,8 @@ def _intent(act: Act, heard: _Heard, place: int) -> Intent:
     return Intent(
         act,
         recipe=next(iter(heard.of("recipe")), ""),
-        ingredients=heard.of("ingredient"),
+        # Who asks for shellfish wants a dish that has some.
+        ingredients=heard.of("ingredient", "content") if act == "find" else heard.of("ingredient"),
         without=heard.without,
         avoided=tuple(dict.fromkeys((*subjects, *heard.without))) if act in ("avoid", "allow", "suits") else (),
         tags=heard.of("tag"),
