@@ -70,7 +70,7 @@ def stores() -> StoreSettings:
 def ledger(*, writes: bool = False) -> Iterator[extensions.cursor]:
     """Give a cursor on the ledger, in one transaction; it cannot write unless the command says that it does.
 
-    :raises click.ClickException: it cannot be reached, does not do what is asked now, or has no schema yet.
+    :raises click.ClickException: it cannot be reached, does not do what is asked now or of us, or has no schema yet.
     """
     mode = DURABLE if writes else "-c default_transaction_read_only=on"
     try:
@@ -88,6 +88,10 @@ def ledger(*, writes: bool = False) -> Iterator[extensions.cursor]:
             yield cursor
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedFunction):
         raise click.ClickException("the database has no schema yet: run `switchboard migrate`") from None
+    except psycopg2.errors.UndefinedColumn:
+        raise click.ClickException("the database's schema is older than this code: run `switchboard migrate`") from None
+    except psycopg2.errors.InsufficientPrivilege:
+        raise click.ClickException("PostgreSQL does not let the user of DATABASE_URL do this") from None
     except (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError) as error:
         # It was ended, cannot write while a failover is under way, or was kept waiting for too long.
         raise click.ClickException(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,13 @@ __all__ = ["caller", "echo_json", "printable", "told", "utc_text"]
 
 
 def caller() -> str:
-    """Return who orders what is ordered, as others will read it: ``user@host``."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    """Return who orders what is ordered, as others will read it: ``user@host``, or the user's number."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container whose user has no name; OSError from Python 3.13 on.
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 def utc_text(unix_s: float | None) -> str:

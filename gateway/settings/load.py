@@ -18,6 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
+import psycopg2
+from psycopg2.extensions import parse_dsn
 
 from gateway.settings.accounts import ACCOUNT_TYPES, Account, SlackAccount
 from gateway.settings.assistants import AssistantSettings
@@ -323,6 +325,16 @@ def _check_database_url(address: Secret, problems: Problems) -> None:
         problems.add(
             "store.database_url", f"expected an address with {' or '.join(POSTGRES_SCHEMES)} (not shown)"
         )
+    else:
+        try:
+            parse_dsn(address.reveal())
+        except (psycopg2.ProgrammingError, ValueError):
+            # libpq's own text quotes what it cannot read, which is a password as often as not.
+            problems.add(
+                "store.database_url",
+                "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with % and other special characters of each"
+                " percent-encoded, and only parameters that libpq knows (not shown)",
+            )
 
 
 def _check_redis_url(address: Secret, problems: Problems) -> None:

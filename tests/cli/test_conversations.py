@@ -146,6 +146,23 @@ def test_a_database_without_schema_says_what_to_do(empty_database: str) -> None:
     )
 
 
+def test_a_schema_of_before_says_what_to_do(database: str) -> None:
+    actor = Actor(database)
+    actor.cursor.execute("ALTER TABLE conversations DROP COLUMN active_at")
+    told = "Error: the database's schema is older than this code: run `switchboard migrate`\n"
+    assert (run(database, "list").exit_code, run(database, "list").output) == (1, told)
+
+
+def test_a_user_who_may_not_read_is_told_so(database: str) -> None:
+    actor = Actor(database)
+    actor.cursor.execute("DROP ROLE IF EXISTS stranger")
+    actor.cursor.execute("CREATE ROLE stranger LOGIN")
+    result = run(database.replace("//switchboard@", "//stranger@"), "list")
+    actor.cursor.execute("DROP ROLE stranger")
+    told = "Error: PostgreSQL does not let the user of DATABASE_URL do this\n"
+    assert (result.exit_code, result.output) == (1, told)
+
+
 def test_no_database_says_what_to_do_and_shows_no_password(tmp_path: Path) -> None:
     for url, told in (
         ("postgresql://me:hunter2@127.0.0.1:1/x", " at the address of DATABASE_URL (store.database_url)"),

@@ -226,6 +226,10 @@ def test_the_stores_have_addresses(folder: Folder) -> None:
         "store.database_url: expected an address with postgresql:// or postgres:// (not shown)",
         f"store.redis_url: expected an address with {' or '.join(REDIS_SCHEMES)} (not shown)",
     ]
+    for address in ("me:hun%zzter2@db/x", "me:hunter2@[::1/x", "me:x@db/x?hunter2=1", "hunter2\udc80"):
+        [problem] = folder.problems(BASE, DATABASE_URL=f"postgresql://{address}")
+        assert problem.startswith("store.database_url: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, ")
+        assert "ter2" not in problem
     assert folder.problems(BASE, DATABASE_URL="", REDIS_URL="") == [
         "store.database_url: required: set DATABASE_URL, or run `switchboard up`",
         "store.redis_url: required: set REDIS_URL, or run `switchboard up`",

@@ -95,10 +95,11 @@ def error_with(folder: Folder, secret: str) -> str:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_loaded_settings_print_the_same_whatever_the_secret(folder: Folder, secret: str) -> None:
     """Not its text, not its length, not whether it is the right one."""
-    one = folder.load(SLACK + 'bot_token = "env:TOKEN"\n', TOKEN=secret, DATABASE_URL=f"postgres://{secret}")
+    address = f"postgres:///{secret.encode('utf-8', 'surrogatepass').hex()}"
+    one = folder.load(SLACK + 'bot_token = "env:TOKEN"\n', TOKEN=secret, DATABASE_URL=address)
     other = folder.load(SLACK + 'bot_token = "env:TOKEN"\n', TOKEN="xoxb-1", DATABASE_URL="postgres:///x")
 
-    assert one.store.database_url.reveal() == f"postgres://{secret}"
+    assert one.store.database_url.reveal() == address
     assert (str(one), repr(one)) == (str(other), repr(other))
     assert f"{one.store.database_url!s:>40}" == f"{other.store.database_url!s:>40}"
 
