@@ -15,7 +15,10 @@ import psutil
 import pytest
 from slack_sdk.signature import SignatureVerifier
 
+from gateway.embedded.home import Home
+from gateway.embedded.programs import Plan
 from tests.embedded.running import GUARD_S, ROOT, Running, running, wait_gone, words
+from tests.support.ledger_view import LedgerView
 from tests.support.stores import own_stores
 
 BIN = Path(sys.executable).parent
@@ -30,6 +33,24 @@ def free_port() -> int:
 
 def environment(home: Path, port: int) -> dict[str, str]:
     return {"SWITCHBOARD_HOME": str(home), "PORT": str(port)}
+
+
+def production(folder: Path) -> Path:
+    """Return a settings file as somebody writes it for bots of their own."""
+    path = folder / "production.toml"
+    path.write_text("""
+        [assistants]
+        bartender = {kind = "http", url = "http://127.0.0.1:1/turn", signing_secrets = ["env:TEST_SIGNING"]}
+        [accounts.webchat]
+        bartender = {assistant = "bartender", cookie_secrets = ["env:TEST_SECRET"]}
+        [accounts.slack]
+        bartender = {assistant = "bartender", signing_secrets = ["env:TEST_SECRET"], bot_token = "env:TEST_SECRET"}
+        [accounts.telegram]
+        bartender = {assistant = "bartender", secret_tokens = ["env:TEST_SECRET"], bot_token = "env:TEST_SECRET"}
+        [accounts.alexa]
+        bartender = {assistant = "bartender", skill_ids = ["amzn1.ask.skill.own"]}
+    """)
+    return path
 
 
 def status(port: int, path: str) -> int:
@@ -87,6 +108,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
     command = [str(BIN / "switchboard"), "up"]
     with running(command, env=environment(tmp_path, port)) as it:
         it.wait_for(READY)
+        assert LedgerView(Plan(Home(tmp_path), {}).environment["DATABASE_URL"]).live_workers() == 1
         assert status(port, "/healthz") == 200
         assert status(port, "/chat/bartender") == 200
         assert "Daiquiri" in ask(port, tmp_path, "I have rum and lime")
@@ -169,16 +191,16 @@ def test_the_gateway_is_restarted_when_it_crashes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_procfile_works_under_honcho(tmp_path: Path) -> None:
-    """With stores by URL: `release` once, then `web` and `worker`."""
+    """With stores by URL and a file of one's own: `release` once, then `web` and `worker`.
+
+    The working default is for trials, and is refused outside of `switchboard up`: its Alexa trusts a root of ours.
+    """
     port = free_port()
     with own_stores() as stores:
         env = environment(tmp_path, port) | {
             "DATABASE_URL": stores.postgres.url(),
             "REDIS_URL": stores.redis.url,
-            "SWITCHBOARD_ACCOUNTS__SLACK__BARTENDER__SIGNING_SECRETS": "env:TEST_SECRET",
-            "SWITCHBOARD_ACCOUNTS__SLACK__BARTENDER__BOT_TOKEN": "env:TEST_SECRET",
-            "SWITCHBOARD_ACCOUNTS__WEBCHAT__BARTENDER__COOKIE_SECRETS": "env:TEST_SECRET",
-            "SWITCHBOARD_ASSISTANTS__BARTENDER__SIGNING_SECRETS": "env:TEST_SIGNING",
+            "SWITCHBOARD_CONFIG": str(production(tmp_path)),
             "TEST_SECRET": "0123456789abcdef" * 4,
             "TEST_SIGNING": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
             "PATH": f"{BIN}:{os.environ['PATH']}",
