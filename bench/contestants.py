@@ -24,7 +24,7 @@ from bench.stack import GATEWAY_CPU, READY_MAX_S, ROOT, cpu_s, pinned
 from gateway.embedded.errors import StartFailed
 from gateway.embedded.process import Process, Program
 
-__all__ = ["CONTESTANTS", "OURS", "WORKER", "Contestant", "Running", "run"]
+__all__ = ["CONTESTANTS", "OURS", "WORKER", "Contestant", "Running", "answers", "free_port", "run"]
 
 #: Our worker class.
 WORKER = "gateway.server.worker.Worker"
@@ -138,7 +138,7 @@ def run(
     running: dict[str, Running] = {}
     with contextlib.ExitStack() as stack:
         for contestant in contestants:
-            running[contestant.name] = started = _start(contestant, _free_port(), env, folder)
+            running[contestant.name] = started = _start(contestant, free_port(), env, folder)
             stack.callback(started.stop)
         for name, each in list(running.items()):
             try:
@@ -157,7 +157,7 @@ def _start(contestant: Contestant, port: int, env: Mapping[str, str], folder: Pa
             argv=(shutil.which(program) or program, *arguments),
             env={**env, **contestant.env, "PORT": str(port)},
             log=folder / f"{contestant.name}.log",
-            ready=lambda _: _answers(port),
+            ready=lambda _: answers(port),
         )
     )
     with pinned(GATEWAY_CPU):
@@ -165,7 +165,7 @@ def _start(contestant: Contestant, port: int, env: Mapping[str, str], folder: Pa
     return Running(contestant, port, process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that nobody has, not used by this process before: the kernel remembers connections for a minute."""
     while True:
         port = next(_ports)
@@ -174,7 +174,7 @@ def _free_port() -> int:
             return port
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     """Whether it answers at all; a 404 is an answer too."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:

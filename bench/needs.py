@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import msgspec
 
-__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "QUEUES", "Need", "missing", "queue_folder"]
+__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "QUEUES", "Need", "missing", "peer_folder"]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "bench" / "peers"
@@ -90,14 +90,25 @@ def _pip(peers: str, folder: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "pip", "install", *options, *target, "--require-hashes", "-r", str(requirements))
 
 
-def queue_folder(name: str) -> Path:
-    """Return the folder that a job queue is installed into."""
+def peer_folder(name: str) -> Path:
+    """Return the folder that a contestant's packages of PyPI are installed into."""
     return ROOT / ".bench" / name
 
 
-def _queue(name: str) -> Need:
-    folder = queue_folder(name)
-    return Need(name, str(folder / name / "__init__.py"), _pip(name, folder))
+def _peer(name: str, package: str = "") -> Need:
+    folder = peer_folder(name)
+    return Need(name, str(folder / (package or name) / "__init__.py"), _pip(name, folder))
+
+
+def _npm(name: str, folder: str) -> Need:
+    return Need(
+        name,
+        str(PEERS / folder / "node_modules" / ".package-lock.json"),
+        # Not "npm ci": a registry that does not carry the native helpers of all platforms, which are optional,
+        # would be refused.
+        ("npm", "install", "--no-save", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"),
+        PEERS / folder,
+    )
 
 
 NEEDS: Mapping[str, Need] = {
@@ -111,15 +122,13 @@ NEEDS: Mapping[str, Need] = {
             ("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"),
             PEERS / "node",
         ),
-        Need(
-            "bullmq",
-            str(PEERS / "bullmq" / "node_modules" / ".package-lock.json"),
-            # Not "npm ci": a registry that does not carry the native helpers of all platforms, which are optional,
-            # would be refused.
-            ("npm", "install", "--no-save", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"),
-            PEERS / "bullmq",
-        ),
-        *(_queue(name) for name in QUEUES),
+        _npm("bullmq", "bullmq"),
+        _npm("chat sdk", "chat_sdk"),
+        *(_peer(name) for name in QUEUES),
+        # What bench.chat's own side runs on, and its contestants.
+        _peer("uvloop"),
+        _peer("bolt_flask", "slack_bolt"),
+        _peer("bolt_async", "slack_bolt"),
         Need("falcon", str(FALCON / "falcon" / "__init__.py"), _pip("falcon", FALCON)),
         Need("http clients", str(CLIENTS / "geventhttpclient" / "__init__.py"), _pip("rpc", CLIENTS)),
         Need("plots", str(PLOTS / "matplotlib" / "__init__.py"), _pip("plots", PLOTS)),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bench.needs import PEERS, queue_folder
+from bench.needs import PEERS, peer_folder
 from bench.stack import ROOT
 
 __all__ = ["CONTESTANTS", "LANES", "OURS", "PRICES", "TEXT", "Contestant"]
@@ -56,7 +56,7 @@ def _pypi(
     called: str = "",
     **env: str,
 ) -> Contestant:
-    folder, jobs_folder = queue_folder(name), PEERS / name
+    folder, jobs_folder = peer_folder(name), PEERS / name
     enqueue = jobs_folder / ("enqueue.py" if (jobs_folder / "enqueue.py").exists() else "jobs.py")
     return Contestant(
         name=called or name,

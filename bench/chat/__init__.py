@@ -1,0 +1,1 @@
+"""A chat turn: a signed message event of Slack's in, an assistant asked, ``chat.postMessage`` out."""
