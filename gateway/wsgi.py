@@ -18,6 +18,7 @@ from gateway.app import Gateway
 from gateway.domain.errors import TooLate
 from gateway.settings.load import SettingsError, load
 from gateway.telemetry import logs
+from gateway.telemetry.greenlets import tell_of_crashes
 from gateway.telemetry.metrics import Metrics
 
 __all__ = ["app"]
@@ -40,6 +41,7 @@ except SettingsError as error:
     sys.exit(_BOOT_FAILED)
 telemetry.attach(logs.configure(_settings.logging, accounts=_settings.accounts.values()))
 telemetry.attach(_metrics)
+tell_of_crashes()
 _gateway.start()
 
 # What is loaded now lives as long as the process: the collector need not visit it again, nor look after every 700 new

@@ -16,6 +16,7 @@ from gateway import telemetry
 from gateway.domain.errors import SwitchboardError
 from gateway.settings.load import SettingsError, load
 from gateway.telemetry import logs
+from gateway.telemetry.greenlets import tell_of_crashes
 from gateway.telemetry.metrics import Metrics
 from workers.label import LABEL_VARIABLE, draw_label, with_pid
 from workers.registry import load_handlers
@@ -38,6 +39,7 @@ def main() -> int:
     telemetry.attach(logs.configure(settings.logging, accounts=settings.accounts.values()))
     metrics = Metrics(settings.accounts.values())
     telemetry.attach(metrics)
+    tell_of_crashes()
     return Worker(settings, metrics, handlers, label=label).run()
 
 

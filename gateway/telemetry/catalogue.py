@@ -399,6 +399,7 @@ _EVENTS = (
     Event(
         "request.crashed", "error", "our own code failed while a request was answered", ("route", "reason")
     ),
+    Event("greenlet.crashed", "error", "our own code failed where nobody waited for its end", ("reason",)),
     Event("supervisor.gave_up", "error", "a part kept failing: the process ends", ("child",)),
     Event(
         "supervisor.restarted", "error", "a long-lived part failed and was started again", ("child", "reason")

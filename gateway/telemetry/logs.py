@@ -4,8 +4,8 @@ An event that names an account is written with the account's tenant, which is lo
 need know it, and where the line is not written nothing is looked up.
 
 One line per event.  A JSON line begins with ``ts`` (UTC), ``level`` and ``event``; a library's record has
-``logger`` and ``message`` instead of ``event``.  A text value is cut at ``VALUE_CHARS_MAX``, so that no field
-can flood the log.
+``logger`` and ``message`` instead of ``event``, and of an error that it comes with what is told of our own crashes: its
+text may quote a user.  A text value is cut at ``VALUE_CHARS_MAX``, so that no field can flood the log.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gateway.domain.text import clean
 from gateway.settings.accounts import Account
 from gateway.settings.logs import LoggingSettings
 from gateway.telemetry.catalogue import Event
+from gateway.telemetry.crash import trace
 from gateway.telemetry.emit import Writer
 
 __all__ = ["JsonFormatter", "LogSink", "PlainSink", "TextFormatter", "configure"]
@@ -82,9 +83,9 @@ class JsonFormatter(logging.Formatter):
         fields: dict[str, Any] | None = getattr(record, "fields", None)
         if fields is None:
             line["logger"] = record.name
-            line["message"] = clean(record.getMessage())
-            if record.exc_info:
-                line["traceback"] = self.formatException(record.exc_info)
+            line["message"] = _plain(record.getMessage())
+            if record.exc_info and record.exc_info[1] is not None:
+                line["detail"] = trace(record.exc_info[1])
         else:
             line["event"] = record.msg
             for key, value in fields.items():
@@ -100,8 +101,9 @@ class TextFormatter(logging.Formatter):
         head = f"{_utc(record)[11:23]} {record.levelname.lower():<7} "
         fields: dict[str, Any] | None = getattr(record, "fields", None)
         if fields is None:
-            text = f"{head}{record.name}: {record.getMessage()}"
-            return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+            text = f"{head}{record.name}: {_plain(record.getMessage())}"
+            error = record.exc_info[1] if record.exc_info else None
+            return text if error is None else f"{text} detail={trace(error)!r}"
         return f"{head}{record.msg:<22} {_pairs(fields)}".rstrip()
 
 

@@ -178,6 +178,7 @@ _MISTAKES = (
     "delivery.crashed",
     "request.crashed",
     "send.crashed",
+    "greenlet.crashed",
     "supervisor.restarted",
     "supervisor.gave_up",
     "batch.split",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from gateway import telemetry
+from tests.support.waiting import GUARD_S
 
 
 def _raised(outer: BaseException, inner: BaseException | None = None) -> BaseException:
@@ -58,3 +63,29 @@ def test_a_long_way_is_told_by_its_end() -> None:
     assert telemetry.trace(deep).count(" > ") < 10
     deep.__cause__, error.__cause__ = error, deep
     assert telemetry.trace(deep).count("; from ") < 5
+
+
+def test_a_greenlet_that_fails_alone_is_told_without_what_it_was_given() -> None:
+    """In a process of its own, as gevent's event loop is this one's."""
+    program = """
+import sys
+import gevent
+from gateway import telemetry
+from gateway.settings.logs import LoggingSettings
+from gateway.telemetry import logs
+from gateway.telemetry.greenlets import tell_of_crashes
+
+telemetry.attach(logs.configure(LoggingSettings(format="json")))
+tell_of_crashes()
+gevent.spawn(int, "tell nobody").join()
+gevent.spawn(sys.exit, 7)
+gevent.sleep(0)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=GUARD_S, check=False
+    )
+
+    assert ended.returncode == 7
+    [line] = ended.stderr.splitlines()
+    assert {"event": "greenlet.crashed", "level": "error", "reason": "ValueError"}.items() <= json.loads(line).items()
+    assert "tell nobody" not in ended.stderr

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -121,18 +122,24 @@ def test_anothers_logger_gets_text_at_its_own_level() -> None:
     assert stream.getvalue() == "server.cut_off answering=1 arriving=0\n"
 
 
-def test_a_librarys_warning_is_json_too_with_its_traceback() -> None:
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_librarys_record_is_a_line_too_with_the_places_of_its_error_and_not_its_words(form: str) -> None:
+    """Flask tells of a view that failed with the whole of the error, whose text may quote a user."""
     stream = io.StringIO()
-    with logging_to(stream, LoggingSettings(format="json")):
+    with logging_to(stream, LoggingSettings(format=form)):  # type: ignore[arg-type]
         logging.getLogger("gunicorn.error").info("noise")
         try:
-            raise RuntimeError("boom")
-        except RuntimeError:
-            logging.getLogger("gunicorn.error").exception("worker %s failed", 3)
+            int("tell nobody")
+        except ValueError:
+            logging.getLogger("gunicorn.error").exception("worker %s failed: %s", 3, "x" * 9_000)
 
-    line = json.loads(stream.getvalue())
-    assert (line["logger"], line["message"]) == ("gunicorn.error", "worker 3 failed")
-    assert "RuntimeError: boom" in line["traceback"]
+    line, rest = stream.getvalue().split("\n", 1)
+    assert rest == ""
+    assert "gunicorn.error" in line
+    assert "worker 3 failed" in line
+    assert "ValueError in tests/telemetry/test_logs.py:" in line
+    assert "tell nobody" not in line
+    assert len(line) < 2 * logs.VALUE_CHARS_MAX
 
 
 @given(st.text(st.characters(codec=None), max_size=4_000))
