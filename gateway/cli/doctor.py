@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import msgspec
@@ -88,10 +90,15 @@ def _look(visit: Visit) -> Iterator[Finding]:
                 for finding in check(visit):
                     yield msgspec.structs.replace(finding, group=group)
             except Exception as error:
-                # What a check did not think of must not keep the others from looking.
-                says = f"could not be looked at: {type(error).__name__}: {error}"
+                # What a check did not think of must not keep the others from looking.  Its text may show an address.
+                says = f"could not be looked at: {type(error).__name__} at {_place(error)}"
                 do = "that is a fault of this command: please report it"
                 yield Finding(state="fail", group=group, what=check.__name__, says=says, do=do)
+
+
+def _place(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _line(one: Finding) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from typing import Literal
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -75,6 +75,7 @@ def redis_address(url: str) -> RedisAddress | None:
     if scheme not in _SEVERAL:
         if "," in servers.rpartition("@")[2] and scheme != "unix":
             raise ValueError("several servers are a redis+cluster:// or a redis+sentinel://")
+        _check_one(scheme, url)
         return None
     kind, tls = _SEVERAL[scheme]
     credentials, _, servers = servers.rpartition("@")
@@ -93,6 +94,19 @@ def redis_address(url: str) -> RedisAddress | None:
         sentinel_password=Secret(options.pop("sentinel_password", "")),
         tls_options={name: _tls_option(name, text) for name, text in options.items()},
     )
+
+
+def _check_one(scheme: str, url: str) -> None:
+    """Check what redis-py would fail at when it connects, with an error that quotes a part of a password."""
+    try:
+        parts = urlsplit(url)
+        has_host = not parts.netloc or (parts.hostname is not None and parts.port != 0)
+        # An @ behind the host is that of a password in which one of / ? # stands for itself.
+        fits = scheme == "unix" or (has_host and "@" not in parts.path + parts.query + parts.fragment)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"expected {scheme}://:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded")
 
 
 def _nodes(servers: str, port: int) -> tuple[tuple[str, int], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -357,15 +358,16 @@ def test_what_lives_and_what_was_given_up_is_counted(ward: Ward, database: str) 
 
 
 def test_a_check_that_crashes_hinders_no_other(ward: Ward, database: str) -> None:
-    crashed = Finding(state="fail", what="crash", says="could not be looked at: ZeroDivisionError: division by zero")
+    """And shows nothing of what its error says: a library's may quote an address with its password."""
 
     def crash(visit: object) -> Iterator[Finding]:
-        yield ok("before", str(1 / 0))
+        yield ok("before", str({}["hunter2"]))
 
     GROUPS["bounds"].insert(0, crash)
     try:
         found = [one for one in ward.findings() if one["group"] == "bounds"]
     finally:
         GROUPS["bounds"].remove(crash)
-    assert (found[0]["what"], found[0]["says"]) == (crashed.what, crashed.says)
+    assert found[0]["what"] == "crash"
+    assert re.fullmatch(r"could not be looked at: KeyError at test_doctor\.py:\d+", found[0]["says"])
     assert [one["what"] for one in found[1:]] == ["file descriptors", "connections"]

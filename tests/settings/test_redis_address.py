@@ -24,10 +24,21 @@ def problem(url: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://h", "rediss://:p,w@h:1/2", "unix:///a,b.sock?db=0", "redis://h:1/0?socket_timeout=1"]
+    "url", ["redis://h", "redis://", "redis://u:p%23@[::1]:1/0", "rediss://:p,w@h:1/2", "unix:///a,b.sock?db=0", "redis://h:1/0?socket_timeout=1"]
 )
 def test_one_server_is_left_to_redis_py(url: str) -> None:
     assert redis_address(url) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:hunt#er@h:1/0", "redis://:hunt/er@h:1", "redis://:12/er@h", "redis://:x?er@h", "redis://h:99999",
+            "redis://:hunter@[::1", "rediss://:1"],
+)  # fmt: skip
+def test_what_redis_py_would_fail_at_when_it_connects_is_told_at_the_start(url: str) -> None:
+    """Its own errors quote a part of the password."""
+    said = problem(url)
+    assert said.endswith("://:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded")
+    assert "hunt" not in said
 
 
 def test_a_cluster_is_the_servers_that_are_asked_first() -> None:
