@@ -13,14 +13,14 @@ How an allowed part looks on a platform, and the platform's own finer limits, ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from gateway.domain.capabilities import Capabilities
-from gateway.domain.markup import plain_from_markdown, plain_from_ssml
+from gateway.domain.markup import plain_from_markdown, plain_from_ssml, split_markdown
 from gateway.domain.reply import (
     Audio,
     Button,
@@ -110,7 +110,8 @@ class _Surface:
         if len(part.text) <= self.can.text_chars_max:
             yield part
         else:
-            for piece in self._pieces("text", part.text):
+            cut = split_markdown if part.markdown else split
+            for piece in self._pieces("text", part.text, cut):
                 yield Text(piece, markdown=part.markdown)
 
     def _fit_speech(self, part: Speech) -> Iterator[Part]:
@@ -268,8 +269,8 @@ class _Surface:
     def _line(self, number: int, item: Item) -> str:
         return f"{number}. {item.title}" + (f" – {item.text}" if item.text else "")
 
-    def _pieces(self, what: str, text: str) -> list[str]:
-        pieces = split(text, self.can.text_chars_max)
+    def _pieces(self, what: str, text: str, cut: Callable[[str, int], list[str]] = split) -> list[str]:
+        pieces = cut(text, self.can.text_chars_max)
         self._note(what, f"split into {len(pieces)}")
         return pieces
 

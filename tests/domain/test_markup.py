@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from gateway.domain.markup import plain_from_markdown, plain_from_ssml
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.markup import plain_from_markdown, plain_from_ssml, split_markdown
 from tests.support.work import bounded_work
 
 
@@ -51,3 +55,32 @@ def test_unclosed_marks_cost_no_second_reading(unit: str) -> None:
     with bounded_work():
         plain_from_markdown(text)
         plain_from_ssml(text)
+
+
+def test_a_block_of_code_that_is_cut_is_one_in_each_piece() -> None:
+    """Its language and its indentation are kept, and what comes behind it is no code."""
+    code = [f"    line_{number}" for number in range(40)]
+    pieces = split_markdown("\n".join(["Here:", "", "```python", *code, "```", "", "That is **all**."]), 200)
+
+    assert len(pieces) > 2
+    assert all(len(piece) <= 200 and piece.count("```") == 2 for piece in pieces)
+    assert all(piece.startswith("```python\n    line_") for piece in pieces[1:])
+    assert pieces[-1].endswith("```\n\nThat is **all**.")
+    kept = [line for piece in pieces for line in piece.split("\n") if line.startswith("    ")]
+    assert kept == code
+
+
+@given(st.text(st.sampled_from("ab `*\n"), max_size=400), st.integers(100, 150))
+def test_cut_markdown_keeps_its_bound_and_every_word(text: str, chars_max: int) -> None:
+    pieces = split_markdown(text, chars_max)
+
+    assert all(piece.strip() and len(piece) <= chars_max for piece in pieces)
+    assert re.sub(r"[`\s]", "", "".join(pieces)) == re.sub(r"[`\s]", "", text)
+
+
+@given(st.text(st.sampled_from("ab \n"), max_size=400), st.integers(1, 150))
+def test_markdown_without_code_is_cut_wherever_its_bound_is(text: str, chars_max: int) -> None:
+    pieces = split_markdown(text, chars_max)
+
+    assert all(piece.strip() and len(piece) <= chars_max for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(text.split())

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from gateway.channels.slack import limits
 from gateway.channels.slack.interactions import LINK, SAY
 from gateway.channels.slack.mrkdwn import escape, from_markdown
+from gateway.domain.markup import split_markdown
 from gateway.domain.reply import Button, Buttons, Card, Image, Item, List, Part, Suggestions, Text
 from gateway.domain.text import clean, shorten, split
 
@@ -82,7 +83,7 @@ def _mrkdwn(text: str) -> Iterator[Block]:
 
 def _within(text: str, chars_max: int) -> Iterator[str]:
     """Yield *text* as mrkdwn in pieces: escapes make it longer than its source, which is then cut again."""
-    for source in split(text, chars_max):
+    for source in split_markdown(text, chars_max):
         piece = from_markdown(source)
         if len(piece) <= limits.SECTION_CHARS_MAX:
             yield piece

@@ -222,6 +222,14 @@ def test_a_reply_too_long_for_one_message_becomes_several_in_order() -> None:
     assert " ".join(shown).split() == words
 
 
+def test_code_that_is_cut_is_code_in_each_block() -> None:
+    code = "\n".join(f"    line_{number} = {number}" for number in range(300))
+    drawn = [block["text"]["text"] for block in blocks(Text(f"```python\n{code}\n```", markdown=True))]
+
+    assert len(drawn) > 1
+    assert all(text.startswith("```\n    line_") and text.endswith("```") for text in drawn)
+
+
 def test_a_message_holds_fifty_blocks() -> None:
     """Small blocks run into the number before the bytes."""
     rendered = render(*[List((Item("x", value="y"),))] * 60)

@@ -195,6 +195,16 @@ def test_a_reply_too_long_for_one_message_becomes_several_in_order() -> None:
     ) + [True]
 
 
+def test_code_that_is_cut_is_code_in_each_message() -> None:
+    code = "\n".join(f"    line_{number} = {number}" for number in range(300))
+    rendered = render(Text(f"```python\n{code}\n```\nDone.", markdown=True))
+    first, second = (payload["body"] for payload in rendered.payloads)
+
+    assert "```" not in first["text"] + second["text"]
+    assert [each["entities"][0]["type"] for each in (first, second)] == ["pre", "pre"]
+    assert second["text"].endswith("\nDone.")
+
+
 def test_what_does_not_fit_at_all_is_said_and_recorded() -> None:
     """What the user can do next is there all the same."""
     rendered = render(Text("x" * 40_000), Suggestions(("More",)))
