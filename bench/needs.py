@@ -9,6 +9,7 @@ would have helped is told.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 import click
 import msgspec
 
-__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "QUEUES", "Need", "missing", "peer_folder"]
+__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "QUEUES", "Need", "built", "missing", "peer_folder"]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "bench" / "peers"
@@ -111,6 +112,17 @@ def _npm(name: str, folder: str) -> Need:
     )
 
 
+def built(folder: str) -> Path:
+    """Return the program that is built of a contestant's sources in Go; another one when they change."""
+    sources = b"".join(path.read_bytes() for path in sorted((PEERS / folder).glob("*.go")))
+    return ROOT / ".bench" / f"{folder}-{hashlib.sha256(sources).hexdigest()[:12]}"
+
+
+def _go(name: str, folder: str) -> Need:
+    program = built(folder)
+    return Need(name, str(program), ("go", "build", "-trimpath", "-o", str(program), "."), PEERS / folder)
+
+
 NEEDS: Mapping[str, Need] = {
     need.name: need
     for need in (
@@ -122,6 +134,8 @@ NEEDS: Mapping[str, Need] = {
             ("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"),
             PEERS / "node",
         ),
+        Need("golang", "go", ("apt-get", "install", "-y", "-q", "golang-go"), as_root=True),
+        _go("chat_go", "chat_go"),
         _npm("bullmq", "bullmq"),
         _npm("chat sdk", "chat_sdk"),
         *(_peer(name) for name in QUEUES),

@@ -20,7 +20,7 @@ import msgspec
 
 from bench.chat.messages import SIGNING_SECRET, TOKEN
 from bench.contestants import answers, free_port
-from bench.needs import PEERS, peer_folder
+from bench.needs import PEERS, built, peer_folder
 from bench.stack import ASSISTANT_SECRET, GATEWAY_CPU, OTHERS_CPU, READY_MAX_S, ROOT, cpu_s, pinned
 from bench.stores import Stores, stores
 from gateway.embedded.process import Process, Program
@@ -119,6 +119,12 @@ CONTESTANTS: Mapping[str, Contestant] = {
         ),
         _chat_sdk("chat_sdk", "Chat SDK on Node", "drop"),
         _chat_sdk("chat_sdk_queue", 'Chat SDK, "queue"', "queue"),
+        Contestant(
+            name=CEILING,
+            title="a bare bot in Go",
+            argvs=((str(built("chat_go")),),),
+            needs=("golang", "chat_go"),
+        ),
     )
 }  # fmt: skip
 

@@ -1,0 +1,3 @@
+module bench/chat
+
+go 1.19
