@@ -141,6 +141,8 @@ METRICS: tuple[Counted | Measured | Held | Shown, ...] = (
     Counted("switchboard_spans_lost", "Spans that were dropped", "spans.lost", ("reason",), "spans"),
     Counted("switchboard_lanes_lost", "Lanes lost to others", "lane.lost", (*_BOT, "reason")),
     Counted("switchboard_lanes_taken_over", "Lanes taken over", "lane.taken_over", (*_BOT, "reason")),
+    # What has no labels every process shows, as nothing: that one of a kind is there at all is seen by this alone.
+    Counted("switchboard_processes_registered", "Entries into the ledger", "process.registered", ("kind",)),
     Counted("switchboard_processes_declared_dead", "Deaths told", "process.declared_dead", ("kind",)),
     Counted("switchboard_processes_buried", "Others found dead", "process.buried", (), "processes"),
     Measured(

@@ -59,6 +59,8 @@ def _families() -> dict[str, set[str]]:
 
 
 SERIES = _families()
+#: Series without labels are there from the start, in gateways and workers alike.
+SHOWN_BY_ALL = {line.partition(" ")[0] for line in Metrics().scrape().decode().splitlines()}
 
 
 def _rows() -> dict[str, tuple[str, str]]:
@@ -112,6 +114,9 @@ def test_an_expression_asks_for_what_is_there(expression: str) -> None:
                 assert part.name in SERIES, f"{part.name} is no series; expected one of {sorted(SERIES)}"
                 assert {matcher.name for matcher in part.matchers.matchers} <= SERIES[part.name]
                 asked.add(part.name)
+            case promql_parser.Call() if part.func.name == "absent":
+                [selector] = part.args
+                assert selector.name not in SHOWN_BY_ALL, "whoever is there shows it, as nothing"
             case promql_parser.AggregateExpr() if part.modifier:
                 by = set(part.modifier.labels)
                 promql_parser.walk(part.expr, lambda inner: _has(inner, by))
