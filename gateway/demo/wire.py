@@ -63,6 +63,11 @@ class Surface(msgspec.Struct, frozen=True):
     streams: bool = False
     pushes: bool = False
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether words are heard here, and not read as well."""
+        return "speech" in self.shows and "text" not in self.shows
+
 
 class TurnRequest(msgspec.Struct, frozen=True):
     """One turn to be answered within ``deadline_ms``."""

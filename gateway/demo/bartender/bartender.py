@@ -15,7 +15,7 @@ from gateway.demo.bartender.hearing.intent import Act
 from gateway.demo.bartender.hearing.lexicon import Lexicon
 from gateway.demo.bartender.hearing.understand import understand
 from gateway.demo.bartender.said import Said
-from gateway.demo.bartender.session import restored
+from gateway.demo.bartender.session import HEARD_MAX, RESULTS_MAX, restored
 from gateway.demo.bartender.tastes import Tastes
 from gateway.demo.bartender.visit import Visit
 from gateway.demo.remembering import changed_memory, remembered
@@ -106,6 +106,7 @@ class Bartender:
             session=restored(turn.conversation.state),
             tastes=remembered(turn.user.memory, Tastes),
             seed=turn.turn_id,
+            at_once=HEARD_MAX if turn.surface.is_heard else RESULTS_MAX,
             guest=" ".join(turn.user.name.split())[:GUEST_CHARS_MAX],
         )
         said = ANSWERS[visit.intent.act](visit)
@@ -125,7 +126,7 @@ def _parts(said: Said, surface: Surface) -> tuple[Part, ...]:
     if "speech" in surface.shows:
         parts.append(Speech(f"{said.text} {said.spoken}".strip()))
     # A surface that only speaks would say the text a second time.
-    if "speech" not in surface.shows or "text" in surface.shows:
+    if not surface.is_heard:
         parts.append(Text(said.text))
     parts += said.shown
     # What stands on a button already needs no second one.

@@ -19,6 +19,8 @@ __all__ = ["INVENTED", "STATE_BYTES_MAX", "Session", "bounded", "restored"]
 STATE_BYTES_MAX = 4_096
 NAMES_MAX = 20
 RESULTS_MAX = 6
+#: The same where they are heard: nobody remembers more.
+HEARD_MAX = 3
 SEEN_MAX = 30
 
 #: The slug of the drink that was made up in this conversation.

@@ -12,7 +12,7 @@ from gateway.demo.bartender.catalogue.profile import Profile, profile_of
 from gateway.demo.bartender.choosing.wish import Wish, wish_of
 from gateway.demo.bartender.hearing.intent import Intent
 from gateway.demo.bartender.said import Said
-from gateway.demo.bartender.session import INVENTED, SEEN_MAX, Session, bounded
+from gateway.demo.bartender.session import INVENTED, RESULTS_MAX, SEEN_MAX, Session, bounded
 from gateway.demo.bartender.tastes import Tastes
 from gateway.demo.language.words import chosen
 from gateway.demo.wire import Card, List
@@ -21,13 +21,17 @@ __all__ = ["Visit"]
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said, by whom, and what has been going on.  ``seed`` is the turn's id: chance that repeats."""
+    """What was said, by whom, and what has been going on.
+
+    ``seed`` is the turn's id: chance that repeats.  ``at_once``: drinks of one list.
+    """
 
     catalogue: Catalogue
     intent: Intent
     session: Session
     tastes: Tastes
     seed: str
+    at_once: int = RESULTS_MAX
     guest: str = ""
 
     def wish(self, session: Session | None = None, *, skip: Iterable[str] = ()) -> Wish:

@@ -18,6 +18,8 @@ __all__ = ["STATE_BYTES_MAX", "TIMERS_MAX", "Running", "Session", "bounded", "re
 STATE_BYTES_MAX = 6_144
 NAMES_MAX = 20
 RESULTS_MAX = 6
+#: The same where they are heard: nobody remembers more.
+HEARD_MAX = 3
 SEEN_MAX = 30
 #: Timers of one conversation that run at a time.
 TIMERS_MAX = 8

@@ -16,7 +16,7 @@ from gateway.demo.tasted.hearing.intent import Act
 from gateway.demo.tasted.hearing.lexicon import Lexicon
 from gateway.demo.tasted.hearing.understand import understand
 from gateway.demo.tasted.said import Said
-from gateway.demo.tasted.session import restored
+from gateway.demo.tasted.session import HEARD_MAX, RESULTS_MAX, restored
 from gateway.demo.tasted.tastes import Tastes
 from gateway.demo.tasted.visit import Visit
 from gateway.demo.wire import Card, Part, Reply, Speech, Suggestions, Surface, Text, TurnRequest
@@ -93,6 +93,7 @@ class Tasted:
             just_done=session.just_done,
             tastes=remembered(turn.user.memory, Tastes),
             seed=turn.turn_id,
+            at_once=HEARD_MAX if turn.surface.is_heard else RESULTS_MAX,
             now_s=now_s,
             rings=turn.surface.pushes,
             pictures=self._pictures if seen else "",
@@ -113,7 +114,7 @@ def _parts(said: Said, surface: Surface) -> tuple[Part, ...]:
     if "speech" in surface.shows:
         parts.append(Speech(f"{said.text} {said.spoken}".strip()))
     # A surface that only speaks would say the text a second time.
-    if "speech" not in surface.shows or "text" in surface.shows:
+    if not surface.is_heard:
         parts.append(Text(said.text))
     parts += said.shown
     # What stands on a button already needs no second one.

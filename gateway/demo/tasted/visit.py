@@ -12,7 +12,7 @@ from gateway.demo.tasted.catalogue.load import Catalogue
 from gateway.demo.tasted.catalogue.recipe import Recipe
 from gateway.demo.tasted.hearing.intent import Intent
 from gateway.demo.tasted.said import Said
-from gateway.demo.tasted.session import SEEN_MAX, Session, bounded
+from gateway.demo.tasted.session import RESULTS_MAX, SEEN_MAX, Session, bounded
 from gateway.demo.tasted.tastes import Tastes
 from gateway.demo.wire import Card, Image, List, Timer
 
@@ -22,8 +22,8 @@ __all__ = ["Visit"]
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """What was said, by whom, what has been going on, and when it is.
 
-    ``seed`` is the turn's id: chance that repeats.  ``rings``: whether a timer can come back here by itself.
-    ``just_done``: the dish at hand was finished a moment ago.
+    ``seed`` is the turn's id: chance that repeats.  ``at_once``: recipes of one list.
+    ``rings``: whether a timer can come back here by itself.  ``just_done``: the dish at hand was finished a moment ago.
     ``pictures``: where pictures are fetched; empty where none can be.
     """
 
@@ -37,6 +37,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     just_done: bool = False
     pictures: str = ""
     cook: str = ""
+    at_once: int = RESULTS_MAX
 
     def recipe(self, slug: str) -> Recipe | None:
         """Return the recipe called *slug*."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.demo.bartender.bartender import Bartender
-from gateway.demo.wire import Card, Speech, Suggestions, Surface, Text
+from gateway.demo.wire import Card, List, Reply, Speech, Suggestions, Surface, Text
 from tests.demo.bartender.guests import turn
 
 EYE = Surface(frozenset({"text", "card", "list"}))
@@ -25,12 +25,33 @@ def test_a_voice_gets_speech_in_place_of_text(bartender: Bartender) -> None:
 
 
 def test_a_list_is_read_out_as_far_as_anybody_listens(bartender: Bartender) -> None:
-    """Three names, not twenty-two."""
-    parts = bartender.answer(turn("what can I make with rum", surface=EAR)).reply.parts
-    speech = next(part.text for part in parts if isinstance(part, Speech))
+    """Three names, not twenty-two; what a card shows of it are the same, and none is passed over by "more"."""
+    first = bartender.answer(turn("what can I make with rum", surface=EAR)).reply
+    assert isinstance(first.state, dict)
+    more = bartender.answer(turn("more", surface=EAR, state=first.state)).reply
+    every = listed(bartender.answer(turn("what can I make with rum", surface=EYE)).reply)
 
-    assert "the Cuba Libre, the Daiquiri and the Dark 'n' Stormy." in speech
-    assert "Hurricane" not in speech
+    assert heard(first).endswith(
+        "Here are 3 of 23; say “more” for others. The Cuba Libre, the Daiquiri and the Dark 'n' Stormy."
+    )
+    assert listed(first) == ["Cuba Libre", "Daiquiri", "Dark 'n' Stormy"]
+    assert listed(first) + listed(more) == every
+
+
+def test_a_voice_beside_a_screen_reads_out_the_first(bartender: Bartender) -> None:
+    surface = Surface(frozenset({"speech", "text", "list"}))
+    reply = bartender.answer(turn("what can I make with rum", surface=surface)).reply
+
+    assert "Here are 6 of 23; say “more” for others. The first are the Cuba Libre, the Daiquiri and" in heard(reply)
+    assert len(listed(reply)) == 6
+
+
+def heard(reply: Reply) -> str:
+    return next(part.text for part in reply.parts if isinstance(part, Speech))
+
+
+def listed(reply: Reply) -> list[str]:
+    return [item.title for part in reply.parts if isinstance(part, List) for item in part.items]
 
 
 def test_a_screen_gets_text_card_and_suggestions(bartender: Bartender) -> None:

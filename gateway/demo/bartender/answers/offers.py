@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gateway.demo.bartender.answers.showing import brief_card, brief_spoken, list_of, list_spoken
 from gateway.demo.bartender.choosing.search import Match, fitting, makeable
 from gateway.demo.bartender.said import Said
-from gateway.demo.bartender.session import RESULTS_MAX, Session, bounded
+from gateway.demo.bartender.session import Session, bounded
 from gateway.demo.bartender.visit import Visit
 from gateway.demo.language.words import a, capital, counted, draw, joined
 
@@ -80,7 +80,7 @@ def offer(visit: Visit, session: Session, *, lead: str = "", skip: Sequence[str]
         # No question was asked: another choice every time, the guest's tastes first.
         matches.sort(key=lambda match: (-match.score, draw(f"{visit.seed}:{match.drink.name}", 1_000_000)))
     lead = lead or _lead(visit, session, matches)
-    best = matches[:RESULTS_MAX]
+    best = matches[: visit.at_once]
     slugs = tuple(match.drink.slug for match in best)
     session = replace(session, results=slugs)
     if len(best) == 1:

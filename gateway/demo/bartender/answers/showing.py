@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from gateway.demo.bartender.catalogue.drink import Drink
 from gateway.demo.bartender.catalogue.measure import Measure, amount_text, volume_ml
 from gateway.demo.bartender.choosing.search import Match
+from gateway.demo.bartender.session import HEARD_MAX
 from gateway.demo.bartender.visit import Visit
 from gateway.demo.language.words import capital, joined
 from gateway.demo.wire import Button, Card, Item, List
@@ -92,8 +93,9 @@ def list_of(matches: Sequence[Match], title: str) -> List:
 
 
 def list_spoken(matches: Sequence[Match]) -> str:
-    """Return the names of *matches* for the ear; nobody remembers more than three."""
-    return f"{joined([f'the {match.drink.name}' for match in matches[:3]])}."
+    """Return the names of *matches* for the ear, or of the first."""
+    names = joined([f"the {match.drink.name}" for match in matches[:HEARD_MAX]])
+    return f"{capital(names)}." if len(matches) <= HEARD_MAX else f"The first are {names}."
 
 
 def needs_text(match: Match) -> str:

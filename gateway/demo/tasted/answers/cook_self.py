@@ -11,7 +11,7 @@ from gateway.demo.tasted.answers.showing import list_of, list_spoken
 from gateway.demo.tasted.catalogue.larder import CONTAINS, DIETS
 from gateway.demo.tasted.choosing.search import Match, forbidden_to
 from gateway.demo.tasted.said import Said
-from gateway.demo.tasted.session import RESULTS_MAX, Session
+from gateway.demo.tasted.session import Session
 from gateway.demo.tasted.tastes import Tastes
 from gateway.demo.tasted.timers import stop_timers
 from gateway.demo.tasted.visit import Visit
@@ -52,9 +52,9 @@ def favourites(visit: Visit) -> Said:
     if not kept:
         text = "You have no favourites yet. Say “save it” at a recipe."
         return visit.say(text, next=("Something quick", "A dessert"))
-    shown = [Match(recipe) for recipe in kept[:RESULTS_MAX]]
+    shown = [Match(recipe) for recipe in kept[: visit.at_once]]
     return visit.say(
-        "Your favourites." if len(kept) <= RESULTS_MAX else f"Your latest {RESULTS_MAX} favourites of {len(kept)}.",
+        "Your favourites." if len(shown) == len(kept) else f"Your latest {len(shown)} favourites of {len(kept)}.",
         session=replace(visit.session, results=tuple(match.recipe.slug for match in shown), current=""),
         shown=[list_of(visit, shown)],
         spoken=list_spoken(shown),

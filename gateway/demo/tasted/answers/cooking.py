@@ -12,7 +12,7 @@ from gateway.demo.tasted.catalogue.recipe import Recipe
 from gateway.demo.tasted.choosing.search import forbidden_to
 from gateway.demo.tasted.said import Said
 from gateway.demo.tasted.session import Session
-from gateway.demo.tasted.timers import left_text
+from gateway.demo.tasted.timers import left_text, spoken, stop_timers
 from gateway.demo.tasted.visit import Visit
 
 __all__ = ["back", "cook", "done", "go_to", "next_step", "repeat", "stop", "where"]
@@ -102,10 +102,15 @@ def done(visit: Visit) -> Said:
         return visit.say("Then enjoy it, whatever it is.", next=_NOT_COOKING)
     known = recipe.slug in visit.tastes.favourites
     enjoy = visit.pick(f"Enjoy your {recipe.name}!", f"The {recipe.name} is yours. Enjoy!")
+    of_it = {step.timer_name for step in recipe.steps}
+    session, stopped = stop_timers(visit.session, [one for one in visit.session.timers if one.name in of_it])
+    if stopped:
+        # It would call to a pot that is empty.
+        enjoy += f" I stop {joined([spoken(one.name) for one in stopped])}."
     return visit.say(
         enjoy if known else f"{enjoy} Shall I keep it among your favourites?",
         session=replace(
-            visit.session,
+            session,
             cooking="",
             step=0,
             cooking_serves=0,
@@ -114,6 +119,7 @@ def done(visit: Visit) -> Said:
         ),
         tastes=visit.tastes.having_cooked(recipe.slug),
         next=("Something else",) if known else ("Save it", "Something else"),
+        timers=stopped,
     )
 
 
@@ -123,14 +129,14 @@ def _at(visit: Visit, recipe: Recipe, number: int, lead: str = "") -> Said:
     forth = "Next" if number < len(recipe.steps) else "Done"
     going_on: tuple[str, ...] = (forth, "Back") if number > 1 else (forth,)
     offered = step.timer_s and visit.rings
-    spoken = step_text(step)
+    told = step_text(step)
     if offered:
-        spoken += " Shall I set a timer?"
+        told += " Shall I set a timer?"
     return visit.say(
         lead or f"Step {number} of {len(recipe.steps)}.",
         session=_cooking(visit, recipe, number),
         shown=[step_card(visit, recipe, number)],
-        spoken=spoken,
+        spoken=told,
         next=("Set the timer", *going_on) if offered else going_on,
     )
 

@@ -10,7 +10,7 @@ from gateway.demo.tasted.catalogue.recipe import QUICK_MINUTES_MAX
 from gateway.demo.tasted.choosing.search import Match, fitting
 from gateway.demo.tasted.hearing.spans import span_text
 from gateway.demo.tasted.said import Said
-from gateway.demo.tasted.session import RESULTS_MAX, SEEN_MAX, Session, bounded
+from gateway.demo.tasted.session import SEEN_MAX, Session, bounded
 from gateway.demo.tasted.visit import Visit
 
 __all__ = ["another", "find", "offer", "repeat_list"]
@@ -52,10 +52,10 @@ def offer(visit: Visit, session: Session, *, lead: str = "", skip: frozenset[str
     matches = fitting(visit.catalogue, session, visit.tastes, skip=skip)
     if not matches:
         return _nothing(visit, session)
-    shown = matches[:RESULTS_MAX]
+    shown = matches[: visit.at_once]
     slugs = tuple(match.recipe.slug for match in shown)
     count = counted(len(matches), "recipe", "recipes")
-    best = "" if len(matches) <= RESULTS_MAX else ", the best of them first"
+    best = "" if len(matches) <= visit.at_once else ", the best of them first"
     text = lead or f"{_asked(visit, session)}: {count}{best}."
     return visit.say(
         text,

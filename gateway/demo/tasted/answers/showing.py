@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.demo.language.words import joined
+from gateway.demo.language.words import capital, joined
 from gateway.demo.tasted.catalogue.recipe import Recipe, Step
 from gateway.demo.tasted.choosing.search import Match
 from gateway.demo.tasted.hearing.spans import span_text
+from gateway.demo.tasted.session import HEARD_MAX
 from gateway.demo.tasted.visit import Visit
 from gateway.demo.wire import Button, Card, Item, List
 
@@ -86,8 +87,9 @@ def list_of(visit: Visit, matches: Sequence[Match]) -> List:
 
 
 def list_spoken(matches: Sequence[Match]) -> str:
-    """Return the names of *matches* for the ear; nobody remembers more than three."""
-    return f"{joined([match.recipe.name for match in matches[:3]], 'or')}."
+    """Return the names of *matches* for the ear, or of the first."""
+    names = joined([match.recipe.name for match in matches[:HEARD_MAX]], "or")
+    return f"{capital(names)}." if len(matches) <= HEARD_MAX else f"The first are {names}."
 
 
 def _about(visit: Visit, match: Match) -> str:
