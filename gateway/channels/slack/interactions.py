@@ -59,7 +59,10 @@ def _installations(interaction: Interaction) -> list[str | None]:
 
 
 def _team(interaction: Interaction) -> str:
-    """Return the team in the keys, the same as events have."""
+    """Return the team in the keys, the same as events have: that of our installation, and no organization's."""
+    opened_by = interaction.view.app_installed_team_id if interaction.view else None
+    if opened_by and opened_by.startswith("T"):
+        return opened_by
     if interaction.team is not None:
         return interaction.team.id
     # [S] what an organization has installed names no team but that from which its user acts (slackapi/bolt-python#23).

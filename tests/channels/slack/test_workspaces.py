@@ -63,7 +63,10 @@ def test_in_a_shared_channel_it_is_for_the_installation_through_which_we_are_tol
     ours = [{"team_id": "T2", "enterprise_id": None, "user_id": "U2", "is_bot": True}]
     assert for_account(event(team_id="T1", authorizations=ours)) == "app.T2"
     view = {**sample("view_submission")["payload"]["view"], "app_installed_team_id": "T2"}
-    assert for_account(interaction("view_submission", team={"id": "T1"}, view=view)) == "app.T2"
+    submitted = interaction("view_submission", team={"id": "T1"}, view=view)
+    assert for_account(submitted) == "app.T2"
+    assert isinstance(submitted, Messages)
+    assert submitted.inbound[0].sender.key.startswith("T2:"), "as in what the same person says"
 
 
 def test_everybody_in_a_shared_channel_is_in_one_conversation() -> None:
