@@ -7,7 +7,7 @@ import msgspec
 from gateway.cli.table import table
 from gateway.cli.telling import printable, utc_text
 from gateway.jobs.admin import Overview
-from gateway.store.job_views import AHEAD_MAX, JobSummary, JobView, Letter
+from gateway.store.job_views import AHEAD_MAX, JobLetter, JobSummary, JobView
 
 __all__ = ["list_text", "view_text"]
 
@@ -73,7 +73,7 @@ def _row(job: JobSummary) -> tuple[object, ...]:
     )
 
 
-def _letter(letter: Letter) -> str:
+def _letter(letter: JobLetter) -> str:
     why = f"{letter.reason}: {letter.detail}" if letter.detail else letter.reason
     closed = f", {letter.closed_as} {utc_text(letter.closed_at)}" if letter.closed_as else ""
     return f"{utc_text(letter.created_at)} {why}{closed}"

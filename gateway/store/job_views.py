@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.resilience.priority import Priority
 
-__all__ = ["Counted", "JobSummary", "JobView", "Letter", "State", "census", "list_jobs", "show"]
+__all__ = ["Counted", "JobLetter", "JobSummary", "JobView", "State", "census", "list_jobs", "show"]
 
 State = Literal["ready", "scheduled", "done", "buried"]
 Word = Literal["high", "normal", "low"]
@@ -57,7 +57,7 @@ class JobSummary(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class JobLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Once given up, or dropped."""
 
     letter_id: int
@@ -88,7 +88,7 @@ class JobView(JobSummary, frozen=True, kw_only=True):
     owner: str | None
     #: The worker that has read it, and may be running it.
     holder: str | None
-    letters: tuple[Letter, ...] = ()
+    letters: tuple[JobLetter, ...] = ()
 
 
 _SUMMARY = """
@@ -133,7 +133,7 @@ def list_jobs(
     return [JobSummary(**_summary(row)) for row in cursor.fetchall()]
 
 
-def show(cursor: Cursor, job_id: int) -> JobView | tuple[Letter, ...]:
+def show(cursor: Cursor, job_id: int) -> JobView | tuple[JobLetter, ...]:
     """Return the job whole, or only what is left of one that is gone: its dead letters, most often none."""
     cursor.execute(_LETTERS, (job_id,))
     letters = tuple(_letter(row) for row in cursor.fetchall())
@@ -166,7 +166,7 @@ def _summary(row: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _view(row: Sequence[Any], letters: tuple[Letter, ...]) -> JobView:
+def _view(row: Sequence[Any], letters: tuple[JobLetter, ...]) -> JobView:
     summary, rest = row[:12], row[12:]
     partition, place, unique, keep_s, expires_at, trace_id, detail, payload, progress, result, ahead, *who = rest
     owner, holder = who
@@ -193,9 +193,9 @@ def _raw(text: str | None) -> msgspec.Raw | None:
     return None if text is None else msgspec.Raw(text.encode())
 
 
-def _letter(row: Sequence[Any]) -> Letter:
+def _letter(row: Sequence[Any]) -> JobLetter:
     letter_id, reason, detail, created_at, closed_at, closed_as = row
-    return Letter(
+    return JobLetter(
         letter_id=letter_id,
         reason=reason,
         detail=detail,

@@ -64,6 +64,24 @@ def test_every_answer_is_one_that_the_document_has(api: ApiGateway, database: st
     assert never_done == [], "an operation that refuses everything shows little"
 
 
+def test_the_document_is_written_for_its_readers(api: ApiGateway) -> None:
+    """Law: nothing of where our code keeps a value, and no docstring's own marks: clients are generated from it."""
+    schemas = api.document["components"]["schemas"]
+    assert [name for name in schemas if not name.isidentifier()] == []
+    texts = list(_texts(api.document))
+    assert len(texts) > len(schemas)
+    assert [text for text in texts if "``" in text or ":meth:" in text or ":class:" in text or "\n    " in text] == []
+
+
+def _texts(described: Any) -> Iterator[str]:
+    """Yield each description in a part of the document."""
+    if isinstance(described, dict):
+        if isinstance(text := described.get("description"), str):
+            yield text
+        for one in described.values():
+            yield from _texts(one)
+
+
 def _try(cases: Any, examples: int, wanted: Sequence[Any], named: Mapping[str, Any]) -> set[int]:
     """Make requests, and return the statuses of their answers; *named* is what there is in the ledger."""
     statuses = set()

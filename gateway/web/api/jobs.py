@@ -51,7 +51,7 @@ class JobList(Overview, frozen=True, kw_only=True):
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A job, as :meth:`gateway.jobs.jobs.Jobs.enqueue` has it."""
+    """A job that is asked for."""
 
     kind: _Kind
     #: As it was written: a number may have more digits than ours.

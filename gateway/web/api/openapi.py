@@ -6,6 +6,7 @@ and apispec puts them together and refuses what would stand twice.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -91,7 +92,7 @@ class _Schemas:
         self._words = {name: components[name] for name in words}
         #: Those that the document refers to: a query's fields are parameters, each by itself.
         self.components: Mapping[str, Any] = {
-            name: schema for name, schema in sorted(components.items()) if name not in words
+            name: _readable(schema) for name, schema in sorted(components.items()) if name not in words
         }
 
     def of(self, kind: Any) -> Any:
@@ -168,6 +169,18 @@ def _problems(one: Operation) -> list[int]:
     if one.body is not None:
         found |= {413}
     return sorted(found)
+
+
+def _readable(schema: Any) -> Any:
+    """Return *schema* with docstrings as the document's own texts are: CommonMark, and not indented."""
+    if isinstance(schema, list):
+        return [_readable(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    readable = {name: _readable(one) for name, one in schema.items()}
+    if isinstance(text := schema.get("description"), str):
+        readable["description"] = inspect.cleandoc(text).replace("``", "`")
+    return readable
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
