@@ -1,7 +1,8 @@
 """The tutorial as a stranger does it: its files written, its commands run in order, what they print compared.
 
-Only three things differ: the ports, because others run beside this; the clone and its first `make run`, which would
-build an environment; and that "start it, then talk to it" waits until it listens.
+Only four things differ: the ports, because others run beside this; the clone and its first `make run`, which would
+build an environment; that "start it, then talk to it" waits until it listens; and that nobody waits for longer than it
+takes to see it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "gateway" / "assistants" / "TUTORIAL.md"
 #: Where the page's assistant listens.
 ASSISTANT_PORT = 8100
+#: Seconds that the slow answer takes: more than Slack waits for it.
+LATE_S = 3
+#: Seconds of silence behind the answers that each command waits for.
+QUIET_S = 0.3
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<note>[^>]*) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -80,7 +85,7 @@ class Stranger:
 
     def do(self, note: str, language: str, text: str) -> None:
         """Do what one block says."""
-        text = text.replace(str(ASSISTANT_PORT), str(self._port))
+        text = text.replace(str(ASSISTANT_PORT), str(self._port)).replace("time.sleep(4)", f"time.sleep({LATE_S})")
         what, _, name = note.partition(": ")
         match what:
             case "file":
@@ -107,7 +112,8 @@ class Stranger:
     def _type(self, text: str) -> None:
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
-            printed, status = self._terminal.run(command)
+            quiet = f" --quiet {QUIET_S}" if " simulate " in command and "--quiet" not in command else ""
+            printed, status = self._terminal.run(command + quiet)
             self.commands += 1
             assert _pattern(expected).fullmatch(_plain("\n".join([*printed, ""] if printed else []))), (
                 f"$ {command}  (status {status})\nexpected:\n{expected}\ngot:\n" + "\n".join(printed)
