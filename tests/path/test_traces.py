@@ -37,11 +37,14 @@ def test_a_message_is_one_trace_from_the_platforms_call_to_the_workers_send(
     stack: Stack, collector: Collector
 ) -> None:
     said = word()
-    stack.slack.event(said, channel="T1").send(stack.port)
+    # Whoever can call could else write into others' traces, or have its own in one with them.
+    strangers = "0af7651916cd43dd8448eb211c80319c"
+    stack.slack.event(said, channel="T1").send(stack.port, {"traceparent": f"00-{strangers}-b7ad6b7169203331-01"})
     [row] = stack.ledger.wait_outbox(said, "sent")
     [turn] = stack.ledger.turns(said)
     [asked] = stack.assistant.about(said)
     trace_id = turn["trace_id"]
+    assert trace_id != strangers
 
     spans = collector.wait_for_spans(5, lambda span: span.trace_id == trace_id)
 
