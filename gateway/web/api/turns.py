@@ -18,8 +18,8 @@ from gateway.web.api.operation import operation
 
 __all__ = ["Turns"]
 
-#: A turn may hold a long message and a long reply.
-ROWS_MAX = 1_000
+#: A turn may hold a reply of assistants.<name>.reply_bytes_max, and all are put together before the first byte leaves.
+ROWS_MAX = 200
 
 
 class TurnsAsked(msgspec.Struct, frozen=True, kw_only=True):
