@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from bench.chat.messages import answered, place
+from bench.chat.messages import CONVERSATIONS, answered, place
 
 __all__ = ["Checker", "Verdict"]
 
@@ -38,7 +40,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class Checker:
     """One scene's messages, and what was said to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: Sequence[int] = ()) -> None:
+        """*said*: how many messages each conversation had sent before."""
+        self._before = list(said) or [0] * CONVERSATIONS
         self._asked: set[int] = set()
         self._answered: set[int] = set()
         #: The latest message of each conversation that was answered.
@@ -58,6 +62,9 @@ class Checker:
     def judge(self, where: tuple[str, str], text: str) -> int | None:
         """Judge an answer; return the number of the message if this is its first, right one."""
         number = answered(text)
+        if number is not None and number // CONVERSATIONS <= self._before[number % CONVERSATIONS]:
+            # To a message of an earlier scene, which was counted there as lost.
+            return None
         if number is None or number not in self._asked or place(number) != where:
             self._wrong += 1
             return None

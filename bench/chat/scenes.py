@@ -26,10 +26,6 @@ __all__ = ["BURST", "DELIVERED", "Order", "Outcome", "Scene"]
 BURST, DELIVERED = 10, 3
 #: Turns under way at once in the scene "closed".
 CALLERS = 64
-#: Seconds without an answer after which the missing ones are lost.
-IDLE_MAX_S = 5.0
-#: Seconds after the last answer in which doubles may still come.
-DOUBLES_S = 0.3
 #: Seconds between two messages of the scene "repeats".
 _REPEATS_EVERY_S = 0.005
 _LOOK_S = 0.01
@@ -50,8 +46,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 0.0
     #: To be made beforehand (``closed``) or to be sent (``repeats``, ``bursts``).
     messages: int = 0
-    #: How long the missing answers are waited for.
-    idle_max_s: float = IDLE_MAX_S
+    #: Seconds without an answer after which the missing ones are lost, and seconds in which doubles may still come.
+    idle_max_s: float = 5.0
+    doubles_s: float = 0.3
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +73,7 @@ class Scene:
         """*said*: how many messages each conversation has sent so far, in any scene; it goes on from there."""
         self._order = order
         self._said = said
-        self._checker = Checker()
+        self._checker = Checker(said)
         self._callers = Callers("127.0.0.1", order.port)
         self._ready: list[deque[tuple[int, bytes]]] = [deque() for _ in range(CONVERSATIONS)]
         self._free: deque[int] = deque()
@@ -211,4 +208,4 @@ class Scene:
         # Looking costs nothing while nothing is measured any more, and telling on every answer would.
         while self._checker.left and time.perf_counter() - self._last < self._order.idle_max_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
-        await asyncio.sleep(DOUBLES_S)
+        await asyncio.sleep(self._order.doubles_s)

@@ -34,7 +34,10 @@ class Outside:
         """Have it play a scene, and wait for the end of it."""
         self._stdin.write(msgspec.json.encode(order) + b"\n")
         self._stdin.flush()
-        return msgspec.json.decode(self._stdout.readline(), type=Outcome)
+        line = self._stdout.readline()
+        if not line:
+            raise SystemExit("the benchmark's own side ended; its last words are above")
+        return msgspec.json.decode(line, type=Outcome)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from bench.lines import LINES
 from bench.needs import NEEDS, PEERS
 
 
-@pytest.mark.parametrize("name", ["node", "bullmq"])
+@pytest.mark.parametrize("name", ["node", "bullmq", "chat_sdk"])
 def test_npm_packages_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     """Where packages come from is the machine's business."""
     lock = json.loads((PEERS / name / "package-lock.json").read_text())
@@ -25,10 +25,14 @@ def test_npm_packages_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     assert {each: packages[f"node_modules/{each}"]["version"] for each in asked} == asked
 
 
-def test_falcon_is_pinned_by_hash_and_without_a_place() -> None:
+@pytest.mark.parametrize("name", ["falcon", "bolt_flask", "bolt_async", "uvloop"])
+def test_packages_of_pypi_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     """As the product's own lock files are."""
-    text = (PEERS / "falcon" / "requirements.txt").read_text()
-    assert re.match(r"falcon==[\d.]+ \\\n    --hash=sha256:", text)
+    text = (PEERS / name / "requirements.txt").read_text()
+    pins = re.findall(r"^\S.*", text, re.MULTILINE)
+    assert pins
+    assert [pin for pin in pins if not re.fullmatch(r"[\w.-]+==[\w.]+( ; .+)? \\", pin)] == []
+    assert text.count("--hash=sha256:") >= len(pins)
     assert not re.search(r"://|^\s*-(?!-hash=)|\bfile:| @ ", text, re.MULTILINE)
 
 

@@ -1,0 +1,64 @@
+"""Rounds of bench.chat with bots of the tests' own: who answers wrongly, fast, is thrown out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.chat.checker import Verdict
+from bench.chat.contestants import Contestant
+from bench.chat.rounds import Plan, Rounds
+from bench.chat.stage import Outside, outside
+from bench.chat.standings import CLOSED
+from bench.needs import Need
+
+PROGRAM = str(Path(__file__).with_name("chat_contestant.py"))
+
+
+@pytest.fixture(scope="module")
+def around() -> Iterator[Outside]:
+    """The benchmark's own side."""
+    with outside() as running:
+        yield running
+
+
+def played(around: Outside, habit: str, *, needs: tuple[str, ...] = ()) -> Rounds:
+    contestant = Contestant(name=habit, title=habit, argvs=((sys.executable, PROGRAM, habit),), needs=needs)
+    plan = Plan(
+        names=(habit,), rounds=1, warm_s=0.1, measured_s=0.1, lines=(CLOSED,),
+        repeats=4, bursts=1, idle_max_s=0.05, doubles_s=0.05,
+    )  # fmt: skip
+    nothing = {"nothing": Need("nothing", "/nowhere", ("false",))}
+    rounds = Rounds(plan, around, contestants={habit: contestant}, needs=nothing)
+    rounds.run()
+    return rounds
+
+
+def test_an_honest_bot_is_measured_and_its_doubles_are_counted(around: Outside) -> None:
+    """Fast and right in the speed table; without a memory it answers what is delivered again, again."""
+    standings = played(around, "honest").standings
+    (sample,) = standings.of(CLOSED, "honest")
+    assert sample.rate > 0
+    assert sample.turn_us > 0
+    assert 0 < sample.outside_share < 1.1
+    assert 0 < sample.p50_ms <= sample.p99_ms
+    assert standings.counted["repeats"]["honest"] == Verdict(asked=4, doubled=8)
+    assert standings.counted["bursts"]["honest"] == Verdict(asked=10)
+
+
+@pytest.mark.parametrize(("habit", "reason"), [("hasty", r"64 lost, 64 wrong of 64 m"), ("deaf", r"64 lost of 64 m")])
+def test_a_bot_that_answers_wrongly_or_not_at_all_is_thrown_out(around: Outside, habit: str, reason: str) -> None:
+    """However fast it was."""
+    standings = played(around, habit).standings
+    assert standings.of(CLOSED, habit) == []
+    assert re.match(reason, standings.out[CLOSED, habit])
+
+
+def test_a_bot_that_cannot_be_installed_is_left_out_with_what_would_help(around: Outside) -> None:
+    """And nothing is started for it."""
+    standings = played(around, "honest", needs=("nothing",)).standings
+    assert standings.out[CLOSED, "honest"] == "nothing is missing (status 1: ): false"
