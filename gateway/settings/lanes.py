@@ -45,3 +45,8 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
                 f"account_turns_in_flight_max ({self.account_turns_in_flight_max}) must not be more than "
                 f"turns_in_flight_max ({self.turns_in_flight_max})"
             )
+        if (self.tenant_turns_in_flight_max or 0) > self.turns_in_flight_max:
+            raise ValueError(
+                f"tenant_turns_in_flight_max ({self.tenant_turns_in_flight_max}) must not be more than "
+                f"turns_in_flight_max ({self.turns_in_flight_max})"
+            )

@@ -12,7 +12,7 @@ header names: a turn that runs again asks again.
 
 A job that runs again is another place of its lane, so another span.  A delivery that comes again begins a trace of its
 own: its messages are in the ledger, under the first one's.  What begins without a delivery (a dead letter that is
-retried, a message asked for by the API) has a trace whose first span was never made.  A platform's own ``traceparent`` is
+retried, a message asked for by the API) has a trace whose first span was never made.  A caller's own ``traceparent`` is
 not followed: anybody who can call could write into the traces of others.
 
 Nothing here is OpenTelemetry's, so nothing of it is needed to import this.  Pure.

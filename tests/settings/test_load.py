@@ -133,6 +133,7 @@ def test_a_wait_is_a_finite_number_of_seconds(folder: Folder, text: str) -> None
             "lanes: beat_s + lease_margin_s (4 + 1) must be less than dead_after_s (5)",
         ),
         ("[lanes]\nturns_in_flight_max = 10\n", "lanes: account_turns_in_flight_max (1000) must not be more"),
+        ("[lanes]\ntenant_turns_in_flight_max = 2001\n", "lanes: tenant_turns_in_flight_max (2001) must not be more"),
         (
             "[outbox]\nbackoff_base_s = 301\n",
             "outbox: backoff_base_s (301) must not be more than backoff_max_s (300)",
