@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.given import Id
+from gateway.cli.given import Id, Words
 from gateway.cli.ledger import ledger
 from gateway.cli.table import table
 from gateway.cli.telling import echo_json, printable, utc_text
@@ -40,13 +40,13 @@ def conversations() -> None:
 
 @conversations.command("list")
 @click.option("--channel", type=click.Choice(sorted(ACCOUNT_TYPES)), help="Only this channel's.")
-@click.option("--account", default="", help="Only this account's.")
+@click.option("--account", type=Words(), help="Only this account's.")
 @click.option("--before", type=_PageText(), help="Only those behind this one: what the page before said.")
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(*, channel: str | None, account: str, before: Page | None, limit: int, as_json: bool) -> None:
+def list_(*, channel: str | None, account: str | None, before: Page | None, limit: int, as_json: bool) -> None:
     """Show the conversations that were active last, newest first.
 
     KEY is a short hash of the platform's own name for the conversation.
@@ -54,7 +54,7 @@ def list_(*, channel: str | None, account: str, before: Page | None, limit: int,
     with ledger() as cursor:
         # One more than is shown tells whether there are more.
         more = queries.conversations(
-            cursor, channel=channel or "", account=account, behind=before, rows_max=limit + 1
+            cursor, channel=channel or "", account=account or "", behind=before, rows_max=limit + 1
         )
         known = [] if more else queries.accounts(cursor)
     found = more[:limit]

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
 from gateway.cli.beside import environment
-from gateway.cli.given import Id
+from gateway.cli.given import Id, Words
 from gateway.cli.ledger import ledger, store_settings
 from gateway.cli.table import table
 from gateway.cli.telling import caller, echo_json, printable, told, utc_text
@@ -56,7 +56,7 @@ def dead_letters() -> None:
     help="closed: those that were retried or dropped.",
 )
 @click.option("--channel", type=click.Choice(sorted(ACCOUNT_TYPES)), help="Only this channel's.")
-@click.option("--account", help="Only this account's.")
+@click.option("--account", type=Words(), help="Only this account's.")
 @click.option("--before", type=Id(), help="Only those before this id: the page behind the last one.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from gateway.cli.given import Words
 from gateway.cli.ledger import ledger
 from gateway.cli.table import table
 from gateway.cli.telling import caller, echo_json, told, utc_text
@@ -57,7 +58,7 @@ def list_(*, as_json: bool) -> None:
 
 
 @webhooks.command("enable")
-@click.argument("name")
+@click.argument("name", type=Words())
 def enable_(*, name: str) -> None:
     """Have the receiver of NAME told of what happens from now on.
 
@@ -71,7 +72,7 @@ def enable_(*, name: str) -> None:
 
 
 @webhooks.command("disable")
-@click.argument("name")
+@click.argument("name", type=Words())
 @click.option("--reason", required=True, help="Why, for whoever comes next.")
 def disable_(*, name: str, reason: str) -> None:
     """Have the receiver of NAME told nothing, until `switchboard webhooks enable NAME`."""

@@ -33,7 +33,7 @@ def ask(cursor: Cursor, channel: str, account: str, key: str, *, even_if_unknown
         if not (0 < len(word) <= _CHARS_MAX and clean(word) == word):
             # Not the word itself: it may name a person.
             raise BadRequest(
-                f"expected a {name} of 1 to {_CHARS_MAX} characters without NUL and lone surrogates, "
+                f"expected {name} as a text of 1 to {_CHARS_MAX} characters without NUL and lone surrogates, "
                 f"got {len(word)} characters",
                 reason=f"bad_{name}",
             )

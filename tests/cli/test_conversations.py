@@ -54,6 +54,7 @@ def test_list_can_be_narrowed(database: str) -> None:
     assert run(database, "list", "--account", "nobody").output == (
         "There are no such conversations; there are on slack/bartender, webchat/bartender.\n"
     )
+    assert "expected a text in UTF-8" in run(database, "list", "--account", "\udc80").output
     refused = run(database, "list", "--channel", "bogus")
     assert (refused.exit_code, "'bogus' is not one of 'alexa', 'slack'" in refused.output) == (2, True)
     assert ids("--limit", "1") == [3]
