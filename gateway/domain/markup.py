@@ -12,13 +12,15 @@ import re
 
 from gateway.domain.text import cut_at
 
-__all__ = ["plain_from_markdown", "plain_from_ssml", "split_markdown"]
+__all__ = ["LINK_ADDRESS", "plain_from_markdown", "plain_from_ssml", "split_markdown"]
 
 _TAG = re.compile(r"<(?:/?(?P<name>[A-Za-z][\w:.-]*)|!--)[^<>]*>")
 _PAUSES = frozenset({"break", "p", "s", "audio"})
 _SPACES = re.compile(r"[ \t]*\s[ \t\n]*")
 
-_LINK = re.compile(r"!?\[([^\[\]\n]{1,500})\]\((https?://[^\s<>\"'()]{1,2048})\)")
+#: The address of a link, as a regular expression: parentheses in it have their partners, as in encyclopaedias.
+LINK_ADDRESS = r"https?://(?:[^\s<>\"'()]|\([^\s<>\"'()]{0,200}\)){1,2048}"
+_LINK = re.compile(rf"!?\[([^\[\]\n]{{1,500}})\]\(({LINK_ADDRESS})\)")
 _EMPHASIS = re.compile(
     r"(\*\*|__|~~)(?=\S)([^\n]{1,200}?)(?<=\S)\1"
     r"|(?<![\w*])\*(?=\S)([^*\n]{1,200}?)(?<=\S)\*(?![\w*])"

@@ -36,6 +36,7 @@ def test_ssml_loses_its_tags_and_keeps_its_words(ssml: str, words: str) -> None:
         ("# Martini\ncold", "Martini\ncold"),
         ("[the bar](https://bar.example)", "the bar (https://bar.example)"),
         ("[https://bar.example](https://bar.example)", "https://bar.example"),
+        ("([Gin](https://a.example/Gin_(drink)))", "(Gin (https://a.example/Gin_(drink)))"),
         ("`code` and ```\nfence\n```", "code and fence\n"),
         ("```inline``` stays", "inline stays"),
         ("**never closed", "**never closed"),
@@ -46,8 +47,10 @@ def test_markdown_loses_its_marks_and_keeps_its_words(markdown: str, plain: str)
 
 
 @pytest.mark.parametrize(
-    "unit", ["**a ", "*a ", "[a", "`", "~~a ", "__a ", "[a](https://x", "# ", "<a ", "<!--"]
-)
+    "unit",
+    ["**a ", "*a ", "[a", "`", "~~a ", "__a ", "[a](https://x", "[a](https://x()", "[a](https://x/(", "# ", "<a ",
+     "<!--"],
+)  # fmt: skip
 def test_unclosed_marks_cost_no_second_reading(unit: str) -> None:
     """A text of nothing but openings, as long as a reply may be."""
     text = (unit * 40_000)[:40_000]

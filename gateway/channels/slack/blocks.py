@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from gateway.channels.slack import limits
 from gateway.channels.slack.interactions import LINK, SAY
-from gateway.channels.slack.mrkdwn import escape, from_markdown
+from gateway.channels.slack.mrkdwn import escape, from_markdown, link
 from gateway.domain.markup import split_markdown
 from gateway.domain.reply import Button, Buttons, Card, Image, Item, List, Part, Suggestions, Text
 from gateway.domain.text import clean, shorten, split
@@ -64,10 +64,9 @@ def _linked(picture: Block) -> Block:
     """Return what *picture* shows, with its address if that has room in what is smallest, a field."""
     titled = picture.get("title", {}).get("text", "")
     words = " ".join(f"{titled} – {picture['alt_text']}".removeprefix(" – ").split())
-    # A bar would end the address.
-    link = f"<{escape(picture['image_url'].replace('|', '%7C'))}|{escape(words)}>"
-    if words and len(link) <= limits.FIELD_CHARS_MAX:
-        return {"type": "mrkdwn", "text": link}
+    linked = link(picture["image_url"], words)
+    if words and len(linked) <= limits.FIELD_CHARS_MAX:
+        return {"type": "mrkdwn", "text": linked}
     return _plain_text(words or "…")
 
 

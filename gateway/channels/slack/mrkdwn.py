@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 
+from gateway.domain.markup import LINK_ADDRESS
 from gateway.domain.text import clean
 
-__all__ = ["escape", "from_markdown", "to_plain"]
+__all__ = ["escape", "from_markdown", "link", "to_plain"]
 
 _CONTROL = re.compile(r"<([^<>]*)>")
 #: One pass over Markdown.  Repeats are bounded, so that an unclosed mark costs no second reading of the
 #: whole text.
 _MARKDOWN = re.compile(
     r"(?P<code>```.*?```|`[^`\n]+`)"
-    r"|!?\[(?P<label>[^\[\]\n]{1,500})\]\((?P<url>https?://[^\s<>\"'()|]{1,2048})\)"
+    rf"|!?\[(?P<label>[^\[\]\n]{{1,500}})\]\((?P<url>{LINK_ADDRESS})\)"
     r"|(?P<mark>\*\*|(?<!\w)__)(?=\S)(?P<bold>[^\n]{1,200}?)(?<=\S)(?P=mark)"
     r"|(?<![\w*])\*(?=[^\s*])(?P<italic>[^*\n]{1,200}?)(?<=\S)\*(?![\w*])"
     r"|~~(?=\S)(?P<strike>[^\n]{1,200}?)(?<=\S)~~"
@@ -38,6 +39,11 @@ def to_plain(text: str) -> str:
 def escape(text: str) -> str:
     """Return *text* so that Slack shows it as it stands."""
     return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def link(address: str, words: str) -> str:
+    """Return *words* that lead to *address*; a bar would end it."""
+    return f"<{escape(address.replace('|', '%7C'))}|{escape(words)}>"
 
 
 def from_markdown(text: str) -> str:
@@ -66,7 +72,7 @@ def _mark(match: re.Match[str]) -> str:
             # Slack knows no languages: the word would stand in the first line of the code.
             return escape(_LANGUAGE.sub("```\n", match["code"]))
         case "url":
-            return f"<{escape(match['url'])}|{escape(match['label'])}>"
+            return link(match["url"], match["label"])
         case "bold":
             return f"*{from_markdown(match['bold'])}*"
         case "italic":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.channels.telegram.rich import Rich, Span, join
+from gateway.domain.markup import LINK_ADDRESS
 from gateway.domain.text import clean
 
 __all__ = ["from_markdown"]
@@ -14,7 +15,7 @@ _MARKDOWN = re.compile(
     r"```(?P<language>[\w+-]{0,30})\n(?P<block>.*?)\n?```"
     r"|```(?P<fence>[^\n]+?)```"
     r"|`(?P<code>[^`\n]+)`"
-    r"|!?\[(?P<label>[^\[\]\n]{1,500})\]\((?P<url>https?://[^\s<>\"'()]{1,2048})\)"
+    rf"|!?\[(?P<label>[^\[\]\n]{{1,500}})\]\((?P<url>{LINK_ADDRESS})\)"
     r"|(?P<mark>\*\*|(?<!\w)__)(?=\S)(?P<bold>[^\n]{1,200}?)(?<=\S)(?P=mark)"
     r"|(?<![\w*])\*(?=[^\s*])(?P<italic>[^*\n]{1,200}?)(?<=\S)\*(?![\w*])"
     r"|(?<![\w_])_(?=[^\s_])(?P<slanted>[^_\n]{1,200}?)(?<=\S)_(?![\w_])"

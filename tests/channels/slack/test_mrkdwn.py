@@ -58,6 +58,7 @@ def test_escaped_text_is_read_back_as_it_was(text: str) -> None:
         ("2 * 3 * 4 snake_case_name", "2 * 3 * 4 snake_case_name"),
         ("<!channel> & <@U1>", "&lt;!channel&gt; &amp; &lt;@U1&gt;"),
         ("[x](javascript:alert(1))", "[x](javascript:alert(1))"),
+        ("[Gin](https://a.example/Gin_(drink)?a|b)", "<https://a.example/Gin_(drink)?a%7Cb|Gin>"),
         ("[<!here>](https://bar.example)", "<https://bar.example|&lt;!here&gt;>"),
         ("**never closed", "**never closed"),
     ],
@@ -81,8 +82,10 @@ def test_no_markdown_can_mention_anybody(pieces: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["**a ", "*a ", "[a", "`", "```", "~~a ", "__a ", "[a](https://x", "# ", "- ", "<a "]
-)
+    "unit",
+    ["**a ", "*a ", "[a", "`", "```", "~~a ", "__a ", "[a](https://x", "[a](https://x()", "[a](https://x/(", "# ", "- ",
+     "<a "],
+)  # fmt: skip
 def test_unclosed_marks_cost_no_second_reading(unit: str) -> None:
     text = (unit * 40_000)[:40_000]
 

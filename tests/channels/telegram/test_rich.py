@@ -80,6 +80,7 @@ def test_a_stretch_is_found_by_its_code_units(text: str, data: st.DataObject) ->
         ("__Shake__ *it* _now_", "Shake it now", {("bold", "Shake"), ("italic", "it"), ("italic", "now")}),
         ("~~gin~~ rum", "gin rum", {("strikethrough", "gin")}),
         ("[the bar](https://bar.example?a=1&b=2)", "the bar", {("text_link", "the bar")}),
+        ("[Gin](https://a.example/Gin_(drink))", "Gin", {("text_link", "Gin")}),
         ("**[the bar](https://bar.example)**", "the bar", {("bold", "the bar"), ("text_link", "the bar")}),
         ("![picture](https://bar.example/a.png)", "picture", {("text_link", "picture")}),
         ("## Martini\ncold", "Martini\ncold", {("bold", "Martini")}),
@@ -111,8 +112,9 @@ def test_a_language_of_code_and_the_address_of_a_link_are_kept() -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["**a ", "*a ", "_a ", "[a", "`", "```", "```\n", "~~a ", "__a ", "[a](https://x", "# ", "- ", "<a "],
-)
+    ["**a ", "*a ", "_a ", "[a", "`", "```", "```\n", "~~a ", "__a ", "[a](https://x", "[a](https://x()",
+     "[a](https://x/(", "# ", "- ", "<a "],
+)  # fmt: skip
 def test_unclosed_marks_cost_no_second_reading(unit: str) -> None:
     text = (unit * 10_000)[:40_000]
     with bounded_work():
