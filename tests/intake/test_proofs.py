@@ -41,6 +41,19 @@ class Certified(Ordinary):
         return Proof(document.decode(), 0.0, GOOD_S)
 
 
+class Slow:
+    """A fetch that lasts until the test lets it go."""
+
+    def __init__(self, bring: Callable[[str], bytes]) -> None:
+        self._bring = bring
+        self.arrived, self.go = Event(), Event()
+
+    def __call__(self, url: str) -> bytes:
+        self.arrived.set()
+        assert self.go.wait(GUARD_S)
+        return self._bring(url)
+
+
 class House:
     """A keeper with its fetches, and the time, in the test's hands."""
 
@@ -55,6 +68,10 @@ class House:
         assert (bytes_max, deadline.expires_at) == (DOCUMENT_BYTES_MAX, self.now + FETCH_S)
         self.fetched.append(url)
         return self.bring(url)
+
+    def fetch_slowly(self, bring: Callable[[str], bytes]) -> Slow:
+        self.bring = slow = Slow(bring)
+        return slow
 
     def ask(
         self, urls: str = "a", *, account: str = "bot", now_s: float = 1.0, doubted: bool = False
@@ -96,18 +113,11 @@ def test_all_that_a_delivery_needs_is_fetched(house: House) -> None:
 
 
 def test_all_who_come_meanwhile_wait_for_one_fetch(house: House) -> None:
-    arrived, go = Event(), Event()
-
-    def slow(url: str) -> bytes:
-        arrived.set()
-        assert go.wait(GUARD_S)
-        return b"x"
-
-    house.bring = slow
+    slow = house.fetch_slowly(lambda _: b"x")
     asking = [gevent.spawn(house.ask, account=f"bot{n}") for n in range(5)]
-    assert arrived.wait(GUARD_S)
+    assert slow.arrived.wait(GUARD_S)
     gevent.idle()
-    go.set()
+    slow.go.set()
 
     assert [each.get(timeout=GUARD_S) for each in asking] == [{"a": "x"}] * 5
     assert house.fetched == ["a"]
@@ -115,16 +125,10 @@ def test_all_who_come_meanwhile_wait_for_one_fetch(house: House) -> None:
 
 
 def test_those_of_one_account_have_it_read_once(house: House) -> None:
-    go = Event()
-
-    def slow(url: str) -> bytes:
-        assert go.wait(GUARD_S)
-        return b"x"
-
-    house.bring = slow
+    slow = house.fetch_slowly(lambda _: b"x")
     asking = [gevent.spawn(house.ask) for _ in range(5)]
     gevent.idle()
-    go.set()
+    slow.go.set()
     gevent.joinall(asking, timeout=GUARD_S, raise_error=True)
 
     assert house.channel.read == [b"x"]
@@ -183,18 +187,11 @@ def test_one_that_is_not_there_any_more_proves_nothing(house: House, reason: str
 def test_nobody_waits_for_a_second_copy(house: House) -> None:
     house.ask()
     house.now = 3_601.0
-    arrived, go = Event(), Event()
-
-    def slow(url: str) -> bytes:
-        arrived.set()
-        assert go.wait(GUARD_S)
-        return b"new"
-
-    house.bring = slow
+    slow = house.fetch_slowly(lambda _: b"new")
     first = gevent.spawn(house.ask)
-    assert arrived.wait(GUARD_S)
+    assert slow.arrived.wait(GUARD_S)
     assert house.ask() == {"a": "document of a"}
-    go.set()
+    slow.go.set()
 
     assert first.get(timeout=GUARD_S) == house.ask() == {"a": "new"}
 
@@ -203,18 +200,11 @@ def test_all_who_doubt_it_wait_for_the_second_copy(house: House) -> None:
     """Law: when a key was changed, none of those who bring the new one is refused by the old."""
     house.ask()
     house.now = 61.0
-    arrived, go = Event(), Event()
-
-    def slow(url: str) -> bytes:
-        arrived.set()
-        assert go.wait(GUARD_S)
-        return b"new"
-
-    house.bring = slow
+    slow = house.fetch_slowly(lambda _: b"new")
     asking = [gevent.spawn(house.ask, doubted=True) for _ in range(3)]
-    assert arrived.wait(GUARD_S)
+    assert slow.arrived.wait(GUARD_S)
     assert house.ask() == {"a": "document of a"}
-    go.set()
+    slow.go.set()
 
     assert [each.get(timeout=GUARD_S) for each in asking] == [{"a": "new"}] * 3
     assert house.fetched == ["a", "a"]
@@ -238,16 +228,10 @@ def test_a_second_copy_that_proves_nothing_is_refused(house: House) -> None:
 
 
 def test_those_who_waited_for_what_proves_nothing_do_not_read_it_again(house: House) -> None:
-    go = Event()
-
-    def slow(url: str) -> bytes:
-        assert go.wait(GUARD_S)
-        return b"bad"
-
-    house.bring = slow
+    slow = house.fetch_slowly(lambda _: b"bad")
     asking = [gevent.spawn(_reason, house) for _ in range(5)]
     gevent.idle()
-    go.set()
+    slow.go.set()
 
     assert [each.get(timeout=GUARD_S) for each in asking] == ["bad_document"] * 5
     assert len(house.channel.read) == 1
@@ -277,18 +261,11 @@ def test_what_cannot_be_fetched_refuses_for_now_and_is_left_alone_shortly(house:
 
 
 def test_those_who_waited_for_it_are_refused_too(house: House) -> None:
-    arrived, go = Event(), Event()
-
-    def fails(url: str) -> bytes:
-        arrived.set()
-        assert go.wait(GUARD_S)
-        return away(url)
-
-    house.bring = fails
+    slow = house.fetch_slowly(away)
     asking = [gevent.spawn(_reason, house) for _ in range(3)]
-    assert arrived.wait(GUARD_S)
+    assert slow.arrived.wait(GUARD_S)
     gevent.idle()
-    go.set()
+    slow.go.set()
 
     assert [each.get(timeout=GUARD_S) for each in asking] == ["proof_unavailable"] * 3
     assert house.fetched == ["a"]
@@ -347,18 +324,12 @@ def test_only_so_many_are_kept(house: House) -> None:
 
 
 def test_only_so_many_are_fetched_at_once(house: House) -> None:
-    go = Event()
-
-    def slow(url: str) -> bytes:
-        assert go.wait(GUARD_S)
-        return b"x"
-
-    house.bring = slow
+    slow = house.fetch_slowly(lambda _: b"x")
     asking = [gevent.spawn(house.ask, f"d{n}") for n in range(8)]
     gevent.idle()
     with refused("proof_fetches_full"):
         house.ask("another")
-    go.set()
+    slow.go.set()
     gevent.joinall(asking, timeout=GUARD_S, raise_error=True)
 
     assert house.ask("another") == {"another": "x"}

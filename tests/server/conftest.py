@@ -6,6 +6,7 @@ import _socket
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from ssl import SSLContext
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from gateway import telemetry
 from gateway.server.forwarded import TrustedPeers
 from gateway.server.server import Server
 from gateway.settings.server import ServerSettings
+from tests.server.holding import Hold, holding
+from tests.server.tls_material import Certificate, make_certificate
 
 Application = Callable[..., Iterable[bytes]]
 
@@ -81,3 +84,18 @@ def serve(start: Start) -> Serve:
         return start(application, trusted=trusted, tls=tls, **limits)[1]
 
     return serve
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One for all tests: they only show and check it."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(params=["plain", "tls"])
+def hold(request: pytest.FixtureRequest) -> Hold:
+    """Make servers, over TLS and without."""
+    if request.param == "plain":
+        return holding
+    certificate: Certificate = request.getfixturevalue("certificate")
+    return partial(holding, certificate.server_context(), certificate.client_context())

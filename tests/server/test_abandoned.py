@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.server.raw import Caller
-from tests.server.tls_material import make_certificate
+from tests.server.tls_material import Certificate
 from tests.support.waiting import GUARD_S, until
 
 #: What is sent, and the application's route on which it is then known to have begun.
@@ -73,12 +73,11 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = make_certificate(tmp_path)
+def site(certificate: Certificate) -> Iterator[Site]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "gevent.monkey", "--module", "tests.server.abandoned_server"),
-            *(made.certfile, made.keyfile),
+            *(certificate.certfile, certificate.keyfile),
         ],
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,

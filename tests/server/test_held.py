@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import time
-from functools import partial
 from itertools import pairwise
 
 import gevent
@@ -12,23 +11,7 @@ import pytest
 from greenlet import greenlet
 
 from tests.server.holding import MUCH, Hold, Seen, dechunked, fill, holding, overfill
-from tests.server.tls_material import Certificate, make_certificate
 from tests.support.waiting import GUARD_S, until
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture(params=["plain", "tls"])
-def hold(request: pytest.FixtureRequest) -> Hold:
-    """Make servers, over TLS and without."""
-    if request.param == "plain":
-        return holding
-    certificate: Certificate = request.getfixturevalue("certificate")
-    return partial(holding, certificate.server_context(), certificate.client_context())
-
 
 # What goes over the wire.
 

@@ -5,32 +5,16 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any
 
 import gevent
 import pytest
 
-from tests.server.holding import MUCH, Hold, Reader, Seen, crashes, dechunked, fill, holding, overfill
-from tests.server.tls_material import Certificate, make_certificate
+from tests.server.holding import MUCH, Hold, Reader, Seen, crashes, dechunked, fill, overfill
 from tests.support.waiting import GUARD_S, until
 
 #: Nothing is sent by the server itself within a test, unless the test is about that.
 NEVER_S = 3_600.0
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture(params=["plain", "tls"])
-def hold(request: pytest.FixtureRequest) -> Hold:
-    """Make servers, over TLS and without."""
-    if request.param == "plain":
-        return holding
-    certificate: Certificate = request.getfixturevalue("certificate")
-    return partial(holding, certificate.server_context(), certificate.client_context())
 
 
 def left(reader: Reader, _: Seen) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable
-from pathlib import Path
 
 import gevent
 import pytest
@@ -17,7 +16,7 @@ import pytest
 from tests.server.conftest import Serve, Start
 from tests.server.raw import Caller
 from tests.server.telling import Counter
-from tests.server.tls_material import make_certificate
+from tests.server.tls_material import Certificate
 from tests.support.waiting import until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -156,10 +155,8 @@ def test_half_a_request_behind_one_that_runs_has_its_time_when_it_is_its_turn(
         assert_refused(caller, "head_too_slow")
 
 
-def test_half_a_handshake(serve: Serve, counter: Counter, tmp_path: Path) -> None:
-    port = serve(
-        counter, tls=make_certificate(tmp_path).server_context(), **LONG | {"header_timeout_s": SHORT_S}
-    )
+def test_half_a_handshake(serve: Serve, counter: Counter, certificate: Certificate) -> None:
+    port = serve(counter, tls=certificate.server_context(), **LONG | {"header_timeout_s": SHORT_S})
     with Caller(port) as silent, Caller(port) as half:
         # A record of a ClientHello that does not come.
         half.send(b"\x16\x03\x01\x01\x00\x01\x00")

@@ -12,17 +12,12 @@ from itertools import chain
 import pytest
 
 from gateway.server.tls import TlsSocket
-from tests.server.tls_material import Certificate, Client, make_certificate
+from tests.server.tls_material import Certificate, Client
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 RECORD_BYTES = 16_384
 READ_BYTES = 65_536
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 class Pair:

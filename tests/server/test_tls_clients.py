@@ -18,17 +18,12 @@ from gunicorn.config import Config
 from gunicorn.sock import ssl_context
 
 from gateway.server.tls import TlsSocket
-from tests.server.tls_material import Certificate, make_certificate
+from tests.server.tls_material import Certificate
 from tests.support.programs import program
 from tests.support.waiting import GUARD_S, until
 
 READ_BYTES = 65_536
 KEY_UPDATES = 20
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 class Echo:

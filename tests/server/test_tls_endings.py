@@ -11,13 +11,8 @@ from typing import Any
 import pytest
 
 from tests.server.conftest import Serve
-from tests.server.tls_material import Certificate, make_certificate
+from tests.server.tls_material import Certificate
 from tests.support.waiting import GUARD_S
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 def connected(port: int, certificate: Certificate) -> ssl.SSLSocket:

@@ -13,15 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.server.gunicorn_process import Gunicorn, running
-from tests.server.tls_material import Certificate, make_certificate
+from tests.server.tls_material import Certificate
 from tests.support.waiting import until
 
 LARGE = os.urandom(1_000_000)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="module")

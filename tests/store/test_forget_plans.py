@@ -14,6 +14,7 @@ import pytest
 from gateway.store.ledger import erase, forget, schedules
 from gateway.store.ledger.forget import Walk
 from gateway.store.ledger.schedules import Scheduled
+from tests.store.rows_read import Read, assert_probed, rows_read
 from tests.support.actor import Actor
 
 pytestmark = pytest.mark.new_database
@@ -51,12 +52,9 @@ _FILL = f"""
     FROM generate_series(1, {HISTORY}) AS n;
     INSERT INTO job_schedules (name, timing, next_at) SELECT 'old ' || n, '', now() FROM generate_series(1, 20) AS n
 """
-_READ = """
-    SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
-    WHERE relname IN ('users', 'conversations', 'turns', 'outbox', 'dead_letters', 'jobs')
-"""
+TABLES = ["users", "conversations", "turns", "outbox", "dead_letters", "jobs"]
 
-Call = tuple[str, Callable[[], object]]
+_Named = tuple[str, Callable[[], object]]
 
 
 class Worker:
@@ -66,7 +64,7 @@ class Worker:
         self.actor = actors("worker")
         self._behind = 0
 
-    def calls(self) -> Iterator[Call]:
+    def calls(self) -> Iterator[_Named]:
         """One round, each somewhere else in its table."""
         cursor = self.actor.cursor
         self._behind += 1_000
@@ -90,22 +88,9 @@ class Worker:
     def _walk(self, what: Walk, older_than_s: float, behind: int) -> Callable[[], object]:
         return lambda: forget.walk(self.actor.cursor, what, older_than_s, behind, ROWS_MAX)
 
-    def round(self) -> dict[str, tuple[str, int]]:
-        """Make every call once; return for each the table that it read most of, and how much."""
-        read = {}
-        for name, call in self.calls():
-            with self.actor.transaction():
-                before = dict(self.actor.rows(_READ))
-                call()
-                after = dict(self.actor.rows(_READ))
-            most = max(after, key=lambda table: after[table] - before.get(table, 0))
-            read[name] = (most, after[most] - before.get(most, 0))
-        return read
-
-
-def assert_probed(read: dict[str, tuple[str, int]]) -> None:
-    too_much = {name: most for name, most in read.items() if most[1] > READ_MAX}
-    assert not too_much, f"rows read in one call: {too_much}"
+    def round(self) -> Read:
+        """Make every call once."""
+        return rows_read(((name, self.actor, call) for name, call in self.calls()), TABLES)
 
 
 @pytest.mark.parametrize("statistics", ["none", "of a history", "known to be empty"])
@@ -121,7 +106,7 @@ def test_plans_cached_on_empty_tables_do_not_read_the_history(actors: Callable[.
     if statistics == "of a history":
         keeper.cursor.execute("ANALYZE")
     for _ in range(3):
-        assert_probed(worker.round())
+        assert_probed(worker.round(), rows_max=READ_MAX)
 
 
 @pytest.mark.parametrize("statistics", ["none", "of a history", "of empty tables"])
@@ -134,4 +119,4 @@ def test_plans_made_on_a_history_do_not_read_it(actors: Callable[..., Actor], st
         keeper.cursor.execute("ANALYZE")
     worker = Worker(actors)
     for _ in range(8):
-        assert_probed(worker.round())
+        assert_probed(worker.round(), rows_max=READ_MAX)

@@ -15,6 +15,7 @@ from gateway.domain.reply import Reply
 from gateway.domain.turn import OutboxDraft
 from gateway.store.ledger import outbox, push, transcripts
 from gateway.store.ledger.outbox import Finish
+from tests.store.rows_read import Call, Read, assert_probed, rows_read
 from tests.support.actor import Actor, arrival
 
 pytestmark = pytest.mark.new_database
@@ -42,10 +43,7 @@ _FILL = """
     SELECT nextval('job_places'), 0, 0, 'buried', 'reply.send', 'old', '{{}}', now(), 'outbox:old ' || n
     FROM generate_series(10, {n}) AS n;
 """
-_READ = """
-    SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
-    WHERE relname IN ('users', 'conversations', 'turns', 'dedupe_keys', 'outbox', 'dead_letters', 'jobs')
-"""
+TABLES = ["users", "conversations", "turns", "dedupe_keys", "outbox", "dead_letters", "jobs"]
 
 
 class Ledger:
@@ -55,7 +53,7 @@ class Ledger:
         self.gateway, self.worker, self.other = actors(), actors("worker"), actors()
         self.rounds = 0
 
-    def calls(self) -> Iterator[tuple[str, Actor, Callable[[], object]]]:
+    def calls(self) -> Iterator[Call]:
         """One round of everything, in an order in which each finds something to do."""
         gateway, worker, other = self.gateway, self.worker, self.other
         self.rounds += 1
@@ -113,7 +111,7 @@ class Ledger:
         yield "leave", other, other.leave
         other.revive()
 
-    def _push_calls(self) -> Iterator[tuple[str, Actor, Callable[[], object]]]:
+    def _push_calls(self) -> Iterator[Call]:
         gateway, worker, now = self.gateway, self.worker, self.rounds
         here = push.Place("slack", "bot", "key", 1, "event", {"channel": "C1"})
         idle = gateway.say(lane=f"idle {now}").conversation_id
@@ -128,27 +126,14 @@ class Ledger:
         )
         yield "cancel", worker, lambda: push.cancel(worker.cursor, [f"push:{now}", "outbox:1"])
 
-    def round(self) -> dict[str, tuple[str, int]]:
-        """Make every call once; return for each the table that it read most of, and how much."""
-        read = {}
-        for name, actor, call in self.calls():
-            with actor.transaction():
-                before = dict(actor.rows(_READ))
-                call()
-                after = dict(actor.rows(_READ))
-            most = max(after, key=lambda table: after[table] - before.get(table, 0))
-            read[name] = (most, after[most] - before.get(most, 0))
-        return read
+    def round(self) -> Read:
+        """Make every call once."""
+        return rows_read(self.calls(), TABLES)
 
 
 def fill(actor: Actor) -> None:
     """Add a history."""
     actor.cursor.execute(_FILL.format(n=HISTORY))
-
-
-def assert_probed(read: dict[str, tuple[str, int]]) -> None:
-    too_much = {name: most for name, most in read.items() if most[1] > READ_MAX}
-    assert not too_much, f"rows read in one call: {too_much}"
 
 
 @pytest.mark.parametrize("statistics", ["none", "one turn a conversation", "known to be empty"])
@@ -166,7 +151,7 @@ def test_plans_cached_on_empty_tables_do_not_read_the_history(
     if statistics == "one turn a conversation":
         actors().cursor.execute("ANALYZE")
     for _ in range(3):
-        assert_probed(ledger.round())
+        assert_probed(ledger.round(), rows_max=READ_MAX)
 
 
 @pytest.mark.parametrize("statistics", ["none", "one turn a conversation", "of empty tables"])
@@ -179,4 +164,4 @@ def test_plans_made_on_a_history_do_not_read_it(actors: Callable[..., Actor], st
         keeper.cursor.execute("ANALYZE")
     ledger = Ledger(actors)
     for _ in range(8):
-        assert_probed(ledger.round())
+        assert_probed(ledger.round(), rows_max=READ_MAX)
