@@ -267,7 +267,11 @@ class Gateway:
             self._announcements,
             proofs=ProofKeeper(rpc_fetch(self.rpc)),
             signs=self._signs,
-            kept=KeptAnswers(self._ledger.tell, self._responses.hold),
+            kept=KeptAnswers(
+                self._ledger.tell,
+                self._responses.hold,
+                lambda epoch: epoch == self.owner.epoch and self.owner.holds(),
+            ),
             keep_delivery=self._ledger.dead_letter,
             # Random, not secret (W3C trace context, section 2.2.3): no system call a message.
             new_trace_id=lambda: f"{random.getrandbits(128):032x}",

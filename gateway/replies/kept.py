@@ -4,6 +4,7 @@ Rules:
 
 - They are taken when the response is about to be written, and end with it: told if it was written whole; else they are
   kept on, and marked, because the user may have heard them.
+- None is told outside this process's lease, or of a life before the present one: another tells it by then.
 - An answer never waits for them: while PostgreSQL is away, or slow, they are told another time (open).
 - What has no room in a response is kept on, the latest first: nothing counts as told that was cut away.
 """
@@ -34,10 +35,17 @@ _TAKE_S = 0.3
 class KeptAnswers:
     """Takes them out of the ledger, on surfaces whose late answers are kept."""
 
-    def __init__(self, tell: Callable[[int], list[Kept]], hold: Callable[[Iterable[int]], None]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[int], list[Kept]],
+        hold: Callable[[Iterable[int], int], None],
+        lives: Callable[[int], bool],
+    ) -> None:
         self._tell = tell
-        #: Knows from then on that this process has these rows in its hands.
+        #: Knows from then on that this process has these rows in its hands, since an epoch.
         self._hold = hold
+        #: Whether this is that epoch, and the lease holds.
+        self._lives = lives
 
     def take(self, bot: Bot, surface: Surface, turn_id: int) -> list[Kept]:
         """Return what is to be told in the response of this turn, in order; mostly nothing."""
@@ -54,7 +62,9 @@ class KeptAnswers:
                 raise
             # Perhaps they are taken by now: whoever looks for strays gives them back.
             return []
-        self._hold(each.outbox_id for each in kept if each.taken)
+        if not kept or not self._lives(kept[0].epoch):
+            return []
+        self._hold([each.outbox_id for each in kept if each.taken], kept[0].epoch)
         return kept
 
 

@@ -35,7 +35,8 @@ class Responses:
     def __init__(self, write: Callable[[Sequence[Finish]], list[bool]]) -> None:
         self._write = write
         self._waiting: deque[Finish] = deque()
-        self._held: set[int] = set()
+        #: The epoch in which each was taken; 0: the present one, whichever that is.
+        self._held: dict[int, int] = {}
         self._some = Event()
 
     def __len__(self) -> int:
@@ -45,13 +46,18 @@ class Responses:
         """Whether this process knows that it is sending the row."""
         return outbox_id in self._held
 
-    def hold(self, outbox_ids: Iterable[int]) -> None:
-        """Know that this process is sending these rows, until their outcome is written."""
-        self._held.update(outbox_ids)
+    def hold(self, outbox_ids: Iterable[int], epoch: int = 0) -> None:
+        """Know that this process is sending these rows, until their outcome is written.
+
+        One that names the *epoch* in which it took them ends nothing that it has taken again in a later one.
+        """
+        self._held.update(dict.fromkeys(outbox_ids, epoch))
 
     def note(self, outbox_ids: Sequence[int], fate: Fate, reason: str = "") -> None:
         """Have the outcome of these rows written soon."""
-        self._waiting.extend(Finish(outbox_id, fate, reason=reason) for outbox_id in outbox_ids)
+        self._waiting.extend(
+            Finish(outbox_id, fate, reason=reason, epoch=self._held.get(outbox_id, 0)) for outbox_id in outbox_ids
+        )
         if outbox_ids:
             self._some.set()
 
@@ -77,5 +83,6 @@ class Responses:
             self._write(batch)
             for finish in batch:
                 self._waiting.popleft()
-                self._held.discard(finish.outbox_id)
+                if self._held.get(finish.outbox_id, 0) == finish.epoch:
+                    self._held.pop(finish.outbox_id, None)
                 telemetry.event("response.finished", outcome=finish.fate, reason=finish.reason)

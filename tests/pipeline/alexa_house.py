@@ -66,7 +66,7 @@ class House:
             SimpleNamespace(accepted=lambda _: gevent.spawn(self.end, self.results)),  # type: ignore[arg-type]
             proofs=self._proofs,
             signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
-            kept=KeptAnswers(lambda _: self.kept, self.held.extend),
+            kept=KeptAnswers(lambda _: self.kept, lambda rows, _: self.held.extend(rows), lambda _: True),
             keep_delivery=lambda **_: 0,
             new_trace_id=lambda: "0" * 32,
             wall_clock=lambda: NOW_S,

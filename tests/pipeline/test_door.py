@@ -115,7 +115,7 @@ class House:
             SimpleNamespace(accepted=lambda one: self.watched.append(one.turn_id)),  # type: ignore[arg-type]
             proofs=ProofKeeper(_no_fetch),
             signs=self.signs,
-            kept=KeptAnswers(lambda _: [], lambda _: None),
+            kept=KeptAnswers(lambda _: [], lambda *_: None, lambda _: True),
             keep_delivery=self._keep,
             new_trace_id=lambda: "0" * 32,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tests.protocol import accept, faults, lane, outbox, ownership
+from tests.protocol import accept, faults, kept, lane, outbox, ownership
 from tests.protocol.model import Bounds, Event, State, Step, World, initial
 from tests.protocol.properties import ENDS, at_rest, broken_by
 from tests.protocol.rules import Rules
@@ -18,7 +18,7 @@ __all__ = ["explore"]
 _WORLD: Final = frozenset(
     {"deliver", "crash", "pause", "cont", "drain", "tick.late", "tick.ledger"}
     | {"accept.lost", "accept.rolled_back", "settle.lost", "settle.rolled_back"}
-    | {"claim.lost", "send.claim.lost"}
+    | {"claim.lost", "send.claim.lost", "ask", "tell.take.lost", "tell.cut"}
 )
 
 
@@ -46,6 +46,8 @@ def _successors(state: State, world: World) -> Iterator[Step]:
         yield from accept.steps(state, index, process, world)
         yield from lane.steps(state, index, process, world)
         yield from ownership.steps(state, index, process, world)
+        if world.bounds.asks:
+            yield from kept.steps(state, index, process, world.rules)
         if world.bounds.replies:
             yield from outbox.steps(state, index, process, world.rules)
         yield from faults.steps(state, index, process)

@@ -14,7 +14,7 @@ A look at the lease and the call or send that follows are one step. A SIGSTOP ex
 thing that no clock can catch: the late call carries its fence, so that the assistant can refuse it.
 
 Ghosts are facts that no process knows and that only the properties read: ``Turn.calls``, ``Turn.writes``,
-``Reply.arrivals``, ``Accept.overtaken``.
+``Reply.arrivals``, ``Reply.confirmed``, ``Accept.overtaken``.
 
 Deliberately absent: several conversations (lock order and deadlocks are a matter of SQL, tested on
 PostgreSQL), batching, Redis (a hint never decides), and deadlines.
@@ -50,6 +50,8 @@ __all__ = [
     "SendPhase",
     "State",
     "Step",
+    "TellPhase",
+    "Telling",
     "Turn",
     "World",
     "initial",
@@ -100,6 +102,16 @@ class SendPhase:
     SENT: Final = "sent"
 
 
+class TellPhase:
+    """How far a response has come that tells what is kept."""
+
+    ASKED: Final = "asked"
+    TAKEN: Final = "taken"
+    TOLD: Final = "told"
+    CUT: Final = "cut"
+    PUT_OFF: Final = "put off"
+
+
 #: States of a reply that nobody will touch again.
 FINAL: Final = frozenset({ReplyState.SENT, ReplyState.UNKNOWN})
 
@@ -128,6 +140,7 @@ class Bounds(NamedTuple):
     clocks: bool = False  # beats take time, and the ledger's clock may run ahead by a tick
     replies: bool = False  # a settled turn leaves an outbox row, which is sent
     settled_before: int = 0  # turns that are settled at the start, their replies pending
+    asks: int = 0  # requests that come later, in whose responses those replies are told: they are kept, and not sent
     states_max: int = 400_000
 
 
@@ -153,6 +166,9 @@ class Reply(NamedTuple):
     state: str = ReplyState.PENDING
     sender: Owner | None = None
     arrivals: int = 0
+    kept: bool = False  # it is told in the response of a later request, and sent by nobody
+    repeat: bool = False  # of one that is kept: it may have been told
+    confirmed: bool = False  # it was told, and whoever told it has said so to the ledger
 
 
 class Row(NamedTuple):
@@ -214,6 +230,14 @@ class Send(NamedTuple):
     phase: str
 
 
+class Telling(NamedTuple):
+    """A response in the making.  ``epoch``: in which it took what it tells; ``marked``: that is called a repeat."""
+
+    phase: str
+    epoch: int = 0
+    marked: bool = False
+
+
 class Process(NamedTuple):
     """What a process knows. Everything in it but ``run`` dies with it."""
 
@@ -225,6 +249,7 @@ class Process(NamedTuple):
     lane: Lane | None = None
     beat: Beat | None = None
     send: Send | None = None
+    telling: Telling | None = None
     suspect: int = -1  # whom its reaper saw overdue; only if a rule is taken out
 
     @property
@@ -253,6 +278,7 @@ class State(NamedTuple):
     acked: tuple[bool, ...]  # per message: the platform has a 2xx
     deliveries: tuple[int, ...]  # per message: how often it may still come
     faults: Faults
+    asks: int = 0  # requests that may still come and hear what is kept
 
     def losing_a_reply(self) -> State:
         """Return the state with one lost reply less to come."""
@@ -282,7 +308,7 @@ def initial(bounds: Bounds) -> State:
         keys=tuple(number + 1 if number < settled else 0 for number in range(messages)),
         turns=tuple(Turn(number + 1, number, writes=1) for number in range(settled)),
         rows=(Row(),) * bounds.processes,
-        outbox=tuple(Reply(number + 1) for number in range(settled)),
+        outbox=tuple(Reply(number + 1, kept=bounds.asks > 0) for number in range(settled)),
     )
     return State(
         ledger,
@@ -290,6 +316,7 @@ def initial(bounds: Bounds) -> State:
         (False,) * messages,
         bounds.deliveries,
         Faults(bounds.crashes, bounds.pauses, bounds.lost_replies, bounds.drains),
+        bounds.asks,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.protocol import kept
 from tests.protocol.accept import count_attempt, epoch_is_current, granted
 from tests.protocol.model import (
     AGE_DEAD,
@@ -12,6 +13,7 @@ from tests.protocol.model import (
     Event,
     Ledger,
     Process,
+    Reply,
     ReplyState,
     Row,
     Run,
@@ -117,8 +119,7 @@ def _buried(ledger: Ledger, index: int, rules: Rules) -> Ledger:
     dead = (index, epoch)
     after = _with_row(ledger, index, Row(epoch + 1, AGE_GONE))
     if rules.death_ends_sends:
-        end = ReplyState.UNKNOWN if rules.unknown_not_resent else ReplyState.PENDING
-        ended = (r._replace(state=end, sender=None) if r.sender == dead else r for r in ledger.outbox)
+        ended = (_given_up(row, rules) if row.sender == dead else row for row in ledger.outbox)
         after = after._replace(outbox=tuple(ended))
     if ledger.owner != dead:
         return after
@@ -127,6 +128,13 @@ def _buried(ledger: Ledger, index: int, rules: Rules) -> Ledger:
         fence=ledger.fence + 1 if rules.death_raises_fence else ledger.fence,
         turns=count_attempt(ledger) if rules.death_counts_attempt else ledger.turns,
     )
+
+
+def _given_up(row: Reply, rules: Rules) -> Reply:
+    """Return a reply whose sender died: nobody knows whether it arrived."""
+    if row.kept:
+        return kept.ended(row, ReplyState.UNKNOWN, rules)
+    return row._replace(state=ReplyState.UNKNOWN if rules.unknown_not_resent else ReplyState.PENDING, sender=None)
 
 
 def _pick_up(state: State, index: int, process: Process, world: World) -> Iterator[Step]:

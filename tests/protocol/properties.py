@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tests.protocol.model import AGE_DEAD, FINAL, Bounds, Event, State
+from tests.protocol.model import AGE_DEAD, FINAL, Bounds, Event, ReplyState, State
 
 __all__ = [
     "ARRIVAL_ORDER",
@@ -25,6 +25,10 @@ __all__ = [
     "ONE_WRITE",
     "REPLY_ONCE",
     "REPLY_ORDER",
+    "TOLD",
+    "TOLD_MARKED",
+    "TOLD_ONCE",
+    "TOLD_TWICE",
     "at_rest",
     "broken_by",
 ]
@@ -43,6 +47,11 @@ ATTEMPTS: Final = "a turn is called a bounded number of times"
 REPLY_ONCE: Final = "a reply is sent once at most"
 REPLY_ORDER: Final = "replies leave in order"
 
+TOLD: Final = "what counts as told was told"
+TOLD_ONCE: Final = "what was told, and is known to have been, is told no more"
+TOLD_MARKED: Final = "what may have been told before says so"
+TOLD_TWICE: Final = "what is kept is told twice at most"
+
 
 def broken_by(before: State, event: Event, after: State, bounds: Bounds) -> str | None:
     """Return the name of the property that this step broke, if any."""
@@ -60,6 +69,9 @@ def at_rest(state: State, bounds: Bounds) -> bool:
     ledger = state.ledger
     if ledger.last_seq > ledger.done_seq:
         return False
+    if bounds.asks:
+        # What is kept may wait for ever: for a request, and for nothing else.
+        return all(row.state in FINAL or row.state == ReplyState.PENDING for row in ledger.outbox)
     if not bounds.replies:
         return True
     return len(ledger.outbox) == ledger.done_seq and all(row.state in FINAL for row in ledger.outbox)
@@ -124,6 +136,22 @@ def _sent(before: State, event: Event, after: State, bounds: Bounds) -> str | No
     return None
 
 
+def _told(before: State, event: Event, after: State, bounds: Bounds) -> str | None:
+    row, telling = before.ledger.outbox[0], before.processes[event.process].telling
+    assert telling is not None, "a response is told by whoever makes one"
+    if row.confirmed:
+        return TOLD_ONCE
+    if row.arrivals and not telling.marked:
+        return TOLD_MARKED
+    return TOLD_TWICE if after.ledger.outbox[0].arrivals > 2 else None
+
+
+def _counted(before: State, event: Event, after: State, bounds: Bounds) -> str | None:
+    is_told = any(process.telling is not None for process in after.processes)
+    lost = (row for row in after.ledger.outbox if row.kept and row.state == ReplyState.SENT and not row.arrivals)
+    return TOLD if any(lost) and not is_told else None
+
+
 _CHECKS: Final[dict[str, Callable[[State, Event, State, Bounds], str | None]]] = {
     "accept.commit": _accepted,
     "accept.lost": _accepted,
@@ -131,4 +159,8 @@ _CHECKS: Final[dict[str, Callable[[State, Event, State, Bounds], str | None]]] =
     "settle.commit": _settled,
     "settle.lost": _settled,
     "send": _sent,
+    "tell": _told,
+    "tell.cut": _told,
+    "crash": _counted,
+    "tell.finish": _counted,
 }

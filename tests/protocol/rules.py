@@ -74,6 +74,15 @@ class Rules:
     unknown_not_resent: bool = _rule("Nobody knows whether the dead sender's reply had arrived.")
     sender_finds_own_claims: bool = _rule("A claim whose reply was lost is a row that nobody sends.")
 
+    # Kept for a later request
+    telling_takes_the_row: bool = _rule("Untaken, two responses at once tell the same.")
+    told_when_written: bool = _rule("What counts as told when it is taken is lost with whoever took it.")
+    told_in_its_own_life: bool = _rule("What one that slept has in its hands is another's to tell by now.")
+    telling_ends_its_own: bool = _rule("One that slept would end, or free, what another has told meanwhile.")
+    retelling_is_marked: bool = _rule("Who heard it already takes it for another answer.")
+    told_again_once: bool = _rule("Responses that break off could tell it without end.")
+    strays_are_given_back: bool = _rule("What was taken by a lost answer is nobody's to tell.")
+
 
 RULE_NAMES = tuple(rule.name for rule in fields(Rules))
 

@@ -16,6 +16,8 @@ __all__ = ["LARGE_SCENARIOS", "SCENARIOS"]
 SCENARIOS: Final = {
     "reply": Bounds(deliveries=(1,), replies=True, crashes=1),
     "replies": Bounds(deliveries=(0, 0), settled_before=2, replies=True, pauses=1, lost_replies=1),
+    "kept": Bounds(deliveries=(0,), settled_before=1, asks=3, crashes=1, pauses=1, lost_replies=1),
+    "kept, three processes": Bounds(processes=3, deliveries=(0,), settled_before=1, asks=3, crashes=2),
     "poison": Bounds(processes=3, deliveries=(1,), crashes=2, attempts_max=2),
     "takeover": Bounds(deliveries=(1,), crashes=1, lost_replies=1),
     "lost replies": Bounds(deliveries=(2, 1), lost_replies=1, sweep=False, reconcile=False),

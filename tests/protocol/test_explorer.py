@@ -67,6 +67,13 @@ BREACHES: Final = {
     "death_ends_sends": Breach("reply", promised.ENDS, "crash"),
     "unknown_not_resent": Breach("replies", promised.REPLY_ONCE, "declare"),
     "sender_finds_own_claims": Breach("replies", promised.ENDS, "send.claim.lost"),
+    "telling_takes_the_row": Breach("kept", promised.TOLD_MARKED, "tell.take"),
+    "told_when_written": Breach("kept", promised.TOLD, "crash"),
+    "told_in_its_own_life": Breach("kept", promised.TOLD_MARKED, "declare"),
+    "telling_ends_its_own": Breach("kept", promised.TOLD_ONCE, "declare"),
+    "retelling_is_marked": Breach("kept", promised.TOLD_MARKED, "tell.cut"),
+    "told_again_once": Breach("kept", promised.TOLD_TWICE, "tell.cut"),
+    "strays_are_given_back": Breach("kept", promised.ENDS, "tell.take.lost"),
 }
 
 #: Steps of a protocol with a rule taken out; the whole one never takes them.

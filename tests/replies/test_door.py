@@ -54,7 +54,7 @@ def ask(
         watchers,  # type: ignore[arg-type]
         proofs=ProofKeeper(_no_fetch),
         signs=SignsOfLife(SimpleNamespace()),  # type: ignore[arg-type]
-        kept=KeptAnswers(lambda _: [], lambda _: None),
+        kept=KeptAnswers(lambda _: [], lambda *_: None, lambda _: True),
         keep_delivery=lambda **_: 0,
         new_trace_id=lambda: "0" * 32,
         wall_clock=lambda: NOW_S,

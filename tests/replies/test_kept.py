@@ -16,6 +16,7 @@ from gateway.domain.capabilities import Capabilities
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.reply import Card, Image, Item, List, Part, Reply, Speech, Suggestions, Text
 from gateway.replies.kept import KeptAnswers, kept_s, tellings
+from gateway.replies.responses import Responses
 from gateway.settings.accounts import Account, AlexaAccount
 from gateway.store.ledger.kept import Kept
 from tests.support.waiting import GUARD_S
@@ -138,37 +139,51 @@ def bot(late: str = "next_turn") -> Bot:
 
 def test_what_is_taken_is_known_to_be_in_this_process_s_hands() -> None:
     """Law: whoever looks for strays must not give back what is being told; what was told before is not ours."""
-    held: list[int] = []
-    mine, others = kept(Text("a"), number=7), kept(Text("b"), number=8, taken=False)
+    held = Responses(lambda _: [])
+    mine, others = kept(Text("a"), number=7, epoch=3), kept(Text("b"), number=8, taken=False, epoch=3)
+    taking = KeptAnswers(lambda _: [mine, others], held.hold, lambda epoch: epoch == 3)
 
-    assert KeptAnswers(lambda _: [mine, others], held.extend).take(bot(), "request", 1) == [mine, others]
-    assert held == [7]
+    assert taking.take(bot(), "request", 1) == [mine, others]
+    assert (7 in held, 8 in held) == (True, False)
+
+
+def test_what_was_taken_in_a_former_life_is_not_told() -> None:
+    """Law: whoever slept may find it told by another; what it took is given up by the ledger, or found as a stray."""
+    held = Responses(lambda _: [])
+    taking = KeptAnswers(lambda _: [kept(Text("a"), number=7, epoch=3)], held.hold, lambda epoch: epoch == 4)
+
+    assert taking.take(bot(), "request", 1) == []
+    assert 7 not in held
+
+
+def taking_with(tell: Any) -> KeptAnswers:
+    return KeptAnswers(tell, lambda *_: None, lambda _: True)
 
 
 def test_other_channels_are_not_asked() -> None:
     def never(_: int) -> list[Kept]:
         raise AssertionError("nothing is kept there")
 
-    assert KeptAnswers(never, list).take(bot("push"), "request", 1) == []
+    assert taking_with(never).take(bot("push"), "request", 1) == []
 
 
 def test_an_answer_does_not_wait_for_a_ledger_that_is_away() -> None:
     def away(_: int) -> list[Kept]:
         raise StoreUnavailable("away", reason="away", retry_after_s=1)
 
-    assert KeptAnswers(away, list).take(bot(), "request", 1) == []
+    assert taking_with(away).take(bot(), "request", 1) == []
 
 
 def test_nor_for_one_that_is_slow() -> None:
     slow = Event()
-    taking = KeptAnswers(lambda _: slow.wait(GUARD_S) or [], list)  # type: ignore[arg-type, func-returns-value]
+    taking = taking_with(lambda _: slow.wait(GUARD_S) or [])
 
     assert gevent.spawn(taking.take, bot(), "request", 1).get(timeout=GUARD_S / 2) == []
 
 
 def test_somebody_else_s_timeout_is_not_swallowed() -> None:
     slow = Event()
-    taking = KeptAnswers(lambda _: slow.wait(GUARD_S) or [], list)  # type: ignore[arg-type, func-returns-value]
+    taking = taking_with(lambda _: slow.wait(GUARD_S) or [])
 
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
         taking.take(bot(), "request", 1)

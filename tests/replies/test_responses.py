@@ -159,3 +159,16 @@ def test_looking_for_strays_goes_on_after_the_store_was_away() -> None:
     claims.away = False
     until("the stray", lambda: claims.given_back)
     watching.kill()
+
+
+def test_the_end_of_what_was_taken_in_a_former_life_is_not_the_end_of_what_was_taken_since() -> None:
+    """Law: an outcome names the epoch of its own taking; a row taken again meanwhile stays in our hands."""
+    store = Store()
+    responses = Responses(store.write)
+    responses.hold([7], 3)
+    responses.note([7], "unknown")
+    responses.hold([7], 4)
+    responses.flush()
+
+    assert [(finish.outbox_id, finish.epoch) for [finish] in store.batches] == [(7, 3)]
+    assert 7 in responses

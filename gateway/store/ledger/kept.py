@@ -22,7 +22,7 @@ _decode_reply = msgspec.json.Decoder(Reply).decode
 class Kept(msgspec.Struct, frozen=True):
     """One of them.  ``unasked``: nobody had asked for it.  ``maybe_repeat``: the user may have heard it already.
 
-    ``taken``: this process is telling it now, and is to say what became of that.
+    ``taken``: this process is telling it now, in this epoch of its, and is to say what became of that.
     """
 
     outbox_id: int
@@ -32,6 +32,7 @@ class Kept(msgspec.Struct, frozen=True):
     unasked: bool
     maybe_repeat: bool
     taken: bool
+    epoch: int = 0
 
 
 def tell(cursor: Cursor, process: Process, turn_ids: Sequence[int]) -> list[list[Kept]]:
@@ -42,8 +43,9 @@ def tell(cursor: Cursor, process: Process, turn_ids: Sequence[int]) -> list[list
         (process.process_id, process.epoch, list(turn_ids), TOLD_MAX),
     )
     told: dict[int, list[Kept]] = {}
-    for with_turn, outbox_id, turn_id, state, reply, *rest in cursor.fetchall():
-        told.setdefault(with_turn, []).append(Kept(outbox_id, turn_id, state, _reply(reply), *rest))
+    for with_turn, outbox_id, turn_id, state, reply, unasked, maybe_repeat, taken in cursor.fetchall():
+        each = Kept(outbox_id, turn_id, state, _reply(reply), unasked, maybe_repeat, taken, process.epoch)
+        told.setdefault(with_turn, []).append(each)
     return [told.get(turn_id, []) for turn_id in turn_ids]
 
 
