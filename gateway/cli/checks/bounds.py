@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from collections import Counter
 from collections.abc import Iterator
 
 import psycopg2
@@ -69,4 +70,23 @@ def connections(visit: Visit) -> Iterator[Finding]:
         yield ok("connections", says)
 
 
-CHECKS: list[Check] = [files, connections]
+def tenants(visit: Visit) -> Iterator[Finding]:
+    """Accounts are bounded one by one: those of one tenant may take together all that a process runs."""
+    if visit.settings is None:
+        return
+    lanes, accounts = visit.settings.lanes, visit.settings.accounts.values()
+    named = Counter(account.tenant for account in accounts if account.tenant == account.sharer)
+    most = lanes.tenant_turns_in_flight_max or lanes.turns_in_flight_max
+    greedy = [
+        name
+        for name, count in sorted(named.items())
+        if min(count * lanes.account_turns_in_flight_max, most) >= lanes.turns_in_flight_max and count < len(accounts)
+    ]
+    if greedy:
+        says = f"the accounts of {', '.join(greedy)} may take all turns of a process (lanes.turns_in_flight_max)"
+        yield warn("tenants", says, "set lanes.tenant_turns_in_flight_max below it, so that others have room")
+    elif named:
+        yield ok("tenants", f"{len(named)}, none of which may take all turns of a process")
+
+
+CHECKS: list[Check] = [files, connections, tenants]
