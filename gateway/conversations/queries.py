@@ -33,8 +33,9 @@ __all__ = [
     "turn",
 ]
 
-#: How a :class:`Page` is written: seconds with all that PostgreSQL keeps of them, and an id.
-PAGE_PATTERN = r"^[0-9]{1,11}\.[0-9]{6}-[0-9]{1,18}$"
+#: How a :class:`Page` is written: seconds with all that PostgreSQL keeps of them, and an id.  To some ``$`` is also
+#: before a last end of a line.
+PAGE_PATTERN = r"^[0-9]{1,11}\.[0-9]{6}-[0-9]{1,18}$(?![\s\S])"
 #: *idle*: nothing to do.  *running*: a process works on its turns.  *waiting*: it has turns, and nobody owns
 #: it yet.
 State = Literal["idle", "running", "waiting"]

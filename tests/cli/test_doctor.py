@@ -263,10 +263,11 @@ def test_what_is_ordered_and_what_is_open_is_told(ward: Ward, database: str, red
     why = ["--reason", "it burns", "--anyway"]
     CliRunner().invoke(main, ["breakers", "force", "old", "closed", *why], env=ward.env)
 
-    assert ward.states("circuits") == [("old", "warn"), ("slack.com", "warn")]
-    assert "forced_closed by " in ward.of("old")["says"]
-    assert ward.of("old")["do"] == "`switchboard breakers clear old` once that is over"
-    assert ward.of("slack.com")["says"] == "its circuit is open in 1 of 1 processes (failure_rate)"
+    old, slack = [one for one in ward.findings() if one["group"] == "circuits"]
+    assert (old["what"], old["state"], "forced_closed by " in old["says"]) == ("old", "warn", True)
+    assert old["do"] == "`switchboard breakers clear old` once that is over"
+    assert (slack["what"], slack["state"]) == ("slack.com", "warn")
+    assert slack["says"] == "its circuit is open in 1 of 1 processes (failure_rate)"
     ward.env["REDIS_URL"] = "redis://127.0.0.1:1"
     assert ward.states("circuits") == [("old", "warn")]
 

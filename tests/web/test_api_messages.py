@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -140,6 +141,15 @@ def test_one_that_waits_is_taken_back_by_its_key(site: Site) -> None:
     assert site.ask("DELETE", f"{site.path}/order%207%2F8").status_code == 204
     assert site.jobs() == []
     assert refusal(site.ask("DELETE", f"{site.path}/order%207%2F8")) == (404, "no_such_message")
+
+
+@pytest.mark.parametrize("key", ["a//b", "/a/", "a/../b", "..", "a b?#%", "ä", "a\nb\n"])
+def test_a_key_is_found_however_it_is_written(site: Site, key: str) -> None:
+    """Also with slashes, which are otherwise taken for one where they are several."""
+    site.post({**HELLO, "key": key, "delay_s": 60})
+
+    assert site.ask("DELETE", f"{site.path}/{quote(key, safe='')}").status_code == 204
+    assert site.jobs() == []
 
 
 def test_a_key_is_its_conversations_own(site: Site) -> None:

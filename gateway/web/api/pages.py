@@ -13,6 +13,7 @@ from typing import Any
 
 import flask
 import msgspec
+from werkzeug.routing import PathConverter
 
 from gateway.domain.api_token import Scope
 from gateway.domain.errors import BadRequest, NotFound
@@ -33,11 +34,13 @@ def api_pages(resources: Iterable[object], bearers: Bearers) -> flask.Blueprint:
     """Return the routes of *resources*, and the document that describes them."""
     pages = flask.Blueprint("api", __name__, url_prefix=ROOT)
     refuse_with_problems(pages)
+    pages.record(lambda state: state.app.url_map.converters.update(rest=_Rest))
     declared = [one for resource in resources for one in operations(resource)]
     document = OpenApi(ROOT, declared)
     for one in [*declared, *operations(document)]:
         view = _view(one, bearers)
-        pages.add_url_rule(_rule(one), one.name, view, methods=[one.method])
+        # Several slashes are not one: a redirect would lead to the thing of another name.
+        pages.add_url_rule(_rule(one), one.name, view, methods=[one.method], merge_slashes=False)
     return pages
 
 
@@ -45,8 +48,15 @@ def _rule(one: Operation) -> str:
     """Return the path in Flask's form.  A text may hold a slash: only the last placeholder of a path is one."""
     path = one.path
     for name, kind in one.path_types.items():
-        path = path.replace(f"{{{name}}}", f"<{'int' if kind is int else 'path'}:{name}>")
+        path = path.replace(f"{{{name}}}", f"<{'int' if kind is int else 'rest'}:{name}>")
     return path
+
+
+class _Rest(PathConverter):
+    """Whatever is left of a path, unlike Werkzeug's own also if that begins with a slash or holds the end of a line."""
+
+    part_isolating = False
+    regex = r"[\s\S]+?"
 
 
 def _view(one: Operation, bearers: Bearers) -> Callable[..., flask.Response]:
