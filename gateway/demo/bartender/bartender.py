@@ -57,6 +57,7 @@ ANSWERS: Mapping[Act, Callable[[Visit], Said]] = {
     "serve": recipes.serve,
     "without": recipes.without,
     "why": questions.why,
+    "suits": questions.suits,
     "strength": questions.strength,
     "substitute": questions.substitute,
     "compare": questions.compare,

@@ -84,7 +84,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
     def holding(self, session: Session, recipe: Recipe) -> Session:
         """Return *session* with *recipe* at hand, for as many as were asked for with it."""
-        kept = session.serves if recipe.slug == session.current else 0
+        # What was said before there was a recipe is said of the first one.
+        kept = session.serves if session.current in ("", recipe.slug) else 0
         return msgspec.structs.replace(
             session,
             current=recipe.slug,

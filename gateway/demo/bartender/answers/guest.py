@@ -201,5 +201,7 @@ def _taken_back(visit: Visit, tastes: Tastes, session: Session, lead: str) -> Sa
         return replace(said, text=f"{lead} {said.text}")
     listed = (drink for slug in session.results if (drink := visit.drink(slug)))
     if any(barred.intersection(drink.needs) for drink in listed):
-        return offer(visit, session, lead=f"{lead} So rather one of these.")
+        said = offer(visit, session, lead=f"{lead} So rather one of these.")
+        if said.shown:
+            return said
     return visit.say(lead, next=("Surprise me", "What do you know about me?"))

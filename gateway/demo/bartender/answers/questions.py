@@ -1,4 +1,4 @@
-"""Questions about drinks: why this one, how strong, what instead, and what is the difference."""
+"""Questions about drinks: why this one, what is in it, how strong, what instead, and what is the difference."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from msgspec.structs import replace
 
 from gateway.demo.bartender.answers.recipes import in_hand, which_drink
 from gateway.demo.bartender.answers.showing import brief_card
+from gateway.demo.bartender.catalogue.drink import Drink
+from gateway.demo.bartender.catalogue.shelf import Shelf
 from gateway.demo.bartender.choosing.reasons import reasons_for
+from gateway.demo.bartender.choosing.wish import avoided
 from gateway.demo.bartender.said import Said
+from gateway.demo.bartender.tastes import Tastes
 from gateway.demo.bartender.visit import Visit
 from gateway.demo.language.words import capital, joined
 
-__all__ = ["compare", "strength", "substitute", "why"]
+__all__ = ["compare", "strength", "substitute", "suits", "why"]
 
 #: Pure alcohol in one unit as British labels count it.
 _ML_PER_UNIT = 10
@@ -30,6 +34,34 @@ def why(visit: Visit) -> Said:
     reasons = reasons_for(drink, visit.session, visit.wish(), visit.catalogue)
     because = joined(reasons) if reasons else "it is good, and you had not told me anything against it"
     return visit.say(f"The {drink.name}? Because {because}.", next=("How do I make it?", "Another one"))
+
+
+def suits(visit: Visit) -> Said:
+    """Answer "is it vegan?", "does it have egg?" of the drink: what its guest may have is another matter."""
+    slug, drink = visit.meant()
+    if drink is None:
+        return which_drink(visit)
+    shelf, intent = visit.catalogue.shelf, visit.intent
+    sentences = []
+    for name in dict.fromkeys((*intent.diets, *intent.ingredients)):
+        out = _alcoholic(shelf, drink) if name == "alcohol" else avoided(Tastes(avoids=(name,)), shelf)
+        found = [one for one in drink.needs if one in out]
+        optional = [one.ingredient for one in drink.measures if one.optional and one.ingredient in out]
+        is_diet = name in ("vegan", "vegetarian")
+        if found:
+            which = "" if found == [name] else f" ({joined(found)})"
+            told = f"is not {name}, because of the {joined(found)}" if is_diet else f"has {name}{which}"
+        else:
+            told = f"is {name}" if is_diet else f"has no {name}"
+            told += f" if you leave the {joined(optional)} out" if optional else ""
+        sentences.append(f"The {drink.name} {told}.")
+    strict = set(intent.diets) - {"alcohol"}
+    care = " Please read the labels all the same, because brands differ." if strict else ""
+    return visit.say(
+        f"{' '.join(sentences)}{care}",
+        session=in_hand(visit, slug),
+        next=("How do I make it?", "Another one", "I am allergic to nuts"),
+    )
 
 
 def strength(visit: Visit) -> Said:
@@ -76,6 +108,10 @@ def substitute(visit: Visit) -> Said:
         "that is how most of them were invented.",
         next=(f"What can I make with {next(iter(options))}?", "Surprise me"),
     )
+
+
+def _alcoholic(shelf: Shelf, drink: Drink) -> frozenset[str]:
+    return frozenset(name for name in drink.needs if shelf.alcoholic(name))
 
 
 def compare(visit: Visit) -> Said:

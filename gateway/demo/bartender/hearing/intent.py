@@ -11,7 +11,7 @@ __all__ = ["ACTS", "Act", "Diet", "Direction", "Intent", "Which"]
 Act = Literal[
     "nothing", "greet", "help", "thanks", "goodbye", "yes", "no", "small_talk", "cannot_see", "unknown",
     "have", "wish", "adjust", "another", "surprise", "list",
-    "show", "make", "serve", "without", "why", "strength", "substitute", "compare", "reject",
+    "show", "make", "serve", "without", "why", "suits", "strength", "substitute", "compare", "reject",
     "like", "dislike", "avoid", "allow", "know_me", "forget_me", "units", "care", "invent",
 ]  # fmt: skip
 ACTS: frozenset[Act] = frozenset(get_args(Act))

@@ -10,8 +10,11 @@ from gateway.demo.language.sayings import compiled, words_of
 
 __all__ = ["Needs", "Phrase", "phrase"]
 
-#: What must have been named for a line to apply.  "subjects": ingredients, drinks or tastes.
-Needs = Literal["", "no names", "subjects", "ingredients", "drink", "two drinks", "no drink"]
+#: What must have been named for a line to apply.  "subjects": ingredients, drinks or tastes.  "contents": ingredients,
+#: or what some must not have.
+Needs = Literal[
+    "", "no names", "subjects", "contents", "contents of a drink", "ingredients", "drink", "two drinks", "no drink"
+]  # fmt: skip
 
 
 class Phrase(NamedTuple):

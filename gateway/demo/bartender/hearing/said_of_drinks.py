@@ -46,6 +46,7 @@ OF_DRINKS = (
         "strength",
         """
         how strong/boozy/alcoholic/heavy/much_alcohol
+        ^ [and/but/so]* is it/this/that [very/really/too]* strong/boozy/heavy/weak/alcoholic
         how many units
         units of alcohol
         alcohol content
@@ -143,6 +144,8 @@ OF_DRINKS_LATER = (
         make/mix/shake/stir/pour [me] it/that/this/one/the
         ill/i_will/lets/id_like_to have/take/try/make/do/go_with ... it/that/this/one
         what do i need
+        what should i buy
+        ^ [the/a/my]* shopping list
         ^ that/this [one] $
         whats/what_is in it/that/this
         ^ how [exactly/please]* $

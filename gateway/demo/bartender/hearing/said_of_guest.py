@@ -42,7 +42,7 @@ OF_GUEST = (
     phrase(
         "no",
         """
-        ^ no/nope/nah/not_really/no_way/rather_not/never_mind/nevermind/no_thanks/no_thank_you $
+        ^ no/nope/nah/not_really/no_way/rather_not/never_mind/nevermind/forget_it/no_thanks/no_thank_you $
         ^ [maybe] not_now/later $
         """,
     ),
@@ -55,6 +55,7 @@ OF_GUEST = (
         how does/do/can this/it/you/i [i] work/help/use_this
         ^ who/what are you
         """,
+        needs="no names",
     ),
     phrase(
         "allow",
@@ -81,6 +82,7 @@ OF_GUEST = (
         what do/did you know/remember/have [still] about/of/on me
         what do i like/love/drink/hate/dislike
         know about me
+        what did i have/drink/order
         my taste/tastes/profile/preferences/likes
         do you know/remember me/my_name/who
         who am i
@@ -118,6 +120,23 @@ OF_GUEST = (
         i_am/im sober/teetotal/in_recovery/recovering/an_alcoholic
         """,
         topic="sober",
+    ),
+    # A question about the drink, and no word about the guest.
+    phrase(
+        "suits",
+        """
+        ^ [and/but/so]* is/are it/this/that/they/these [really/also/all]* vegan/vegetarian/halal
+        ^ [and/but/so]* is/are it/this/that/they/these [really/also/all]* gluten/dairy/lactose/milk/egg/nut free
+        ^ [and/but/so]* does/do it/this/that/they/these have/contain/include
+        ^ [and/but/so]* has/contains it/this/that
+        ^ [and/but/so]* is/are there ... in it/this/that/them
+        """,
+        needs="contents",
+    ),
+    phrase(
+        "suits",
+        "^ [and/but/so]* is/are/does/do ... vegan/vegetarian/halal/free/contain/have\n ^ is/are there [any]*",
+        needs="contents of a drink",
     ),
     phrase(
         "avoid",

@@ -81,20 +81,21 @@ class _Heard(msgspec.Struct, frozen=True):
 
     def has(self, needs: str) -> bool:
         """Whether what a phrase needs was named."""
-        match needs:
-            case "no names":
-                return not (self.ingredients or self.drinks or self.tags)
-            case "subjects":
-                return bool(self.ingredients or self.drinks or self.tags)
-            case "ingredients":
-                return bool(self.ingredients)
-            case "drink":
-                return bool(self.drinks)
-            case "two drinks":
-                return len(self.drinks) > 1
-            case "no drink":
-                return not self.drinks
-        return True
+        if not needs:
+            return True
+        contents = bool(self.ingredients) or not _DIET_WORDS.keys().isdisjoint(self.sentence.split())
+        subjects = bool(self.ingredients or self.drinks or self.tags)
+        met = {
+            "no names": not subjects,
+            "subjects": subjects,
+            "contents": contents,
+            "contents of a drink": contents and bool(self.drinks),
+            "ingredients": bool(self.ingredients),
+            "drink": bool(self.drinks),
+            "two drinks": len(self.drinks) > 1,
+            "no drink": not self.drinks,
+        }
+        return met[needs]
 
 
 def understand(message: Message, lexicon: Lexicon) -> Intent:
@@ -222,7 +223,7 @@ def _intent(act: Act, heard: _Heard, topic: str = "") -> Intent:
         glasses=heard.glasses,
         which=Which(slug=heard.drinks[0]) if heard.drinks else heard.which,
         direction=heard.direction,
-        diets=_diets(heard) if act == "avoid" else (),
+        diets=_diets(heard) if act in ("avoid", "suits") else (),
         topic=topic,
     )
 

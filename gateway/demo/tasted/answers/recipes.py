@@ -167,7 +167,8 @@ def which_recipe(visit: Visit) -> Said:
     if visit.intent.recipe:
         return visit.say("That recipe is no longer in my book.", next=("Something quick", "A soup"))
     if visit.session.results:
-        text = f"My list only goes to {len(visit.session.results)}. Which one of them?"
+        count = len(visit.session.results)
+        text = f"My list only goes to {count}. Which one of them?" if count > 1 else "There is only one on my list."
         if not visit.intent.place:
             text = "Which of the recipes do you mean?"
         return visit.say(text, next=("The first one", "Show me the list again"))

@@ -17,6 +17,7 @@ from gateway.demo.language.text import singular, singular_words
 from gateway.demo.tasted.catalogue.larder import CONTAINS, DIETS
 from gateway.demo.tasted.catalogue.load import Catalogue
 from gateway.demo.tasted.catalogue.recipe import TAGS
+from gateway.demo.tasted.hearing.table import TABLE
 
 __all__ = ["Lexicon", "Named"]
 
@@ -71,6 +72,7 @@ class Lexicon:
             # "Salmon" is a fish before it is a dish.
             taken = larder.ingredients.keys()
             self._add_all("recipe", {word: slug for word in (recipe.name, *recipe.aka) if word not in taken})
+        self._said = frozenset().union(*(line.words for line in TABLE))
         self._alike: dict[str, list[str]] = defaultdict(list)
         for word in sorted({word for words in self._names for word in words if len(word) > 3}):
             self._alike[word[0]].append(word)
@@ -101,7 +103,7 @@ class Lexicon:
         result: list[str] = []
         for word in words:
             near: list[str] = []
-            if left and len(word) > 4:
+            if left and len(word) > 4 and word not in self._said:
                 left -= 1
                 near = difflib.get_close_matches(singular(word), self._alike[word[0]], n=1, cutoff=_LIKENESS_MIN)
             result.append(near[0] if near else word)

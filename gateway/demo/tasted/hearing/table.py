@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from gateway.demo.language.sayings import compiled
+from gateway.demo.language.sayings import compiled, words_of
 from gateway.demo.tasted.hearing.intent import Act
 
 __all__ = ["TABLE", "Line", "Needs"]
@@ -23,6 +23,8 @@ class Line(NamedTuple):
     act: Act
     pattern: re.Pattern[str]
     needs: Needs
+    #: All words of the sayings: they are known words, and no typos.
+    words: frozenset[str]
 
     def fits(self, sentence: str) -> bool:
         """Whether any of the sayings is in *sentence* (plain words)."""
@@ -30,7 +32,7 @@ class Line(NamedTuple):
 
 
 def _line(act: Act, sayings: str, needs: Needs = "") -> Line:
-    return Line(act, compiled(sayings), needs)
+    return Line(act, compiled(sayings), needs, words_of(sayings))
 
 
 TABLE = (
@@ -123,6 +125,7 @@ TABLE = (
         save my place
         """,
     ),
+    _line("timer_off", "^ [please]* cancel the/my"),
     _line(
         "repeat",
         """
@@ -132,6 +135,8 @@ TABLE = (
         ^ pardon/sorry/what $
         what did you say
         what do/should/must i do [now/next]* $
+        what temperature/heat
+        how hot
         """,
         "nothing",
     ),
@@ -160,7 +165,7 @@ TABLE = (
         "cook",
         """
         cook it/this/that/now/with_me/along
-        lets cook/start/begin/make/do
+        lets cook/start/begin/make/do/go
         start/begin cooking/it/now/this/that/the/with
         ^ cook/start/begin [now/please]* $
         i/we want/would_like/will to cook/make it/this/that/the
@@ -217,7 +222,18 @@ TABLE = (
         "stupid/idiot/useless/dumb/suck/sucks/terrible/worst/fuck/shit/crap/rubbish\n shut up\n hate you\n piss off",
         "nothing",
     ),
-    _line("help", "help\n what can you do\n how does this work\n who are you\n what are you", "nothing"),
+    _line(
+        "help",
+        """
+        help
+        what can you do
+        how does this work
+        who/what are you
+        your name
+        are you a/an/real/human
+        """,
+        "nothing",
+    ),
     _line("greet", "^ hello/hi/hey/good_morning/good_afternoon/good_evening/hiya", "nothing"),
     _line(
         "find",

@@ -14,6 +14,7 @@ _CALLED = re.compile(
     r"\btimers? (?:please )?(?:called|named|for|of) (?:the |my |a |an )?(?P<name>[a-z0-9]+(?: [a-z0-9]+){0,2})"
 )
 _BEFORE = re.compile(r"(?P<name>[a-z0-9]+(?: [a-z0-9]+)?) (?:timer|alarm|reminder)s?\b")
+_CANCELLED = re.compile(r"^(?:please )?cancel (?:the|my) (?P<name>[a-z0-9]+(?: [a-z0-9]+){0,2})$")
 #: Words that stand near a timer and are no name of one.
 _NO_NAME = frozenset(
     re.findall(
@@ -32,7 +33,7 @@ def timer_name_in(sentence: str) -> str:
     reminder = _TO.search(sentence)
     if reminder:
         return reminder["name"].removeprefix("the ")[:NAME_CHARS_MAX].strip()
-    for pattern in (_CALLED, _BEFORE):
+    for pattern in (_CALLED, _BEFORE, _CANCELLED):
         found = pattern.search(sentence)
         if found:
             words = found["name"].split()

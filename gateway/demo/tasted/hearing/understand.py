@@ -163,7 +163,7 @@ def _by_what_was_named(heard: _Heard, place: int, act: Act) -> Act:
         return "without"
     if heard.names or heard.without or (asked and heard.seconds) or _QUICK.search(f" {heard.sentence} "):
         return "find"
-    if heard.serves:
+    if heard.serves and not asked:
         return "serve"
     # "Ten minutes", and nothing else.
     return "timer" if heard.seconds and not asked else act
