@@ -77,3 +77,16 @@ def test_a_message_that_its_platform_refused_is_sent_after_all(desk: Desk) -> No
     desk.stack.ledger.wait_outbox(said, "sent")
     assert len(desk.stack.slack.about(said)) == 2
     assert desk.ask("GET", "")[1]["dead_letters"] == []
+
+
+def test_what_the_server_refuses_by_itself_is_in_the_document(desk: Desk) -> None:
+    """The application never sees it, so it is no problem document; and addresses come to it as they were written."""
+    document = call(desk.stack.port, "/api/v1/openapi.json", method="GET").json
+    answer = call(desk.stack.port, "/api/v1/jobs", headers={"Content-Length": str(2**24)})
+    described = document["paths"]["/jobs"]["post"]["responses"]["413"]["content"]
+    assert (answer.status, answer.json["error"]) == (413, "body_too_large")
+    assert set(answer.json) == set(described[answer.headers["content-type"]]["schema"]["required"])
+
+    for path in ("%2Fa%2F", "a%2F%2Fb", "a%0A"):
+        key = call(desk.stack.port, f"/api/v1/conversations/1/messages/{path}", method="DELETE")
+        assert (key.status, key.json["reason"]) == (401, "no_token"), path
