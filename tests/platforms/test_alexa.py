@@ -174,6 +174,8 @@ def test_no_reply_of_ours_is_a_problem_of_alexa_s(platform: AlexaPlatform, accou
         Answer(200, b'{"response":{"outputSpeech":{"type":"SSML","ssml":"<p>a</p>"}}}'),
         Answer(200, TOO_LONG),
         Answer(200, b'{"response":{}}' + b" " * 30_000),
+        Answer(200, json.dumps({"response": {"card": {"type": "Simple", "content": "a" * 8_001}}}).encode()),
+        Answer(200, b'{"response":{"card":{"type":"Standard","image":{"largeImageUrl":"http://a.example/a.png"}}}}'),
     ],
 )
 def test_what_amazon_refuses_is_a_problem_here_too(

@@ -1,7 +1,7 @@
 """What a device makes of a response: it speaks, shows a card, and listens or does not.
 
-What Amazon refuses is refused here, in Alexa's own words: markup that is none, too much of it, speech into a session
-that has ended.
+What Amazon refuses is refused here, in Alexa's own words: markup that is none, too much of it, a card that is too long,
+speech into a session that has ended.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ __all__ = ["PROBLEM", "heard", "plain_speech", "unheard"]
 PROBLEM = "There was a problem with the requested skill's response."
 _SPEECH_CHARS_MAX = 8_000
 _RESPONSE_BYTES_MAX = 24_000
+#: [D] of a card, its pictures' addresses counted, and of one of those.
+_CARD_CHARS_MAX, _URL_CHARS_MAX = 8_000, 2_000
 #: After these a voice takes breath.
 _PAUSES = {"p": "\n", "s": "\n", "break": " "}
 
@@ -47,6 +49,8 @@ def heard(answer: Answer) -> tuple[Seen, ...]:
         return (_problem("SSML that is none, or more than 8,000 characters of it"),)
     notes = ["spoken"] if words else ["nothing is said"]
     card = told.get("card") or {}
+    if not _is_card(card):
+        return (_problem("a card that is longer than 8,000 characters, or a picture's address that is none"),)
     if card:
         written = (card.get("title"), card.get("text") or card.get("content"))
         notes.append(f"a card: {' | '.join(filter(None, written))}")
@@ -80,6 +84,16 @@ def plain_speech(ssml: str) -> str | None:
         return None
     lines = (" ".join(line.split()) for line in "".join(said).split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _is_card(card: dict[str, Any]) -> bool:
+    """Whether Amazon would show *card*; nothing at all is well, too."""
+    urls = [str(url) for url in (card.get("image") or {}).values()]
+    words = [str(card.get(name) or "") for name in ("title", "text", "content")]
+    return (
+        all(url.startswith("https://") and len(url) <= _URL_CHARS_MAX for url in urls)
+        and sum(map(len, (*words, *urls))) <= _CARD_CHARS_MAX
+    )
 
 
 def _response(answer: Answer) -> dict[str, Any] | None:
