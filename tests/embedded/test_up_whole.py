@@ -110,7 +110,7 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
         it.wait_for(READY)
         assert LedgerView(Plan(Home(tmp_path), {}).environment["DATABASE_URL"]).live_workers() == 1
         assert status(port, "/healthz") == 200
-        assert status(port, "/chat/bartender") == 200
+        assert {status(port, path) for path in ("/", "/chat/bartender", "/chat/tasted")} == {200}
         assert "Daiquiri" in ask(port, tmp_path, "I have rum and lime")
         assert "Daiquiri" in simulated(tmp_path, "I have rum and lime")
         children = it.descendants()
