@@ -40,6 +40,8 @@ class Program:
     argv: tuple[str, ...]
     #: Asked with the process id; without one, it is ready when started.
     ready: Callable[[int], bool] | None = None
+    #: What to look at when that never comes.
+    unready: str = ""
     #: Runs to its end before the next group starts; ready when it ended with status 0.
     once: bool = False
     env: Mapping[str, str] | None = None
@@ -105,9 +107,8 @@ class Process:
         """Return when it serves, or raise :exc:`StartFailed`."""
         while not self._is_ready():
             if time.monotonic() > deadline:
-                raise StartFailed(
-                    f"{self.program.name} is not ready in time{self._log()}", reason="not_ready"
-                )
+                why = f": {self.program.unready}" if self.program.unready else ""
+                raise StartFailed(f"{self.program.name} is not ready in time{why}{self._log()}", reason="not_ready")
             pause(_POLL_S)
 
     def _is_ready(self) -> bool:

@@ -15,6 +15,7 @@ from gateway.embedded.addresses import free_port, free_stand_in, kept, pointed_a
 from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
 from gateway.embedded.process import Program
+from gateway.embedded.readiness import NOTIFY_SOCKET, Readiness
 from gateway.embedded.redis import EmbeddedRedis
 from gateway.embedded.secret_files import BARTENDER_SECRET, TASTED_SECRET
 from gateway.settings.environment import EMBEDDED
@@ -153,8 +154,17 @@ class Plan:
     def _worker(self, settings: Settings) -> Program:
         # The parent: its children die with it, as it does with us.
         argv = (sys.executable, "-m", "workers.processes")
-        stop_max_s = settings.server.drain_s + _WORKER_LEAVING_S
-        return Program(name="worker", argv=argv, env=self.environment, stop_max_s=stop_max_s)
+        notified = self._home.sockets / "worker.ready"
+        readiness = Readiness(notified)
+        modules = f" ({', '.join(settings.worker.handlers)})" if settings.worker.handlers else ""
+        return Program(
+            name="worker",
+            argv=argv,
+            env={**self.environment, NOTIFY_SOCKET: str(notified)},
+            ready=lambda _pid: readiness.has_come(),
+            unready=f"it has not loaded its handlers{modules}, or has not found its way into the database",
+            stop_max_s=settings.server.drain_s + _WORKER_LEAVING_S,
+        )
 
     def _gateway(self, settings: Settings) -> Program:
         server = settings.server
@@ -170,6 +180,7 @@ class Plan:
             argv=(sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONFIG), "gateway.wsgi:app"),
             env={**self.environment, **read_there},
             ready=lambda _pid: _answers(server.host, server.port, "/readyz"),
+            unready="its /readyz does not say so",
             stop_max_s=server.drain_s + _GATEWAY_LEAVING_S,
             # Its workers end at once; on SIGTERM they would drain towards stores that are gone too.
             death_signal=signal.SIGQUIT,

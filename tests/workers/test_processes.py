@@ -110,6 +110,19 @@ def test_children_that_keep_ending_end_their_parent_and_the_others_in_order(fami
         assert not them.living()
 
 
+def test_all_work_is_said_once_every_child_is_in_the_ledger(families: Families, tmp_path: Path) -> None:
+    """Whoever waits for it need not look into the ledger, where what does not listen is seen alone."""
+    with families("shy", 2) as them:
+        them.it.wait_for("worker.started")
+        them.it.wait_for("worker.started")
+        (tmp_path / "go").touch()
+        them.it.wait_for("all work")
+        assert len(them.wait_living(2)) == 2
+        them.it.signal(signal.SIGTERM)
+        assert them.it.wait_end() == 0
+        assert "\n".join(them.it.lines).count("all work") == 1
+
+
 def test_children_that_cannot_start_with_their_settings_are_not_started_again(families: Families) -> None:
     """What is wrong has been said; said again every second it only hides everything else."""
     with families("misfit", 2) as them:

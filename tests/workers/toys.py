@@ -70,6 +70,8 @@ def main() -> int:
         settings,
         dict(os.environ),
         reread=load,
+        # Others' parents have no connection to the ledger until somebody dies, and some tests take theirs away.
+        on_ready=(lambda: print("all work", flush=True)) if kind == "shy" else None,
         argv=(sys.executable, HEIR) if kind == "heir" else (sys.executable, "-I", "-c", TOY, kind, folder),
         restarts_max=int(rest[0]) if rest else RESTARTS_MAX,
     )

@@ -56,12 +56,14 @@ class Parent:
         environment: Mapping[str, str],
         *,
         reread: Callable[[], Settings],
+        on_ready: Callable[[], None] | None = None,
         argv: Sequence[str] = ARGV,
         restarts_max: int = RESTARTS_MAX,
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._reread = reread
+        self._on_ready = on_ready
         self._argv = argv
         self._restarts_max = restarts_max
         self._told = Told()
@@ -70,6 +72,8 @@ class Parent:
         #: When the places that are empty are filled again.
         self._due: dict[int, float] = {}
         self._restarts: deque[float] = deque(maxlen=restarts_max + 1)
+        #: Places of which no child has been in the ledger yet, where somebody wants to know.
+        self._unborn = deque(range(settings.worker.processes if on_ready else 0))
         #: Places whose children are still to be replaced, and the one that is being.
         self._outdated: deque[int] = deque()
         self._replacing: int | None = None
@@ -87,6 +91,7 @@ class Parent:
             if self._stopping and not self._children:
                 break
             self._start_due()
+            self._greet_next()
             self._replace_next()
             self._told.wait(self._patience_s())
         self._obituaries.stop(time.monotonic() + OBITUARIES_S)
@@ -188,6 +193,16 @@ class Parent:
         self._settings = settings
         # Also who is being replaced just now: it may have been started with the settings of before.
         self._outdated = deque(range(settings.worker.processes))
+
+    def _greet_next(self) -> None:
+        """Say once that all work: a child is in the ledger when it has its handlers, and not before."""
+        while self._unborn and not self._stopping:
+            child = self._children.get(self._unborn[0])
+            if child is None or not self._obituaries.born(child.label):
+                return
+            self._unborn.popleft()
+            if not self._unborn and self._on_ready is not None:
+                self._on_ready()
 
     def _replace_next(self) -> None:
         """Go on with replacing: the next child is told to stop only once the last new one is in the ledger."""
