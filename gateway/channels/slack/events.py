@@ -6,9 +6,9 @@ import re
 
 import msgspec
 
-from gateway.channels.base import Immediate, Messages, Parsed
+from gateway.channels.base import Immediate, Parsed
 from gateway.channels.decoding import decode_json
-from gateway.channels.slack import place, workspaces
+from gateway.channels.slack import answers, place, workspaces
 from gateway.channels.slack.mrkdwn import to_plain
 from gateway.channels.slack.payloads import Envelope, Event, EventKind, File
 from gateway.channels.slack.surfaces import EVENT
@@ -40,7 +40,8 @@ def parse_event(body: bytes, account: SlackAccount) -> Parsed:
         case "event_callback":
             return workspaces.messages(account, _installations(envelope), _messages(envelope))
         case "app_rate_limited":
-            return Messages(())
+            # What Slack holds back in such a minute never comes, and no operator would know of it.
+            return Immediate(answers.EMPTY, refused="app_rate_limited")
         case _:
             raise NotUnderstood("an envelope type that the Events API does not have", reason="unknown_type")
 

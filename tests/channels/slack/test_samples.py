@@ -30,6 +30,14 @@ def test_sample_says_what_its_file_says(name: str) -> None:
         assert parsed.inbound == msgspec.convert(value["expected"], tuple[Inbound, ...])
 
 
+def test_what_slack_holds_back_is_counted() -> None:
+    """Above 30,000 events an hour Slack says so, once a minute, and the messages never come."""
+    parsed = SLACK.parse(delivery(sample("handshake_app_rate_limited")), ACCOUNT, NOW_S)
+
+    assert isinstance(parsed, Immediate)
+    assert parsed.refused == "app_rate_limited"
+
+
 def test_every_surface_and_every_silence_has_a_sample() -> None:
     """The samples cover what the capability table names, and all that is understood but not for us."""
     said = [sample(name)["expected"] for name in NAMES]
