@@ -165,8 +165,8 @@ class KeepingAccount(Account, frozen=True, kw_only=True):
     later: str = "That takes me a little longer. Ask me again in a moment, and I will tell you."
     #: What comes before an answer that was kept.
     kept: str = "Here is what you asked for."
-    #: The same, where the user may have heard it already.
-    kept_again: str = "You may have heard this: here is what you asked for."
+    #: What comes before anything that was kept and that the user may have heard already, asked for or not.
+    kept_again: str = "You may have heard this already."
     #: Said in place of an answer that was kept, where there is none.
     kept_failed: str = "I found no answer to what you asked before."
     #: Days for which an answer is kept; what is older is not told.

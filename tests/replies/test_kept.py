@@ -17,7 +17,7 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.domain.reply import Card, Image, Item, List, Part, Reply, Speech, Suggestions, Text
 from gateway.replies.kept import KeptAnswers, kept_s, tellings
 from gateway.replies.responses import Responses
-from gateway.settings.accounts import Account, AlexaAccount
+from gateway.settings.accounts import Account, AlexaAccount, KeepingAccount
 from gateway.store.ledger.kept import Kept
 from tests.support.waiting import GUARD_S
 
@@ -66,6 +66,13 @@ def test_what_may_have_been_heard_says_so() -> None:
 
 def test_what_nobody_asked_for_is_no_answer() -> None:
     assert told(kept(Text("the tea is ready"), unasked=True)) == (Text("the tea is ready"), Text("own"))
+
+
+def test_what_nobody_asked_for_says_that_it_may_have_been_heard_too() -> None:
+    rings = kept(Text("the tea is ready"), unasked=True, maybe_repeat=True)
+
+    assert told(rings) == (Text("Again:"), Text("the tea is ready"), Text("own"))
+    assert "asked" not in KeepingAccount(channel="c", name="n", assistant="a").kept_again
 
 
 def test_where_there_is_no_answer_that_is_said_in_its_place() -> None:
