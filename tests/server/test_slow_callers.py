@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import gevent
 import pytest
@@ -58,37 +58,51 @@ def bytes_of(data: bytes) -> list[bytes]:
     return [bytes([byte]) for byte in data]
 
 
-def assert_refused(caller: Caller, reason: str) -> None:
+def assert_refused(caller: Caller, reason: str, name: str = "") -> None:
     answer = caller.answer()
-    assert (answer.status, answer.json["error"], answer.closes) == (408, reason, True)
-    assert caller.ends()
+    assert (answer.status, answer.json["error"], answer.closes) == (408, reason, True), name
+    assert caller.ends(), name
+
+
+def assert_all_refused(callers: Mapping[str, Caller], reason: str) -> None:
+    # Each reads at once: who is refused and goes on sending is reset in the end.
+    reading = [gevent.spawn(assert_refused, caller, reason, name) for name, caller in callers.items()]
+    gevent.joinall(reading, raise_error=True)
+
+
+@contextlib.contextmanager
+def all_at_once(port: int, names: Iterable[str]) -> Iterator[dict[str, Caller]]:
+    """Open a connection for each of these."""
+    with contextlib.ExitStack() as opened:
+        yield {name: opened.enter_context(Caller(port)) for name in names}
 
 
 # Heads
 
 
+HEADS = {
+    "one byte": [b"G"],
+    "half a line": [b"GET / HT"],
+    "half a head": [b"GET / HTTP/1.1\r\nHost: a\r\n"],
+    "byte by byte": bytes_of(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 1_000),
+    "a field at a time": [b"GET / HTTP/1.1\r\nHost: a\r\n"] + [b"X: y\r\n"] * 90,
+    "behind line breaks": [b"\r\n", b"\r\n", *bytes_of(b"GET /" + b"y" * 1_000)],
+}
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["the first", "a later one"])
-@pytest.mark.parametrize(
-    "pieces",
-    [
-        [b"G"],
-        [b"GET / HT"],
-        [b"GET / HTTP/1.1\r\nHost: a\r\n"],
-        bytes_of(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 1_000),
-        [b"GET / HTTP/1.1\r\nHost: a\r\n"] + [b"X: y\r\n"] * 90,
-        [b"\r\n", b"\r\n", *bytes_of(b"GET /" + b"y" * 1_000)],
-    ],
-    ids=["one byte", "half a line", "half a head", "byte by byte", "a field at a time", "behind line breaks"],
-)
-def test_a_head_has_its_time(serve: Serve, counter: Counter, pieces: Iterable[bytes], again: bool) -> None:
+def test_a_head_has_its_time(serve: Serve, counter: Counter, again: bool) -> None:
+    """However it comes: all at once, because each would wait for the same."""
     port = serve(counter, **LONG | {"header_timeout_s": SHORT_S})
-    with Caller(port) as caller:
-        if again:
-            assert caller.send(GET).answer().status == 200
-        sending = trickle(caller, pieces)
-        assert_refused(caller, "head_too_slow")
-        sending.kill()
-    assert counter.began == again
+    with all_at_once(port, HEADS) as callers:
+        sending = []
+        for name, caller in callers.items():
+            if again:
+                assert caller.send(GET).answer().status == 200
+            sending.append(trickle(caller, HEADS[name]))
+        assert_all_refused(callers, "head_too_slow")
+        gevent.killall(sending)
+    assert counter.began == (len(HEADS) if again else 0)
 
 
 @pytest.mark.parametrize("pieces", [[], itertools.repeat(b"\r\n"), itertools.repeat(b"\n")])
@@ -170,35 +184,25 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 SIZED = HEAD + b"Content-Length: 1000\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    ("head", "pieces"),
-    [
-        (SIZED, []),
-        (SIZED, [b"x"] * 1_000),
-        (CHUNKED, []),
-        (CHUNKED, [b"0"] * 1_000),
-        (CHUNKED, [b"1\r\nx\r\n"] * 1_000),
-        (CHUNKED, [b"1;"] + [b"e"] * 1_000),
-        (CHUNKED, [b"1\r\nx\r\n0\r\n"] + [b"T: y\r\n"] * 90),
-        (CHUNKED, [b"1\r\nx\r\n0\r\nT: "] + [b"y"] * 1_000),
-    ],
-    ids=[
-        "nothing of a length",
-        "a length, byte by byte",
-        "no chunk",
-        "a chunk's size",
-        "small chunks",
-        "an extension",
-        "trailers",
-        "a trailer, byte by byte",
-    ],
-)
-def test_a_body_has_its_time(start: Start, counter: Counter, head: bytes, pieces: list[bytes]) -> None:
+BODIES = {
+    "nothing of a length": (SIZED, []),
+    "a length, byte by byte": (SIZED, [b"x"] * 1_000),
+    "no chunk": (CHUNKED, []),
+    "a chunk's size": (CHUNKED, [b"0"] * 1_000),
+    "small chunks": (CHUNKED, [b"1\r\nx\r\n"] * 1_000),
+    "an extension": (CHUNKED, [b"1;"] + [b"e"] * 1_000),
+    "trailers": (CHUNKED, [b"1\r\nx\r\n0\r\n"] + [b"T: y\r\n"] * 90),
+    "a trailer, byte by byte": (CHUNKED, [b"1\r\nx\r\n0\r\nT: "] + [b"y"] * 1_000),
+}
+
+
+def test_a_body_has_its_time(start: Start, counter: Counter) -> None:
+    """However it comes: all at once, because each would wait for the same."""
     server, port = start(counter, **LONG | {"body_timeout_s": SHORT_S})
-    with Caller(port) as caller:
-        sending = trickle(caller.send(head), pieces)
-        assert_refused(caller, "body_too_slow")
-        sending.kill()
+    with all_at_once(port, BODIES) as callers:
+        sending = [trickle(caller.send(BODIES[name][0]), BODIES[name][1]) for name, caller in callers.items()]
+        assert_all_refused(callers, "body_too_slow")
+        gevent.killall(sending)
     until("nothing is left", lambda: not server.connections and not server.buffered_bytes)
     assert not counter.began
 
@@ -234,13 +238,12 @@ def test_the_time_of_a_body_begins_with_that_body(start: Start, counter: Counter
 # Behind the end
 
 
-@pytest.mark.parametrize("pieces", [[], itertools.repeat(b"x" * 100)], ids=["silent", "sends"])
-def test_a_caller_that_was_refused_is_not_listened_to_for_ever(
-    start: Start, counter: Counter, pieces: Iterable[bytes]
-) -> None:
+def test_a_caller_that_was_refused_is_not_listened_to_for_ever(start: Start, counter: Counter) -> None:
+    """Whether it is silent then or sends."""
     server, port = start(counter, **LONG)
-    with Caller(port) as caller:
-        assert caller.send(b"nonsense\r\n\r\n").answer().status == 400
-        sending = trickle(caller, pieces)
-        until("the connection is closed", lambda: not server.connections)
+    with Caller(port) as silent, Caller(port) as sends:
+        for caller in (silent, sends):
+            assert caller.send(b"nonsense\r\n\r\n").answer().status == 400
+        sending = trickle(sends, itertools.repeat(b"x" * 100))
+        until("both connections are closed", lambda: not server.connections)
         sending.kill()
