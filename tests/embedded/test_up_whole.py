@@ -23,6 +23,16 @@ from tests.support.stores import own_stores
 
 BIN = Path(sys.executable).parent
 READY = "Ready.  Things to try"
+#: Handlers that are there only once the gateway is.
+LATE_HANDLERS = """
+import os, time, urllib.request
+while True:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{os.environ['PORT']}/readyz")
+        break
+    except OSError:
+        time.sleep(0.02)
+"""
 
 
 def free_port() -> int:
@@ -106,7 +116,9 @@ def test_up_from_nothing_killed_and_up_again(tmp_path: Path) -> None:
     """One command brings everything up; kill -9 of it leaves nothing running; it comes up again, and stops clean."""
     port = free_port()
     command = [str(BIN / "switchboard"), "up"]
-    with running(command, env=environment(tmp_path, port)) as it:
+    (tmp_path / "late_handlers.py").write_text(LATE_HANDLERS)
+    late = {"SWITCHBOARD_WORKER__HANDLERS": "late_handlers", "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    with running(command, env=environment(tmp_path, port) | late) as it:
         it.wait_for(READY)
         assert LedgerView(Plan(Home(tmp_path), {}).environment["DATABASE_URL"]).live_workers() == 1
         assert status(port, "/healthz") == 200
