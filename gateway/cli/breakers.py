@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from gateway.circuits.overview import Endpoint, Overview, configured_endpoints, look
+from gateway.cli.hinting import hinting
 from gateway.cli.ledger import ledger, store_settings
 from gateway.cli.table import table
 from gateway.cli.telling import caller, echo_json, printable, told, utc_text
@@ -16,7 +17,6 @@ from gateway.settings.load import load_assistants
 from gateway.settings.store import StoreSettings
 from gateway.store.breaker_orders import drop, list_orders, put
 from gateway.store.circuit_reports import CircuitReports, live_processes
-from gateway.store.signals import Signals
 
 __all__ = ["breakers"]
 
@@ -72,14 +72,14 @@ def force(*, endpoint: str, state: str, reason: str, anyway: bool, as_json: bool
 
     It holds, for processes that start later too, until `switchboard breakers clear ENDPOINT`.
     """
-    settings, order = store_settings(), _STATES[state]
+    order = _STATES[state]
     with told():
         check(endpoint, order, reason)
         if not anyway:
-            _check_known(endpoint, settings)
+            _check_known(endpoint, store_settings())
         with ledger(writes=True) as cursor:
             standing = put(cursor, endpoint=endpoint, order=order, by=caller(), reason=reason)
-    at_once = _announce(settings)
+    at_once = _announce()
     if as_json:
         echo_json(standing)
     else:
@@ -93,13 +93,12 @@ def force(*, endpoint: str, state: str, reason: str, anyway: bool, as_json: bool
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def clear(*, endpoint: str, as_json: bool) -> None:
     """Let the circuits of ENDPOINT decide for themselves again."""
-    settings = store_settings()
     with told():
         check_endpoint(endpoint)
         with ledger(writes=True) as cursor:
             if not drop(cursor, endpoint):
                 raise click.ClickException(f"there is no order for {endpoint}")
-    at_once = _announce(settings)
+    at_once = _announce()
     if as_json:
         echo_json({"endpoint": endpoint, "order": None})
     else:
@@ -126,15 +125,12 @@ def _check_known(endpoint: str, settings: StoreSettings) -> None:
     check_known(endpoint, {*configured_endpoints(load_assistants()), *seen.known()}, hint=hint)
 
 
-def _announce(settings: StoreSettings) -> bool:
+def _announce() -> bool:
     """Tell every process to look now; False if Redis did not take the word."""
-    signals = Signals(settings, audience="gateways", on_hint=lambda _: None)
-    try:
+    with hinting() as (signals, _):
         signals.publish("gateways", OrdersChanged())
         signals.publish("workers", OrdersChanged())
         return signals.flush()
-    finally:
-        signals.close()
 
 
 def _rows(endpoint: Endpoint) -> Iterator[tuple[object, ...]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar, get_args
 
@@ -15,7 +14,8 @@ from gateway.channels.bots import Bots
 from gateway.channels.registry import CHANNELS
 from gateway.cli.beside import environment
 from gateway.cli.given import Id, Words
-from gateway.cli.ledger import ledger, store_settings
+from gateway.cli.hinting import hinting
+from gateway.cli.ledger import ledger
 from gateway.cli.table import table
 from gateway.cli.telling import caller, echo_json, printable, told, utc_text
 from gateway.domain.errors import SwitchboardError
@@ -23,12 +23,9 @@ from gateway.intake.dead_letters import KINDS, ROWS_MAX, DroppedLetter, RetriedL
 from gateway.intake.dead_letters import drop as drop_letter
 from gateway.intake.dead_letters import retry as retry_letter
 from gateway.settings.accounts import ACCOUNT_TYPES
-from gateway.settings.jobs import JobSettings
 from gateway.settings.load import SettingsError, load
 from gateway.store import dead_letters as rows
 from gateway.store.dead_letters import Letter, LetterState, LetterView
-from gateway.store.job_hints import JobHints
-from gateway.store.signals import Signals
 
 __all__ = ["dead_letters"]
 
@@ -149,7 +146,8 @@ def _each(
 ) -> tuple[list[T], list[str], bool]:
     """Do it to all and tell who runs it; return what was done, why others could not be, and whether Redis took it."""
     done, problems = [], []
-    with _telling() as told_of:
+    with hinting() as words:
+        told_of = Told(*words)
         for letter_id in dict.fromkeys(letter_ids):
             try:
                 # A transaction each: one that cannot be done undoes no other.
@@ -158,19 +156,6 @@ def _each(
             except SwitchboardError as error:
                 problems.append(str(error))
         return done, problems, told_of.flush()
-
-
-@contextmanager
-def _telling() -> Iterator[Told]:
-    settings = store_settings()
-    signals = Signals(settings, audience="gateways", on_hint=lambda _: None)
-    # The cap's default will do: what it cuts off is found by a look.
-    hints = JobHints(settings, JobSettings().hints_per_partition_max)
-    try:
-        yield Told(signals, hints)
-    finally:
-        signals.close()
-        hints.close()
 
 
 def _end(problems: Sequence[str], *, shown: bool, at_once: bool) -> None:

@@ -10,16 +10,14 @@ import click
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.cli.given import Id
+from gateway.cli.hinting import hinting
 from gateway.cli.job_texts import list_text, view_text
 from gateway.cli.jobs_enqueue import enqueue
-from gateway.cli.ledger import ledger, store_settings
+from gateway.cli.ledger import ledger
 from gateway.cli.telling import caller, echo_json, told
 from gateway.domain.errors import SwitchboardError
 from gateway.jobs.admin import ROWS_MAX, Asked, Overview, Tellers, check_kind, check_pause, look, near, whole
-from gateway.settings.jobs import JobSettings
 from gateway.store import job_admin, job_views
-from gateway.store.job_hints import JobHints
-from gateway.store.signals import Signals
 
 __all__ = ["jobs"]
 
@@ -217,12 +215,5 @@ def _announce_pauses() -> bool:
 
 @contextmanager
 def _tellers() -> Iterator[Tellers]:
-    settings = store_settings()
-    signals = Signals(settings, audience="gateways", on_hint=lambda _: None)
-    # The cap's default will do: what it cuts off is found by a look.
-    hints = JobHints(settings, JobSettings().hints_per_partition_max)
-    try:
-        yield Tellers(signals, hints)
-    finally:
-        signals.close()
-        hints.close()
+    with hinting() as words:
+        yield Tellers(*words)

@@ -7,15 +7,14 @@ import time
 import click
 
 from gateway.cli.given import Id, Seconds
-from gateway.cli.ledger import ledger, store_settings
+from gateway.cli.hinting import hinting
+from gateway.cli.ledger import ledger
 from gateway.cli.telling import echo_json, printable
 from gateway.conversations import queries
 from gateway.conversations.queries import Speaker
 from gateway.domain.errors import NotFound, SwitchboardError
 from gateway.domain.job import Draft, Enqueued
 from gateway.jobs.erasure import ask, hint
-from gateway.settings.jobs import JobSettings
-from gateway.store.job_hints import JobHints
 from gateway.store.ledger.job_status import JobStatus, statuses
 
 __all__ = ["users"]
@@ -117,13 +116,9 @@ def _name(whom: Speaker) -> str:
 
 
 def _tell(asked: Enqueued, draft: Draft) -> None:
-    # The cap's default will do: what it cuts off is found by a look.
-    hints = JobHints(store_settings(), JobSettings().hints_per_partition_max)
-    try:
+    with hinting() as (_, hints):
         hint(hints, asked, draft)
         hints.flush()
-    finally:
-        hints.close()
 
 
 def _ended(job_id: int, wait_s: float) -> JobStatus | None:
