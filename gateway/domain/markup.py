@@ -64,6 +64,9 @@ def split_markdown(text: str, chars_max: int) -> list[str]:
         start = cut
         while start < end and (text[start] == "\n" if fence else text[start].isspace()):
             start += 1
+        if fence and text.startswith(_FENCE, start):
+            # All of the code is told: a block that is opened again would be empty.
+            start, fence = start + len(_FENCE), ""
     pieces.append(fence + text[start:])
     return [piece for piece in pieces if piece.strip()]
 

@@ -73,6 +73,15 @@ def test_a_block_of_code_that_is_cut_is_one_in_each_piece() -> None:
     assert kept == code
 
 
+def test_no_piece_opens_a_block_for_nothing() -> None:
+    """Wherever the cut falls, also between the last line of code and its end."""
+    code = "\n".join(f"    line_{number}" for number in range(20))
+    for chars_max in range(150, 350):
+        pieces = split_markdown(f"```python\n{code}\n```\n" + "Done. " * 60, chars_max)
+        assert not [piece for piece in pieces if "```python\n```" in piece or piece.strip() == "```"]
+        assert sum(piece.count("line_") for piece in pieces) == 20
+
+
 @given(st.text(st.sampled_from("ab `*\n"), max_size=400), st.integers(100, 150))
 def test_cut_markdown_keeps_its_bound_and_every_word(text: str, chars_max: int) -> None:
     pieces = split_markdown(text, chars_max)
