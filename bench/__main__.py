@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-BENCHES = ("turn", "server", "rpc", "queue", "channels", "sim_overload")
+BENCHES = ("turn", "chat", "server", "rpc", "queue", "channels", "sim_overload")
 REPORT = Path(__file__).parent / "results" / "report.json"
 
 

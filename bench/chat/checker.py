@@ -33,7 +33,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def faults(self) -> str:
         """Return what was wrong, for a person; an empty text if nothing was."""
-        found = [(name, getattr(self, name)) for name in ("lost", "doubled", "swapped", "wrong", "refused")]
+        return self._found("lost", "doubled", "swapped", "wrong", "refused")
+
+    @property
+    def disqualifies(self) -> str:
+        """Return what takes a speed out of the table; messages may overtake each other on their way, so order does not."""
+        return self._found("lost", "doubled", "wrong", "refused")
+
+    def _found(self, *names: str) -> str:
+        found = [(name, getattr(self, name)) for name in names]
         return ", ".join(f"{count:,} {name}" for name, count in found if count)
 
 

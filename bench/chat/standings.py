@@ -1,12 +1,14 @@
 """What the rounds of bench.chat say together: medians, ratios of medians, who was thrown out, what was the limit.
 
-Pure but for printing.  Who answered one message of a speed line wrongly, twice or not at all counts no more on it; what
-happens to redeliveries and bursts is counted, and throws nobody out.
+Pure but for printing.  Who answered one message of a speed line wrongly, twice or not at all counts no more on it.
+What happens to redeliveries and bursts is counted, and throws nobody out; nor does order at a fixed rate, where two
+messages of a conversation may be on their way at once, over two connections.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 import click
@@ -82,13 +84,15 @@ class Standings:
         self.samples: dict[str, dict[str, list[Sample]]] = {line: {} for line in LINES}
         self.counted: dict[str, dict[str, Verdict]] = {scene: {} for scene in SCENES}
         self.out: dict[tuple[str, str], str] = {}
+        self._swapped: Counter[tuple[str, str]] = Counter()
 
     def add(self, line: str, name: str, sample: Sample, verdict: Verdict) -> None:
-        """Keep what a run measured, if each of its messages was answered once, rightly and in order."""
-        if verdict.faults:
-            self.throw_out(line, name, f"{verdict.faults} of {verdict.asked:,} messages")
+        """Keep what a run measured, if each of its messages was answered once and rightly."""
+        if verdict.disqualifies:
+            self.throw_out(line, name, f"{verdict.disqualifies} of {verdict.asked:,} messages")
         else:
             self.samples[line].setdefault(name, []).append(sample)
+            self._swapped[line, name] += verdict.swapped
 
     def count(self, scene: str, name: str, verdict: Verdict) -> None:
         """Keep what became of a scene's messages."""
@@ -130,6 +134,9 @@ class Standings:
             report.goal(f"{title}: faults of ours", 0, faults, "messages", "most")
         for (line, name), reason in self.out.items():
             report.note(f"{LINES[line]}: {self._contestants[name].title} is left out: {reason}")
+        for (line, name), count in self._swapped.items():
+            if count and not self.is_out(line, name):
+                report.note(f"{LINES[line]}: {self._contestants[name].title}: {count:,} answers out of order")
         for line, samples in self.samples.items():
             for name in samples:
                 limits = [sample.limit for sample in self.of(line, name) if sample.limit]
