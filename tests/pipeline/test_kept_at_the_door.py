@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import hypothesis
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.channels.alexa import AlexaChannel
 from gateway.channels.base import Rendered
@@ -143,3 +146,30 @@ def test_who_says_stop_hears_that_it_comes_later_and_the_session_ends(house: Hou
 
     assert words(response) == [ACCOUNT.later]
     assert msgspec.json.decode(response.body)["response"]["shouldEndSession"] is True
+
+
+@hypothesis.settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 1_300), max_size=3), st.integers(1, 1_300))
+def test_whatever_counts_as_told_was_said_to_its_last_word(kept: list[int], own: int) -> None:
+    """Law: each answer is said whole and ends as sent, or not a word of it is said and it is kept on."""
+    house = House()
+    house.kept = [
+        Kept(number, 3, "answered", Reply((Text(marked(number, size)),)), False, False, True)
+        for number, size in enumerate(kept, 31)
+    ]
+    house.end = settles(41, own=marked(41, own))
+    response = house.ask()
+    assert response.written is not None
+    response.written(True)
+    said = " ".join(words(response)).split()
+    fates = dict(house.noted())
+
+    assert set(fates) == {41, *range(31, 31 + len(kept))}
+    assert fates.get(31, "sent") == "sent", "the earliest is told, whatever else is not"
+    for number, fate in fates.items():
+        is_said = f"begin{number}" in said, f"end{number}" in said
+        assert is_said == ((True, True) if fate == "sent" else (False, False))
+
+
+def marked(number: int, size: int) -> str:
+    return f"begin{number} {'word ' * size}end{number}"
