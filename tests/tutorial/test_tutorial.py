@@ -7,6 +7,9 @@ takes to see it.
 
 from __future__ import annotations
 
+import base64
+import http.client
+import json
 import os
 import re
 import shutil
@@ -14,11 +17,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.domain.signing import signature_headers
 from tests.embedded.running import GUARD_S, Running, running
 from tests.support.programs import program
 from tests.support.stack_settings import free_port
@@ -124,8 +129,7 @@ class Stranger:
                 until("its end", lambda: not self._listens())
 
     def _listens(self) -> bool:
-        with socket.socket() as caller:
-            return caller.connect_ex(("127.0.0.1", self._port)) == 0
+        return _is_open(self._port)
 
     @staticmethod
     def _change(path: Path, diff: str) -> None:
@@ -137,6 +141,11 @@ class Stranger:
             assert code.count(before) == 1, f"not there, or not once:\n{before}"
             code = code.replace(before, after)
         path.write_text(code)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def environment() -> dict[str, str]:
@@ -203,6 +212,33 @@ def test_a_stranger_gets_what_the_page_says(stranger: Stranger) -> None:
 def test_the_first_program_has_thirty_lines_at_most() -> None:
     [code] = [text for note, _, text in blocks() if note == "file: packer.py"]
     assert len(code.splitlines()) <= 30
+
+
+def test_the_second_program_reads_a_character_that_comes_in_two_pieces(tmp_path: Path) -> None:
+    """A signature is over bytes, and the network cuts them anywhere."""
+    [code] = [text for note, _, text in blocks() if note == "file: packer.mjs"]
+    port, key = free_port(), b"k" * 32
+    (tmp_path / "packer.mjs").write_text(code.replace(str(ASSISTANT_PORT), str(port)))
+    secrets = tmp_path / ".switchboard" / "secrets"
+    secrets.mkdir(parents=True)
+    (secrets / "packer_signing").write_text(f"whsec_{base64.b64encode(key).decode()}\n")
+    turn = {"message": {"kind": "text", "text": "caf\u00e9"}, "conversation": {"state": None}}
+    body = json.dumps(turn, ensure_ascii=False).encode()
+    signature = dict(signature_headers([key], message_id="turn_1_1", unix_s=int(time.time()), body=body))
+    cut = body.index("\u00e9".encode()) + 1
+
+    with subprocess.Popen([program("node"), "packer.mjs"], cwd=tmp_path) as server:
+        try:
+            until("the assistant", lambda: _is_open(port))
+            caller = http.client.HTTPConnection("127.0.0.1", port, timeout=GUARD_S)
+            # Each chunk is a piece of its own to who reads it.
+            caller.request("POST", "/", iter([body[:cut], body[cut:]]), signature, encode_chunked=True)
+            answer = json.load(caller.getresponse())
+            caller.close()
+        finally:
+            server.kill()
+
+    assert answer["state"] == {"things": ["caf\u00e9"]}
 
 
 def test_links_lead_somewhere() -> None:
