@@ -278,9 +278,7 @@ def _after_fork_in_worker() -> None:
         _after_fork_in_master()
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_master, after_in_child=_after_fork_in_worker
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_master, after_in_child=_after_fork_in_worker)
 
 
 def _tls(cfg: Any) -> SSLContext:
