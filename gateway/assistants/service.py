@@ -4,6 +4,7 @@ span it is of its turn's trace, and what a call that failed is called.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ __all__ = [
     "sharer",
 ]
 
+_VISIBLE = re.compile(r"[!-~]+")
 #: For whom the accounts ask, by channel and name.
 Sharers = Mapping[tuple[str, str], str]
 NO_SHARERS: Sharers = MappingProxyType({})
@@ -121,6 +123,8 @@ def _address(name: str, field: str, url: str) -> tuple[str, str]:
             f"assistants.{name}.{field}: expected http://, https:// or http+unix:// and a host, got scheme {got}"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not _VISIBLE.fullmatch(path):
+        raise ValueError(f"assistants.{name}.{field}: expected visible ASCII, anything else percent-encoded")
     base_url = f"{parts.scheme}://{parts.netloc}"
     try:
         parse_base_url(base_url)

@@ -222,6 +222,8 @@ def test_the_reply_ends_the_call_though_the_stream_goes_on(rpc: RpcClient) -> No
         ),
         ({"url": "ftp://host/"}, "got scheme ftp"),
         ({"url": "http://[::1/"}, r"assistants\.bartender\.url"),
+        ({"url": "http://host/a turn?key=oops"}, r"assistants\.bartender\.url: expected visible ASCII"),
+        ({"url": "http://host/café"}, r"assistants\.bartender\.url: expected visible ASCII"),
         (
             {"signing_secrets": (Secret(KEYS[0]), Secret("whsec_oops"))},
             r"assistants\.bartender\.signing_secrets\[1\]",
