@@ -33,6 +33,7 @@ from gateway.domain.reply import (
 from gateway.settings.accounts import AlexaAccount
 from tests.channels.alexa.deliveries import ACCOUNT, ALEXA, account
 from tests.channels.strategies import replies, texts
+from tests.support.work import bounded_work
 
 PICTURE = Image("https://drinks.example/martini.png", "A Martini", "Martini")
 
@@ -239,9 +240,13 @@ def test_ssml_that_alexa_would_not_read_loses_its_marks_and_not_its_words(ssml: 
     assert degraded == (("speech: its SSML is none that Alexa reads, its words are said",) if ssml else ())
 
 
-def test_deep_ssml_is_judged_in_bounded_time() -> None:
-    assert inner_ssml("<speak>" + "<p>" * 20_000 + "</p>" * 20_000 + "</speak>") is not None
-    assert inner_ssml("<speak>" + "<p>" * 40_000) is None
+def test_no_ssml_is_much_work_to_judge() -> None:
+    with bounded_work():
+        assert inner_ssml("<speak>" + "<p>" * 20_000 + "</p>" * 20_000 + "</speak>") is not None
+        for unit in ("<p>", "</speak", "</speak ", '"', "' \"", 'a="', " ", "<speak "):
+            assert inner_ssml("<speak>" + unit * 40_000) is None
+            assert inner_ssml("<speak " + unit * 40_000) is None
+            assert inner_ssml("<speak>" + unit * 40_000 + "</speak") is None
 
 
 # Limits
