@@ -22,6 +22,11 @@ url = "{{url}}"
 model = "{MODEL}"
 api_key = "env:TEST_KEY"
 """
+PATTERN = """
+[assistants.s]
+kind = "scripted"
+script = [{pattern = "(", text = "never"}]
+"""
 
 
 class Service:
@@ -77,6 +82,18 @@ def test_one_that_verifies_is_well(ward: Ward, service: Service, at: str) -> Non
 def test_another_secret_is_told(ward: Ward, at: str) -> None:
     ward.env["TEST_SIGNING"] = OTHER
     assert looked(ward, f"{at}/turn") == [("fail", "refuses our signature (401)")]
+
+
+def test_what_would_stop_the_start_is_told_and_no_secret_is_shown(ward: Ward) -> None:
+    """Law: each assistant is judged by itself, so that one that is wrong hides no other."""
+    ward.env |= {"TEST_SIGNING": "whsec_oops", "TEST_KEY": "sk of more than one word"}
+    ward.write(more=MODEL_SERVER.format(url="http://127.0.0.1:1/v1") + PATTERN)
+    found = {one["what"]: one for one in ward.findings() if one["group"] == "assistants"}
+
+    assert found.keys() == {"assistants.a.signing_secrets[0]", "assistants.m.openai.api_key", "assistants.s.script"}
+    assert {one["state"] for one in found.values()} == {"fail"}
+    assert "oops" not in ward.run().output
+    assert "more than one" not in ward.run().output
 
 
 def test_one_that_verifies_nothing_is_told(ward: Ward, service: Service, at: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from gateway.assistants.client import Assistants
 from gateway.assistants.openai.request import below
 from gateway.assistants.service import service_and_path
 from gateway.cli.checks.finding import Check, Finding, Visit, fail, ok, warn
@@ -19,6 +20,8 @@ from gateway.domain.signing import signature_headers, signing_key
 from gateway.rpc import Call, RpcClient, Service
 from gateway.rpc.call import endpoint_label
 from gateway.settings.assistants import AssistantSettings
+from gateway.settings.problems import SettingsError
+from gateway.store.ledger.transcripts import Exchange, Past
 
 __all__ = ["CHECKS"]
 
@@ -37,19 +40,30 @@ def services(visit: Visit) -> Iterator[Finding]:
     try:
         for name, one in sorted(visit.settings.assistants.items()):
             what = f"assistants.{name}"
+            try:
+                Assistants({name: one}, client, _Unread())
+            except SettingsError as error:
+                for problem in error.problems:
+                    place, _, says = problem.partition(": ")
+                    yield fail(place, says, "change it: no gateway starts with it")
+                continue
             if one.kind == "scripted":
                 yield ok(what, "scripted: answers inside the gateway")
                 continue
-            try:
-                service, path = service_and_path(name, one)
-            except ValueError as error:
-                yield fail(what, str(error), "change the address")
-                continue
+            service, path = service_and_path(name, one)
             for base_url in service.base_urls:
                 copy = Service(endpoint_label(what, base_url, among=len(service.base_urls)), (base_url,))
                 yield from _copy(client, copy, path, one)
     finally:
         client.stop(Deadline(time.monotonic()))
+
+
+class _Unread:
+    """The past of conversations, which nobody asks for here."""
+
+    def before(self, past: Past) -> list[Exchange]:
+        """Return nothing."""
+        return []
 
 
 def _copy(client: RpcClient, copy: Service, path: str, one: AssistantSettings) -> Iterator[Finding]:
