@@ -7,6 +7,7 @@ add a command, write its file and name it in ``COMMANDS`` with its one line of h
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
 
@@ -54,5 +55,9 @@ class _Commands(click.Group):
 
 @click.command(cls=_Commands)
 @click.version_option(package_name="switchboard")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Switchboard: the front door of a conversational platform."""
+    # https://no-color.org; what is no terminal is shown none anyway.
+    if os.environ.get("NO_COLOR"):
+        context.color = False

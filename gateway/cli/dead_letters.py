@@ -25,7 +25,7 @@ from gateway.intake.dead_letters import retry as retry_letter
 from gateway.settings.accounts import ACCOUNT_TYPES
 from gateway.settings.load import SettingsError, load
 from gateway.store import dead_letters as rows
-from gateway.store.dead_letters import Letter, LetterState, LetterView
+from gateway.store.dead_letters import Kind, Letter, LetterState, LetterView
 
 __all__ = ["dead_letters"]
 
@@ -57,7 +57,16 @@ def dead_letters() -> None:
 @click.option("--before", type=Id(), help="Only those before this id: the page behind the last one.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(*, limit: int, as_json: bool, **which: object) -> None:
+def list_(
+    *,
+    kind: Kind | None,
+    state: LetterState,
+    channel: str | None,
+    account: str | None,
+    before: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """Show what was given up, newest first.
 
     turn: failed.  delivery: authentic, but not understood.  send: not sent, or nobody knows whether.  job: buried.
@@ -65,7 +74,9 @@ def list_(*, limit: int, as_json: bool, **which: object) -> None:
     """
     with told(), ledger() as cursor:
         # One more than is shown tells whether there are more.
-        found = rows.letters(cursor, rows_max=limit + 1, **which)  # type: ignore[arg-type]  # click has checked them
+        found = rows.letters(
+            cursor, kind=kind, state=state, channel=channel, account=account, before=before, rows_max=limit + 1
+        )
     shown = found[:limit]
     if as_json:
         echo_json(shown)

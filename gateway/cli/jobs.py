@@ -42,7 +42,15 @@ jobs.add_command(enqueue)
 @click.option("--before", type=Id(), help="Only those before this id: the page behind the last one.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, ROWS_MAX), help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
+def list_(
+    *,
+    kind: str | None,
+    state: job_views.State | None,
+    lane: str | None,
+    before: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """Show jobs, how many there are, and what is paused.
 
     The jobs that were asked for last come first.
@@ -51,7 +59,7 @@ def list_(*, kind: str | None, as_json: bool, **asked: object) -> None:
     result.  buried: given up, a dead letter.
     """
     with told(), ledger() as cursor:
-        wanted = Asked(kind=kind, **asked)  # type: ignore[arg-type]  # click has checked them
+        wanted = Asked(kind=kind, state=state, lane=lane, before=before, limit=limit)
         found = look(cursor, wanted)
         more = _more(cursor, wanted, found)
     if as_json:

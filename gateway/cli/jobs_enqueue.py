@@ -44,12 +44,14 @@ def enqueue(
     *,
     kind: str,
     payload: str,
+    lane: str | None,
+    unique: str | None,
     priority: str,
+    keep_s: float,
     run_at: float | None,
     delay_s: float | None,
     wait_s: float | None,
     as_json: bool,
-    **how: object,
 ) -> None:
     """Ask for a job of KIND with PAYLOAD_JSON.
 
@@ -64,10 +66,12 @@ def enqueue(
         enqueued = jobs.enqueue(
             kind,
             raw,
+            lane=lane,
+            unique=unique,
             priority=_PRIORITIES[priority],
+            keep_s=keep_s,
             run_at=run_at,
             delay_s=delay_s,
-            **how,  # type: ignore[arg-type]  # click has checked them
         )
         if wait_s is not None:
             status = jobs.wait(enqueued.job_id, wait_s)

@@ -16,6 +16,7 @@ from gateway.embedded.home import Home
 from gateway.embedded.programs import Plan
 from gateway.settings.environment import EMBEDDED, variable
 from gateway.settings.load import SettingsError, home_folder, load_store
+from gateway.settings.worker import PROCESSES_MAX
 
 __all__ = ["joined", "worker"]
 
@@ -24,7 +25,10 @@ _PROCESSES = variable(("worker", "processes"))
 
 @click.command()
 @click.option(
-    "--processes", type=int, metavar="N", help="How many, one core each.  Without it: worker.processes, which is 1."
+    "--processes",
+    type=click.IntRange(1, PROCESSES_MAX),
+    metavar="N",
+    help="How many, one core each.  Without it: worker.processes, which is 1.",
 )
 def worker(*, processes: int | None) -> None:
     """Run workers: they send what is due in the outbox, and everything else that is a job.
@@ -35,7 +39,6 @@ def worker(*, processes: int | None) -> None:
     Without DATABASE_URL and REDIS_URL it joins the `switchboard up` that runs in SWITCHBOARD_HOME.
     """
     if processes is not None:
-        # As a setting, so that its range is told with all other problems of the settings.
         os.environ[_PROCESSES] = str(processes)
     os.environ.update(joined(os.environ))
     # Nothing of ours may wait in a buffer of a program that is about to be replaced.

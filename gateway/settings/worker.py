@@ -7,7 +7,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["WorkerSettings"]
+__all__ = ["PROCESSES_MAX", "WorkerSettings"]
+
+#: As many as there are partitions: one more would never have a job.
+PROCESSES_MAX = 32
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,11 +18,13 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Processes of one `switchboard worker`.  One core each; of all workers together no more than 32 can have jobs,
     #: because that is how many partitions there are.
-    processes: Annotated[int, Meta(ge=1, le=32)] = 1
+    processes: Annotated[int, Meta(ge=1, le=PROCESSES_MAX)] = 1
     #: Port on which the first process of a worker shows its metrics to Prometheus, on ``server.host``; the next
     #: process takes the next port, and so on.  0: nowhere.
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    #: Modules with handlers of your own kinds of jobs, by their names in Python; each is imported when a worker starts.
+    #: Modules with handlers of your own kinds of jobs, by the names that Python knows them by: ``greetings,shop.jobs``
+    #: are greetings.py and shop/jobs.py.  Each is imported when a worker starts: it lies in the folder in which the
+    #: worker is started, or in one of PYTHONPATH, or is installed.
     handlers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import main
 from gateway.cli.trials import Trials
 from gateway.platforms.calls import NotThere
 from gateway.platforms.plays.performance import Outcome, perform
@@ -77,6 +79,17 @@ def test_what_a_channel_has_not_is_done_without_it_and_noted(trial: TrialStack, 
     assert "no message on alexa can meet one" in result.output
     assert "(no rooms with others on alexa: said between the two of them)" in result.output
     assert "(no twins on alexa: delivered once)" in result.output
+
+
+def test_who_wants_no_colours_is_shown_none(trial: TrialStack, written: Path) -> None:
+    """NO_COLOR, whatever it says."""
+    written.write_text('account = "bartender"\n[[step]]\nsay = "Hello"\n')
+    shown = [
+        CliRunner().invoke(main, ["play", str(written)], env={**trial.env, "NO_COLOR": wish}, color=True).output
+        for wish in ("", "1")
+    ]
+    assert ["\x1b[32m✓" in text for text in shown] == [True, False]
+    assert "\x1b" not in shown[1]
 
 
 def test_performances_at_the_same_time_do_not_meet(telegram: Trial) -> None:
