@@ -14,6 +14,7 @@ from gateway.demo.tasted.hearing.spans import span_text
 from gateway.demo.tasted.hearing.understand import SERVES_MAX
 from gateway.demo.tasted.said import Said
 from gateway.demo.tasted.session import bounded
+from gateway.demo.tasted.timers import left_text
 from gateway.demo.tasted.visit import Visit
 
 __all__ = ["how_long", "how_much", "ingredients", "instead", "serve", "show", "suits", "which_recipe", "without"]
@@ -155,8 +156,9 @@ def how_long(visit: Visit) -> Said:
         return which_recipe(visit)
     waits = sum(step.timer_s for step in recipe.steps)
     alone = f", of which about {span_text(waits)} by itself" if waits and waits < recipe.minutes * 60 else ""
+    running = [] if visit.intent.recipe else [f" {left_text(one, visit.now_s)}." for one in visit.session.timers]
     return visit.say(
-        f"{recipe.name} takes {span_text(recipe.minutes * 60)}{alone}.",
+        f"{recipe.name} takes {span_text(recipe.minutes * 60)}{alone}.{''.join(running)}",
         session=visit.holding(visit.session, recipe),
         next=_AFTER_ONE,
     )

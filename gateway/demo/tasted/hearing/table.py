@@ -125,7 +125,7 @@ TABLE = (
         save my place
         """,
     ),
-    _line("timer_off", "^ [please]* cancel the/my"),
+    _line("timer_off", "^ [please]* cancel"),
     _line(
         "repeat",
         """

@@ -14,14 +14,14 @@ _CALLED = re.compile(
     r"\btimers? (?:please )?(?:called|named|for|of) (?:the |my |a |an )?(?P<name>[a-z0-9]+(?: [a-z0-9]+){0,2})"
 )
 _BEFORE = re.compile(r"(?P<name>[a-z0-9]+(?: [a-z0-9]+)?) (?:timer|alarm|reminder)s?\b")
-_CANCELLED = re.compile(r"^(?:please )?cancel (?:the|my) (?P<name>[a-z0-9]+(?: [a-z0-9]+){0,2})$")
+_CANCELLED = re.compile(r"^(?:please )?cancel (?:the |my )?(?P<name>[a-z0-9]+(?: [a-z0-9]+){0,2})$")
 #: Words that stand near a timer and are no name of one.
 _NO_NAME = frozenset(
     re.findall(
         "[a-z]+",
         """
-        a all an and another any can cancel clear could delete does end every for has how i in is it left long many me
-        minute more much my need new no now of off ok okay on one other please put remaining remove run second set show
+        a all an and another any can cancel clear could delete does end every everything for has how i in is it left
+        long many me minute more much my need new no now of off ok okay on one other please put remaining remove run second set show
         start still stop switch that the this time timer timers turn two up want what when which with yes you hour
         """,
     )
