@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 #: *turn*: failed.  *delivery*: authentic, but not understood.  *send*: not sent, or nobody knows.  *job*: buried.
-#: *webhook*: a buried job that was to tell somebody of an event.
+#: *webhook*: a buried job that was to tell somebody of an event; once that job is gone, *job*.
 Kind = Literal["turn", "delivery", "send", "job", "webhook"]
 LetterState = Literal["open", "closed", "any"]
 

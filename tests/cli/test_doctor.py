@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from gateway.cli import main
 from gateway.cli.checks import clocks
 from gateway.cli.checks.finding import Finding, ok
 from gateway.cli.doctor import GROUPS
-from gateway.embedded.addresses import STAND_IN
+from gateway.embedded.addresses import STAND_IN, Addresses, keep
 from gateway.embedded.home import Home
 from gateway.embedded.secret_files import ensure_secrets
 from gateway.store.circuit_reports import Circuit, encode_report
@@ -181,6 +182,23 @@ def test_where_nothing_runs_that_is_all_there_is_to_say(tmp_path: Path) -> None:
         assert "DATABASE_URL" in found["do"]
         (tmp_path / "secrets").mkdir(exist_ok=True)
         ensure_secrets(tmp_path / "secrets")
+
+
+def test_a_copy_that_was_killed_is_to_be_started_again(tmp_path: Path) -> None:
+    """What it has left behind says where it was, and that is no address of anybody's settings."""
+    home = Home(tmp_path)
+    for folder in (home.secrets, home.sockets):
+        folder.mkdir(parents=True)
+    ensure_secrets(home.secrets)
+    keep(home, Addresses(gateway="http://127.0.0.1:1", stand_in="http://127.0.0.1:1"))
+    env = {"SWITCHBOARD_HOME": str(tmp_path), "DATABASE_URL": "", "REDIS_URL": ""}
+    try:
+        found = json.loads(CliRunner().invoke(main, ["doctor", "--json"], env=env).stdout)
+    finally:
+        shutil.rmtree(home.sockets)
+    away = {one["what"]: one["do"] for one in found if one["group"] == "stores"}
+    assert away.keys() == {"store.database_url", "store.redis_url"}
+    assert all("start it again" in do and "_URL" not in do for do in away.values()), away
 
 
 def test_a_fault_of_ones_own_is_told_beside_it(tmp_path: Path) -> None:
