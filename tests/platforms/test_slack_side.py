@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,7 @@ ACCOUNT = SlackAccount(
     bot_token=Secret("xoxb"),
 )
 SLACK = SlackPlatform(Path())
+BUTTON = {"type": "button", "text": {"type": "plain_text", "text": "Yes"}}
 CHANNEL = SlackChannel()
 
 
@@ -107,6 +109,25 @@ def test_a_workspace_of_several_speaks_through_the_apps_one_address() -> None:
         parsed = CHANNEL.parse(Request(signed.method, signed.path, "", headers, signed.body), app, NOW_S)
         assert isinstance(parsed, Messages)
         assert parsed.account == one.name
+
+
+@pytest.mark.parametrize(
+    ("block", "most"),
+    [
+        (lambda size: {"type": "image", "image_url": "x" * size, "alt_text": "x"}, 3_000),
+        (lambda size: {"type": "image", "image_url": "https://a.example/1.png", "alt_text": "x" * size}, 2_000),
+        (lambda size: {"type": "actions", "elements": [{**BUTTON, "action_id": "x" * size}]}, 255),
+    ],
+)
+def test_what_is_too_long_for_slack_is_refused(block: Callable[[int], dict[str, object]], most: int) -> None:
+    assert refused({"blocks": [block(most)]}) == ""
+    assert refused({"blocks": [block(most + 1)]}) == "invalid_blocks"
+
+
+def test_blocks_that_are_too_long_together_are_refused() -> None:
+    section = {"type": "section", "text": {"type": "plain_text", "text": "x" * 2_900}}
+    assert refused({"blocks": [section] * 4}) == ""
+    assert refused({"blocks": [section] * 5}) == "msg_blocks_too_long"
 
 
 def test_links_in_place_of_pictures_are_taken_and_read() -> None:
