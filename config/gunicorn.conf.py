@@ -1,17 +1,39 @@
 """gunicorn's settings for the gateway.
 
-gunicorn reads this file before the worker patches the process, so it imports nothing of ours.  It
-reads the environment itself, because the settings are a worker's: HOST, PORT and WEB_CONCURRENCY mean the
-same in both.
+gunicorn reads this file before the worker patches the process, so it imports nothing of ours.  What the master must
+know of [server] it looks up itself, where the worker does: the longer variable, the short one, the TOML file.  What is
+wrong there the worker names with all other problems of the settings, and ends; here it is as if it were not set.
 """
 
 import math
 import os
 import shutil
 import tempfile
+import tomllib
+from pathlib import Path
 
-bind = [f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8080'}"]
-workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+
+def _file():
+    path = Path(os.environ.get("SWITCHBOARD_CONFIG") or Path(__file__).with_name("switchboard.toml"))
+    try:
+        section = tomllib.loads(path.read_text()).get("server")
+    except (OSError, ValueError):
+        return {}
+    return section if isinstance(section, dict) else {}
+
+
+def _server(name, alias, default):
+    value = os.environ.get(f"SWITCHBOARD_SERVER__{name.upper()}") or os.environ.get(alias) or _file().get(name)
+    try:
+        return default if value is None else type(default)(value)
+    except (TypeError, ValueError):
+        return default
+
+
+_host = _server("host", "HOST", "127.0.0.1")
+bind = [f"{f'[{_host}]' if ':' in _host else _host}:{_server('port', 'PORT', 8080)}"]
+# None would be a master that waits for callers and has nobody to serve them, or to say what is wrong.
+workers = max(1, _server("workers", "WEB_CONCURRENCY", 1))
 worker_class = "gateway.server.worker.Worker"
 
 # Callers that may wait in the kernel for this process to accept them.  How many it keeps is server.connections_max.
@@ -25,15 +47,10 @@ control_socket_disable = True
 # Seconds without a sign of life from a worker's event loop; no request's time, a stream may be open for much
 # longer.
 timeout = 30
-# Seconds from the order to stop until the master kills.  More than SWITCHBOARD_SERVER__DRAIN_S, by what the worker
-# keeps for leaving in order, so that the drain decides and not this.  Only the variable is seen here: whoever sets
-# server.drain_s in the TOML file sets it there too.
-try:
-    _drain_s = float(os.environ.get("SWITCHBOARD_SERVER__DRAIN_S") or 5)
-    graceful_timeout = math.ceil(_drain_s) + 2
-except (ValueError, OverflowError):
-    # The worker refuses to start, and names this with all other problems of the settings.
-    graceful_timeout = 7
+# Seconds from the order to stop until the master kills.  More than server.drain_s, by what the worker keeps for leaving
+# in order, so that the drain decides and not this.
+_drain_s = _server("drain_s", "", 5.0)
+graceful_timeout = (math.ceil(_drain_s) if math.isfinite(_drain_s) else 5) + 2
 
 # Times, sizes and numbers of what a caller may do are settings of ours: config/example.env, [server].
 

@@ -58,8 +58,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     access_log_ratio: Share = 0.0
 
     #: Seconds that a stopping process gives the requests and turns that run; then it cuts off the ones and hands
-    #: over the lanes of the others.  gunicorn, which ends the process two seconds later, sees the variable only, and
-    #: not the TOML file.
+    #: over the lanes of the others.  gunicorn ends the process two seconds later.
     drain_s: Seconds = 5.0
     #: Seconds that a probe of /readyz may take before it counts as failed.
     probe_timeout_s: Seconds = 2.0
