@@ -21,8 +21,9 @@ _NO_NAME = frozenset(
         "[a-z]+",
         """
         a all an and another any can cancel clear could delete does end every everything for has how i in is it left
-        long many me minute more much my need new no now of off ok okay on one other please put remaining remove run second set show
-        start still stop switch that the this time timer timers turn two up want what when which with yes you hour
+        long many me minute more much my need new no now of off ok okay on one other please put remaining remove run
+        second set show start still stop switch that the this time timer timers turn two up want what when
+        which with yes you hour
         """,
     )
 )
