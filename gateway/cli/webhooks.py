@@ -59,7 +59,8 @@ def list_(*, as_json: bool) -> None:
 
 @webhooks.command("enable")
 @click.argument("name", type=Words())
-def enable_(*, name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def enable_(*, name: str, as_json: bool) -> None:
     """Have the receiver of NAME told of what happens from now on.
 
     What happened while it was disabled is not told; the event that found it gone can be: `switchboard jobs retry`.
@@ -68,13 +69,17 @@ def enable_(*, name: str) -> None:
         if not enable(cursor, name):
             _check_known(name, load_webhooks())
             raise click.ClickException(f"{name} is not disabled")
-    click.echo(f"{name} is told of what happens from now on.")
+    if as_json:
+        echo_json({"webhook": name, "disabled": False})
+    else:
+        click.echo(f"{name} is told of what happens from now on.")
 
 
 @webhooks.command("disable")
 @click.argument("name", type=Words())
 @click.option("--reason", required=True, help="Why, for whoever comes next.")
-def disable_(*, name: str, reason: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def disable_(*, name: str, reason: str, as_json: bool) -> None:
     """Have the receiver of NAME told nothing, until `switchboard webhooks enable NAME`."""
     with told():
         check_reason(reason)
@@ -82,7 +87,10 @@ def disable_(*, name: str, reason: str) -> None:
         with ledger(writes=True) as cursor:
             if not disable(cursor, name, by=caller(), reason=reason):
                 raise click.ClickException(f"{name} is disabled already")
-    click.echo(f"{name} is told nothing until `switchboard webhooks enable {name}`.")
+    if as_json:
+        echo_json({"webhook": name, "disabled": True})
+    else:
+        click.echo(f"{name} is told nothing until `switchboard webhooks enable {name}`.")
 
 
 def _all(settings: Mapping[str, WebhookSettings]) -> list[_Shown]:

@@ -99,6 +99,12 @@ def test_one_is_disabled_with_a_reason(shell: Shell) -> None:
     assert "disabled already" in shell.run("disable", "crm", "--reason", "again").output
 
 
+def test_what_was_ordered_is_told_to_programs(shell: Shell) -> None:
+    off = json.loads(shell.run("disable", "crm", "--reason", "moving", "--json").stdout)
+    on = json.loads(shell.run("enable", "crm", "--json").stdout)
+    assert (off, on) == ({"webhook": "crm", "disabled": True}, {"webhook": "crm", "disabled": False})
+
+
 @pytest.mark.parametrize("order", [("enable", "pagr"), ("disable", "pagr", "--reason", "it burns")])
 def test_a_name_that_nobody_bears_is_refused(shell: Shell, order: tuple[str, ...]) -> None:
     refused = shell.run(*order)
