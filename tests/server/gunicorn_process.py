@@ -21,6 +21,8 @@ from tests.support.waiting import GUARD_S, until
 __all__ = ["Gunicorn", "running"]
 
 APPLICATION = "tests.server.worker_app:app"
+#: Far more than tests wait for: who ends within their guard has not waited for the master's kill.
+GRACE_S = "300"
 
 
 class Gunicorn(Started):
@@ -41,7 +43,7 @@ class Gunicorn(Started):
         self.marks_file = folder / f"{name}.marks"
         argv = (
             *(sys.executable, "-m", "gunicorn", "-k", "gateway.server.worker.Worker", "--no-control-socket"),
-            *("--bind", f"127.0.0.1:{self.port}", "--graceful-timeout", "10", *options, application),
+            *("--bind", f"127.0.0.1:{self.port}", "--graceful-timeout", GRACE_S, *options, application),
         )
         super().__init__(name, argv, {**os.environ, "MARKS": str(self.marks_file), **(env or {})}, folder)
 
