@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.channels.alexa.card import card_of, size
-from gateway.channels.alexa.ssml import inner_ssml, paragraph, speak, units
+from gateway.channels.alexa.ssml import SOUNDS_MAX, inner_ssml, paragraph, speak, units
 from gateway.channels.alexa.surfaces import NOTICE, SPEECH_CHARS_MAX, STOP, SURFACES
 from gateway.channels.base import Rendered
 from gateway.domain.capabilities import Capabilities
@@ -111,6 +111,7 @@ class _Voice:
         self._said: list[str] = []
         self._chars_left = SPEECH_CHARS_MAX - units(speak([_REST]))
         self._bytes_left = bytes_left
+        self._sounds_left = SOUNDS_MAX
 
     def add(self, part: Part) -> None:
         """Say *part*, or as much of it as has room."""
@@ -123,7 +124,7 @@ class _Voice:
             self.notes.append(
                 "speech: its SSML is none that Alexa reads, its words are said"
                 if inner is None
-                else "speech: its SSML is longer than Alexa reads, its words are said"
+                else "speech: its SSML is more than Alexa reads, its words are said"
             )
         for text in split(part.text.strip() or plain_from_ssml(part.ssml), _PIECE_CHARS_MAX):
             if markup := paragraph(text):
@@ -144,6 +145,8 @@ class _Voice:
         self._said.append(markup)
         self._chars_left -= units(markup)
         self._bytes_left -= size(markup)
+        self._sounds_left -= markup.count("<audio")
 
     def _fits(self, markup: str) -> bool:
-        return units(markup) <= self._chars_left and size(markup) <= self._bytes_left
+        fits = units(markup) <= self._chars_left and size(markup) <= self._bytes_left
+        return fits and markup.count("<audio") <= self._sounds_left

@@ -3,7 +3,8 @@
 https://developer.amazon.com/docs/alexa/custom-skills/speech-synthesis-markup-language-ssml-reference.html
 
 Alexa answers markup that it cannot read with "there was a problem", and says none of it.  So an assistant's SSML is
-let through only whole: well-formed, of tags that Alexa knows, without declarations, comments and instructions.
+let through only whole: well-formed, of tags that Alexa knows, without declarations, comments and instructions, and
+without sounds and pauses that she does not play.
 Otherwise its words are said, without its marks.
 """
 
@@ -13,7 +14,7 @@ import re
 from html import escape
 from xml.parsers import expat
 
-__all__ = ["inner_ssml", "paragraph", "speak", "units"]
+__all__ = ["SOUNDS_MAX", "inner_ssml", "paragraph", "speak", "units"]
 
 #: What Alexa documents; ``amazon:`` and ``alexa:`` belong to the names.
 _TAGS = frozenset(
@@ -28,6 +29,13 @@ _LINES = re.compile(r"\s*[\r\n]+\s*")
 _ROOT = re.compile(
     r"""\s*<speak(?:\s(?:[^<>"']|"[^<"]*"|'[^<']*')*)?>(?P<inner>.*)</speak\s*>\s*""", re.DOTALL
 )
+
+
+#: [D] of one response.
+SOUNDS_MAX = 5
+#: [D] of a pause, and from where sounds are played.
+_PAUSE_S_MAX, _SOUNDS_FROM = 10.0, ("https://", "soundbank://")
+_PAUSE = re.compile(r"\+?(?P<count>\d{1,9}(?:\.\d{1,9})?)(?P<unit>ms|s)")
 
 
 def paragraph(text: str) -> str:
@@ -59,17 +67,20 @@ def units(text: str) -> int:
 
 
 class _Unknown(Exception):
-    """A tag that Alexa does not know, or a second root."""
+    """A tag that Alexa does not know, a second root, or a sound or pause that she does not play."""
 
 
 def _is_well_formed(ssml: str) -> bool:
-    depth = 0
+    depth = sounds = 0
 
-    def start(name: str, _attributes: dict[str, str]) -> None:
-        nonlocal depth
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, sounds
         if name not in _TAGS or (name == "speak") != (depth == 0):
             raise _Unknown
         depth += 1
+        sounds += name == "audio"
+        if sounds > SOUNDS_MAX or not _is_played(name, attributes):
+            raise _Unknown
 
     def end(_name: str) -> None:
         nonlocal depth
@@ -83,3 +94,13 @@ def _is_well_formed(ssml: str) -> bool:
     except (expat.ExpatError, _Unknown, UnicodeEncodeError):
         return False
     return True
+
+
+def _is_played(name: str, attributes: dict[str, str]) -> bool:
+    """Whether Alexa plays a tag with these attributes, where it is a sound or a pause."""
+    if name == "audio":
+        return attributes.get("src", "").startswith(_SOUNDS_FROM)
+    if name != "break" or "time" not in attributes:
+        return True
+    pause = _PAUSE.fullmatch(attributes["time"])
+    return pause is not None and float(pause["count"]) <= _PAUSE_S_MAX * (1_000 if pause["unit"] == "ms" else 1)

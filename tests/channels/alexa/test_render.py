@@ -197,6 +197,8 @@ GOOD = [
     "<speak>Hello</speak>",
     "<speak>Hello<break time='1s'/><amazon:effect name=\"whispered\">you</amazon:effect></speak>",
     "<speak><p>A &amp; B</p></speak>",
+    "<speak><break time='10s'/><break time='1.5s'/><break time='10000ms'/><break strength='strong'/></speak>",
+    "<speak>" + "<audio src='https://a.example/a.mp3'/>" * 4 + "<audio src='soundbank://soundlibrary/x'/></speak>",
     "<speak note='a>]]>b' other=\"c>d\">Hello</speak>",
     "\n<speak version='1.0'><say-as interpret-as='digits'>12</say-as></speak>\n",
 ]
@@ -218,6 +220,12 @@ BAD = [
     "<speak>\x00</speak>",
     "<speak>\ud800</speak>",
     "<speak/>",
+    "<speak>A<break time='11s'/></speak>",
+    "<speak>A<break time='10001ms'/></speak>",
+    "<speak>A<break time='soon'/></speak>",
+    "<speak>A<audio src='http://a.example/a.mp3'/></speak>",
+    "<speak>A<audio/></speak>",
+    "<speak>A" + "<audio src='https://a.example/a.mp3'/>" * 6 + "</speak>",
 ]
 
 
@@ -301,7 +309,17 @@ def test_ssml_that_is_too_long_is_said_in_words_as_far_as_they_go() -> None:
     response, degraded = render(Speech("", ssml), of=account(response_bytes_max=8_192))
 
     assert said(response).startswith("語語語語")
-    assert "speech: its SSML is longer than Alexa reads, its words are said" in degraded
+    assert "speech: its SSML is more than Alexa reads, its words are said" in degraded
+
+
+def test_five_sounds_are_played_in_one_response() -> None:
+    """Law: two answers that are each within Alexa's limits are so together."""
+    clinks = "<speak>Cheers" + "<audio src='https://a.example/clink.mp3'/>" * 3 + "</speak>"
+    response, degraded = render(Speech("", clinks), Speech("", clinks))
+
+    assert response["outputSpeech"]["ssml"].count("<audio") == 3
+    assert response["outputSpeech"]["ssml"].endswith("<p>Cheers</p></speak>")
+    assert degraded == ("speech: its SSML is more than Alexa reads, its words are said",)
 
 
 def test_so_many_suggestions_are_said_as_have_room_and_none_by_half() -> None:
