@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 
@@ -24,6 +24,7 @@ from gateway.platforms.slack import SlackPlatform
 from gateway.platforms.slack.blocks import refused, shown
 from gateway.settings.accounts import SlackAccount, SlackWorkspace
 from gateway.settings.secret import Secret
+from tests.channels.strategies import replies
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 NOW_S = 1_763_800_000.0
@@ -128,6 +129,17 @@ def test_blocks_that_are_too_long_together_are_refused() -> None:
     section = {"type": "section", "text": {"type": "plain_text", "text": "x" * 2_900}}
     assert refused({"blocks": [section] * 4}) == ""
     assert refused({"blocks": [section] * 5}) == "msg_blocks_too_long"
+
+
+@settings(max_examples=30)
+@given(replies)
+def test_whatever_our_channel_sends_is_taken_and_read(reply: Reply) -> None:
+    """With its pictures and without; a control alone may have a value that no message holds."""
+    for payload in CHANNEL.render(reply, "event", {"channel": "C1"}, ACCOUNT).payloads:
+        blocks = payload["body"]["blocks"]
+        for body in (payload["body"], {**payload["body"], "blocks": without_pictures(blocks)}):
+            assert refused(body) == "" or (refused(body), len(blocks)) == ("msg_blocks_too_long", 1)
+            assert shown(body, ts="1", ephemeral=False).kind == "message"
 
 
 def test_links_in_place_of_pictures_are_taken_and_read() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from gateway.channels.slack import limits
@@ -148,9 +149,17 @@ def _picture(image: Image) -> Block:
 
 
 def _actions(controls: Iterable[Block]) -> Iterator[Block]:
-    elements = list(controls)
-    for at in range(0, len(elements), limits.ACTIONS_ELEMENTS_MAX):
-        yield {"type": "actions", "elements": elements[at : at + limits.ACTIONS_ELEMENTS_MAX]}
+    row: list[Block] = []
+    row_bytes = 0
+    for control in controls:
+        # Five long values would be more than a whole message takes.
+        row_bytes += len(msgspec.json.encode(control))
+        if row and (len(row) >= limits.ACTIONS_ELEMENTS_MAX or row_bytes > limits.ROW_BYTES_MAX):
+            yield {"type": "actions", "elements": row}
+            row, row_bytes = [], len(msgspec.json.encode(control))
+        row.append(control)
+    if row:
+        yield {"type": "actions", "elements": row}
 
 
 def _button(button: Button, numbers: Iterator[int]) -> Block:

@@ -14,6 +14,7 @@ __all__ = [
     "FALLBACK_CHARS_MAX",
     "FIELD_CHARS_MAX",
     "HEADER_CHARS_MAX",
+    "ROW_BYTES_MAX",
     "SECTION_CHARS_MAX",
 ]
 
@@ -27,6 +28,8 @@ FIELD_CHARS_MAX = 2_000
 HEADER_CHARS_MAX = 150
 #: A row as Slack lays it out; one block may hold 25.
 ACTIONS_ELEMENTS_MAX = 5
+#: Encoded controls of such a row: with what is around them it fits into one message.
+ROW_BYTES_MAX = 10_500
 BUTTON_LABEL_CHARS_MAX = 75
 ALT_CHARS_MAX = 2_000
 #: [D] "limit the number of characters in the text field to 4,000":

@@ -150,6 +150,13 @@ def test_controls_stand_five_in_a_row_and_are_numbered_through_the_message() -> 
     }
 
 
+def test_a_row_of_long_values_is_cut_before_it_is_more_than_a_message() -> None:
+    rendered = render(Buttons("Which?", tuple(Button(label, label * 2_000) for label in "äöüéè")))
+
+    assert [len(block["elements"]) for one in rendered.payloads for block in one["body"]["blocks"][-1:]] == [2, 2, 1]
+    assert all(len(msgspec.json.encode(one["body"]["blocks"])) <= limits.BLOCKS_BYTES_MAX for one in rendered.payloads)
+
+
 def test_what_slack_cannot_show_is_degraded_and_told() -> None:
     rendered = render(Speech("Cheers"), Audio("https://a.example/a.mp3", "Clink"))
 
