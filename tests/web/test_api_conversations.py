@@ -74,7 +74,9 @@ def test_conversations_have_pages_on_which_each_stands_once(api: ApiGateway, dat
     assert [[one["conversation_id"] for one in page] for page in found] == [[5, 4], [3, 2], [1]]
 
 
-@pytest.mark.parametrize("before", ["7", "x-7", "1.5-7", "-", "1700000000.000000-", "99999999999999.000000-1", "1.000000-1%0A"])
+@pytest.mark.parametrize(
+    "before", ["7", "x-7", "1.5-7", "-", "1700000000.000000-", "99999999999999.000000-1", "1.000000-1%0A"]
+)
 def test_what_is_no_next_of_a_page_is_refused(api: ApiGateway, before: str) -> None:
     assert refused(api, "GET", f"/conversations?before={before}") == (400, "bad_query")
 

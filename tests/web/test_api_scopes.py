@@ -10,11 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway import telemetry
 from gateway.domain.api_token import RANDOM_BYTES, SCOPES, Scope, make
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.postgres import Database
 from gateway.store.tokens import FRESH_S
+from gateway.telemetry.catalogue import Event
+from gateway.telemetry.emit import Writer
 from gateway.web.api.operation import operation, operations
 from tests.support.waiting import until
 from tests.web.api_gateway import ROOT_TOKEN, ApiGateway, api_gateway
@@ -128,6 +131,42 @@ def test_who_ordered_it_is_known_by_the_tokens_name(api: ApiGateway, database: s
     assert api.ask("DELETE", "/dead-letters/1", api.token(scope)).status_code == 200
     api.cursor.execute("SELECT closed_by FROM dead_letters")
     assert api.cursor.fetchone() == ("token 1 test (unknown)",)
+
+
+def test_what_was_done_is_in_the_log_with_who_did_it(api: ApiGateway, database: str) -> None:
+    """Law: an erasure, or an order that was taken back, is nobody's otherwise.  What only shows is not told."""
+    api.fill(database)
+    token, told = api.token("admin"), Told()
+    telemetry.attach(told)
+    try:
+        for method, path, body in (
+            ("DELETE", "/breakers/slack.com", {}),
+            ("DELETE", "/dead-letters/1", {}),
+            ("DELETE", "/dead-letters/1", {}),
+            ("GET", "/jobs", {}),
+            ("POST", "/jobs", {"kind": "greet", "payload": {}}),
+            ("POST", "/users/erase", {"channel": "slack", "account": "bot", "key": "T1:U1"}),
+        ):
+            api.ask(method, path, token, json=body)
+    finally:
+        telemetry.detach(told)
+    who = "by token 1 test (unknown)"
+    assert told.lines == [
+        ("breakers_delete", who), ("dead_letters_drop", f"{who}, letter_id 1"), ("users_erase", who),
+    ]  # fmt: skip
+
+
+class Told:
+    """A sink for what was done."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def writer(self, event: Event) -> Writer | None:
+        return self._write if event.name == "api.changed" else None
+
+    def _write(self, fields: dict[str, Any]) -> None:
+        self.lines.append((fields["operation"], fields["detail"]))
 
 
 class Greeter:

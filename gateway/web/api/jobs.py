@@ -108,7 +108,8 @@ class Jobs:
             next=found.jobs[-1].job_id if more else None,
         )
 
-    @operation("POST", "/jobs", scope="jobs:write", status=202, body_bytes_max="body_bytes_max")
+    # Programs ask for thousands a second: no line in the log for each.
+    @operation("POST", "/jobs", scope="jobs:write", status=202, body_bytes_max="body_bytes_max", logged=False)
     def enqueue(self, headers: JobHeaders, body: NewJob) -> Located[Written]:
         """Ask for a job: it is committed, and a worker will run it.
 

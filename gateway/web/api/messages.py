@@ -69,6 +69,7 @@ class Messages:
         status=202,
         body_bytes_max=_BODY_BYTES_MAX,
         repairs=True,
+        logged=False,
     )
     def post(self, conversation_id: int, headers: MessageHeaders, body: NewMessage) -> AskedMessage:
         """Ask for a message that answers nothing, now or later.

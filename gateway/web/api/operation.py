@@ -67,6 +67,7 @@ class _Declared(msgspec.Struct, frozen=True):
     #: Or where the resource says so.
     body_bytes_max: int | str
     repairs: bool
+    logged: bool
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +96,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int
     #: Characters of the body that no store keeps are replaced, as those of a reply.
     repairs: bool
+    #: Who had it done is told in the log: of orders and erasures nothing else says so.
+    logged: bool
     #: None: nothing.
     answer: Any
     located: bool
@@ -109,11 +112,15 @@ def operation(
     problems: Sequence[int] = (),
     body_bytes_max: int | str = 8_192,
     repairs: bool = False,
+    logged: bool = True,
 ) -> Callable[[F], F]:
-    """Declare a method of a resource to be an operation, which asks for *scope*."""
+    """Declare a method of a resource to be an operation, which asks for *scope*.
+
+    *logged*: who had it done is told in the log, unless it only shows something.
+    """
 
     def declare(function: F) -> F:
-        setattr(function, _DECLARED, _Declared(method, path, scope, status, problems, body_bytes_max, repairs))
+        setattr(function, _DECLARED, _Declared(method, path, scope, status, problems, body_bytes_max, repairs, logged))
         return function
 
     return declare
@@ -166,6 +173,7 @@ def _operation(name: str, run: Callable[..., Any], declared: _Declared, body_byt
         body=hints.get("body"),
         body_bytes_max=body_bytes_max,
         repairs=declared.repairs,
+        logged=declared.logged and declared.method != "GET",
         answer=answer,
         located=located,
     )

@@ -15,6 +15,7 @@ import flask
 import msgspec
 from werkzeug.routing import PathConverter
 
+from gateway import telemetry
 from gateway.domain.api_token import Scope
 from gateway.domain.errors import BadRequest, NotFound
 from gateway.web.api.bearer import Bearers
@@ -80,7 +81,12 @@ def _view(one: Operation, bearers: Bearers) -> Callable[..., flask.Response]:
             given["body"] = body.read()
         if one.wants_caller:
             given["caller"] = caller
-        return _answer(one, one.run(**given), encode)
+        answer = _answer(one, one.run(**given), encode)
+        if one.logged:
+            # Ids alone: a key may name a person.
+            ids = "".join(f", {name} {value}" for name, value in path.items() if isinstance(value, int))
+            telemetry.event("api.changed", operation=one.name, detail=f"by {caller.by}{ids}")
+        return answer
 
     return view
 
