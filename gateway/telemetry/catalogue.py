@@ -396,7 +396,7 @@ _EVENTS = (
         ("reason", "spans"),
     ),
     # The process itself
-    Event("api.changed", "info", "somebody with a token had something done; detail says who, and to what", ("operation",)),
+    Event("api.changed", "info", "somebody with a token has changed something; detail says who", ("operation",)),
     Event(
         "request.crashed", "error", "our own code failed while a request was answered", ("route", "reason")
     ),
