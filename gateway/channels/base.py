@@ -169,7 +169,7 @@ class Channel(Protocol[A_contra]):
         ...
 
     def read_proof(self, url: str, document: bytes, account: A_contra, now_s: float) -> Proof:
-        """Return what was fetched from *url*, if it is good.
+        """Return what was fetched from *url*, if it is good; without a byte it is not there.
 
         :raises gateway.domain.errors.Unauthentic: it proves nothing.
         """

@@ -8,6 +8,7 @@ Rules:
   time, fetches at once, what is kept.  A document of a stranger's choice can push out no good one: failures are kept
   apart, and shortly.
 - Closed: what cannot be fetched proves nothing, and its delivery is refused with 503, because that is not its fault.
+  What is not there is a document without a byte, which is.
 - A document is kept for an hour, and what was read of it for as long as it says that it is good, whichever is shorter.
   One that fails to prove something is fetched again sooner: a platform may put another at the same address.
 - Nobody else waits for a second copy, and while none can be had the first one stands, for a day: that a server is
@@ -186,9 +187,11 @@ class ProofKeeper:
             body = self._fetch(url, DOCUMENT_BYTES_MAX, Deadline.after(FETCH_S, now=self._clock()))
         except (CallFailed, TryLater) as error:
             # Never the address: whoever called chose the end of it.
-            telemetry.event("proof.unavailable", reason=error.reason)
             if error.reason in _GONE:
+                # Mostly somebody's invention, and nobody's to be alarmed by: the channel says what it proves.
                 self._documents.pop(url, None)
+                return _Document(b"", self._clock())
+            telemetry.event("proof.unavailable", reason=error.reason)
             failure = _later(f"what proves the delivery cannot be fetched: {error}", "proof_unavailable")
             self._fail((url,), failure)
             raise failure from None

@@ -36,7 +36,7 @@ class Certified(Ordinary):
 
     def read_proof(self, url: str, document: bytes, account: Account, now_s: float) -> Proof:
         self.read.append(document)
-        if document.startswith(b"bad"):
+        if not document or document.startswith(b"bad"):
             raise Unauthentic("no proof", reason="bad_document")
         return Proof(document.decode(), 0.0, GOOD_S)
 
@@ -180,8 +180,12 @@ def test_one_that_is_not_there_any_more_proves_nothing(house: House, reason: str
 
     house.bring = gone
     for _ in range(2):
-        with refused("proof_unavailable"):
+        with refused("bad_document"):
             house.ask()
+    house.now += 11.0
+    house.bring = away
+    with refused("proof_unavailable"):
+        house.ask()
 
 
 def test_nobody_waits_for_a_second_copy(house: House) -> None:
