@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.capabilities import Capabilities
-from gateway.domain.degrade import degrade
+from gateway.domain.degrade import degrade, in_words
 from gateway.domain.reply import (
     Audio,
     Button,
@@ -223,3 +223,10 @@ def _words(value: object) -> str:
 
 def _squeezed(text: str) -> str:
     return "".join(text.split())
+
+
+def test_who_reads_words_alone_gets_a_text_for_each_part_that_has_some() -> None:
+    parts = (Text("**Hi**", markdown=True), PICTURE, Text(" "))
+
+    assert in_words(parts) == ("Hi", "A Martini: https://a.example/m.png")
+    assert in_words(parts, markdown=True) == ("**Hi**", "[A Martini](https://a.example/m.png)")
