@@ -37,7 +37,7 @@ def main() -> None:
         raise SystemExit(lack)
     report = Report("bench.chat", quick=options.quick)
     quick = Plan(
-        names=names, rounds=1, warm_s=1.0, measured_s=2.0, lines=(CLOSED, COMMON), repeats=50, bursts=20, idle_max_s=1.0
+        names=names, rounds=1, warm_s=2.5, measured_s=2.0, lines=(CLOSED, COMMON), repeats=50, bursts=20, idle_max_s=1.0
     )
     pin_to_others()
     with outside() as running:

@@ -29,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     names: tuple[str, ...]
     rounds: int = 5
-    warm_s: float = 2.0
+    warm_s: float = 6.0
     measured_s: float = 4.0
     lines: tuple[str, ...] = tuple(LINES)
     #: Messages of the scene "repeats", and bursts of ten of "bursts".
