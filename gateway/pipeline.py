@@ -21,7 +21,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -29,7 +29,7 @@ import msgspec
 from gateway import telemetry
 from gateway.assistants.assistant import Assistant
 from gateway.assistants.preview import Preview
-from gateway.channels.base import Immediate, Messages, Parsed, Receipt, Rendered
+from gateway.channels.base import Immediate, Messages, Parsed, Receipt
 from gateway.channels.bots import Bot, Bots
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.deadline import Deadline
@@ -48,14 +48,12 @@ from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.intake.accept import Intake, refusal
 from gateway.intake.proofs import ProofKeeper
 from gateway.lanes.lane import Lanes
-from gateway.replies.kept import KeptAnswers, Telling, kept_s, tellings
+from gateway.replies.kept import KeptAnswers, kept_s, tell_together
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Expectation, Results
 from gateway.replies.signs import SignsOfLife
 from gateway.replies.way_out import way_out
-from gateway.settings.accounts import KeepingAccount
 from gateway.store.ledger.accept import Accepted
-from gateway.store.ledger.kept import Kept
 from gateway.store.ledger.settle import Settled
 
 __all__ = ["Door", "Runner", "Watchers"]
@@ -259,7 +257,8 @@ class Door:
             return bot.channel.late(inbound.surface, bot.account)
         mine, taken = result.outbox_ids if result else (), [each.outbox_id for each in kept if each.taken]
         try:
-            rendered, telling = self._telling(bot, inbound, kept, result)
+            own = result.reply if result else None
+            rendered, telling = tell_together(bot, inbound, kept, own, waits=bool(mine))
         except Exception:
             # Nothing was written: what is in our hands goes the other way, or is kept on.
             self._responses.note((*mine, *taken), "push", "crashed")
@@ -278,24 +277,6 @@ class Door:
             self._responses.note(rows, "sent" if whole else "unknown", "" if whole else "caller_left")
 
         return Response(response.status, response.body, response.content_type, response.headers, written)
-
-    def _telling(
-        self, bot: Bot, inbound: Inbound, kept: Sequence[Kept], result: Delivered | None
-    ) -> tuple[Rendered, Telling]:
-        """Render as much of what is kept and of the turn's own answer as has room in one response."""
-        own = result.reply if result else None
-        choices: Iterable[Telling]
-        if kept:
-            assert isinstance(bot.account, KeepingAccount), "a channel that keeps answers has an account that says how"
-            waits, capabilities = bool(result and result.outbox_ids), bot.channel.surfaces[inbound.surface]
-            choices = tellings(kept, own, bot.account, capabilities, waits=waits)
-        else:
-            choices = [Telling(own or Reply(), 0, own=True)]
-        for telling in choices:
-            rendered = bot.channel.render(telling.reply, inbound.surface, inbound.address, bot.account)
-            if not rendered.cut:
-                break
-        return rendered, telling
 
     def _keep(self, bot: Bot, request: Request, error: SwitchboardError) -> Response:
         """Keep an authentic delivery that cannot be read, and accept it: a 4xx would make platforms block us."""

@@ -16,17 +16,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import gevent
 import msgspec
 
+from gateway.channels.base import Rendered
 from gateway.channels.bots import Bot
 from gateway.domain.capabilities import Capabilities
 from gateway.domain.degrade import degrade
 from gateway.domain.errors import TryLater
-from gateway.domain.message import Surface
+from gateway.domain.message import Inbound, Surface
 from gateway.domain.reply import Part, Reply, Speech, Suggestions, Text
 from gateway.domain.voice import shared_out
 from gateway.settings.accounts import Account, KeepingAccount
 from gateway.store.ledger.kept import Kept
 
-__all__ = ["KeptAnswers", "Telling", "kept_s", "tellings"]
+__all__ = ["KeptAnswers", "Telling", "kept_s", "tell_together", "tellings"]
 
 #: Seconds for which a response may wait for them.
 _TAKE_S = 0.3
@@ -79,6 +80,21 @@ class Telling(msgspec.Struct, frozen=True):
     reply: Reply
     kept: int
     own: bool
+
+
+def tell_together(
+    bot: Bot, inbound: Inbound, kept: Sequence[Kept], own: Reply | None, *, waits: bool
+) -> tuple[Rendered, Telling]:
+    """Render as much of what is kept and of the turn's *own* answer as has room; see :func:`tellings`."""
+    choices: Iterable[Telling] = [Telling(own or Reply(), 0, own=True)]
+    if kept:
+        assert isinstance(bot.account, KeepingAccount), "a channel that keeps answers has an account that says how"
+        choices = tellings(kept, own, bot.account, bot.channel.surfaces[inbound.surface], waits=waits)
+    for telling in choices:
+        rendered = bot.channel.render(telling.reply, inbound.surface, inbound.address, bot.account)
+        if not rendered.cut:
+            break
+    return rendered, telling
 
 
 def tellings(
