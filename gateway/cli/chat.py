@@ -5,11 +5,12 @@ Two threads: this one reads lines, the stream's shows what comes, whenever it co
 
 from __future__ import annotations
 
-import contextlib
+import io
 import secrets
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -49,10 +50,9 @@ def chat(*, account: str, user: str, new: bool, wait_s: float, gateway: str | No
     trial = trials.trial("webchat", account)
     thread = secrets.token_hex(8) if new else ""
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if is_terminal:
-        # Only its import makes input() edit lines and know the last ones.
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # What is no text is said as well as it can be.
+        sys.stdin.reconfigure(errors="replace")
     screen = _Screen(is_terminal=is_terminal)
     talk = _Talk(trial, trial.scene(user, thread), screen, wait_s)
     with told(trials):
@@ -71,6 +71,8 @@ def _lines(talk: _Talk, screen: _Screen, *, is_terminal: bool) -> bool:
         try:
             line = screen.ask() if is_terminal else sys.stdin.readline()
         except KeyboardInterrupt:
+            if not is_terminal:
+                raise
             screen.show("")
             continue
         except EOFError:
@@ -78,8 +80,11 @@ def _lines(talk: _Talk, screen: _Screen, *, is_terminal: bool) -> bool:
             return is_well
         if not is_terminal and not line:
             return is_well
-        if line.strip():
-            is_well = talk.say(line.rstrip("\n")) and is_well
+        if line.strip() and not talk.say(line.rstrip("\n")):
+            is_well = False
+            if not is_terminal:
+                # An answer of nothing: who reads one for each line stays in step.
+                screen.show("")
 
 
 class _Screen:
@@ -89,6 +94,7 @@ class _Screen:
         self.is_terminal = is_terminal
         self._lock = threading.RLock()
         self._asks = False
+        self._typed = _line_editor() if is_terminal else str
         #: What the previews of an answer have shown so far, and of which turn.
         self._previewed = ""
         self._preview_seq = 0
@@ -108,10 +114,15 @@ class _Screen:
             if not self._asks:
                 click.echo(text)
                 return
-            import readline
-
-            sys.stdout.write(f"\r\033[K{text}\n{PROMPT}{readline.get_line_buffer()}")
+            sys.stdout.write(f"\r\033[K{text}\n{PROMPT}{self._typed()}")
             sys.stdout.flush()
+
+    def remark(self, text: str) -> None:
+        """Show what is no answer: where a program reads those, on stderr."""
+        if self.is_terminal:
+            self.show(text)
+        else:
+            click.echo(text.strip(), err=True)
 
     def preview(self, seq: int, piece: str) -> None:
         """Show a piece of an answer that is being written; nothing where nobody watches it grow."""
@@ -142,6 +153,16 @@ class _Screen:
         if self._previewed:
             sys.stdout.write("\n")
             self._previewed = ""
+
+
+def _line_editor() -> Callable[[], str]:
+    """Have input() edit lines and know the last ones; return what tells the line as far as it is typed."""
+    # Its import is what does it, and writes to some terminals: so not where there is none.
+    try:
+        import readline
+    except ImportError:
+        return str
+    return readline.get_line_buffer
 
 
 class _Talk:
@@ -190,12 +211,14 @@ class _Talk:
             seq = accepted_seq(done.answer)
             if seq is None:
                 for seen in done.seen:
-                    self._screen.show(seen_text(seen))
+                    self._screen.remark(seen_text(seen))
                 return False
             return self._wait(seq)
         except NotThere as error:
-            self._screen.show(f"  (not sent: {error})")
+            self._screen.remark(f"  (not sent: {error})")
         except KeyboardInterrupt:
+            if not self._screen.is_terminal:
+                raise
             self._screen.show("  (not waiting any more: the answer is shown when it comes)")
         return False
 
@@ -219,7 +242,7 @@ class _Talk:
             if done.answer.status not in (429, 503):
                 break
             pause_s = float(done.answer.headers.get("retry-after") or 1)
-            self._screen.show(f"  (busy; again in {pause_s:g} s)")
+            self._screen.remark(f"  (busy; again in {pause_s:g} s)")
             time.sleep(pause_s)
             done = self._trial.make(delivery)
         return done
@@ -228,7 +251,7 @@ class _Talk:
         with self._settled:
             is_answered = self._settled.wait_for(lambda: self._seq >= seq, self._wait_s)
         if not is_answered:
-            self._screen.show(f"  (no answer within {self._wait_s:g} s; it is shown when it comes)")
+            self._screen.remark(f"  (no answer within {self._wait_s:g} s; it is shown when it comes)")
         return is_answered
 
     def _take(self, name: str, data: dict[str, Any]) -> None:
@@ -237,7 +260,7 @@ class _Talk:
             if data.get("kind") == "delta":
                 self._screen.preview(data["seq"], data["text"])
         elif name == "displaced":
-            self._screen.show("  (opened elsewhere too often: nothing is shown here any more)")
+            self._screen.remark("  (opened elsewhere too often: nothing is shown here any more)")
         elif name == "turn" and data["seq"] > self._seq:
             self._settle(data)
 

@@ -159,7 +159,7 @@ class _Run:
     def deliver(self, planned: Sequence[_Planned]) -> None:
         """Make the deliveries, one behind the other."""
         for what, delivery, number in planned:
-            with self._waiting.about("the response"):
+            with self._waiting.about("waiting for the response"):
                 done = self._trial.make(delivery, repeat=number)
             if 200 <= done.answer.status < 300:
                 self._taken = done.answer
@@ -184,7 +184,7 @@ class _Run:
         in_responses = sum(not saw.late for saw in self._messages())
         if self._taken is None or in_responses >= answers:
             return
-        with self._waiting.about("an answer"):
+        with self._waiting.about("waiting for an answer"):
             self._wait(self._inbox, self._taken, wait_s, quiet_s, answers)
         if self._messages():
             return

@@ -17,14 +17,15 @@ import click
 __all__ = ["Waiting"]
 
 #: Seconds between two signs of life; before the first nobody wonders.
-_LOOK_S = 1.0
+LOOK_S = 1.0
 
 
 class Waiting:
     """Says what is waited for, and for how long.  Everything else that is shown meanwhile goes through ``say``."""
 
-    def __init__(self, *, silent: bool = False) -> None:
+    def __init__(self, *, silent: bool = False, look_s: float = LOOK_S) -> None:
         self._is_shown = not silent and sys.stderr.isatty()
+        self._look_s = look_s
         self._lock = threading.Lock()
         self._has_line = False
 
@@ -53,8 +54,8 @@ class Waiting:
 
     def _tell(self, what: str, ended: threading.Event) -> None:
         begun = time.monotonic()
-        while not ended.wait(_LOOK_S):
-            took = f" {time.monotonic() - begun:.0f} s"
+        while not ended.wait(self._look_s):
+            took = f", {time.monotonic() - begun:.0f} s"
             # A longer line would go on in the next one, and stay there.
             columns = shutil.get_terminal_size().columns - 1
             line = f"… {what}"[: max(1, columns - len(took))] + took

@@ -115,6 +115,30 @@ def test_a_pipe_is_a_line_in_and_a_reply_out(trial: TrialStack, guest: str) -> N
     assert "%" in third
 
 
+def test_a_pipe_takes_any_bytes_and_ends_with_ctrl_c(trial: TrialStack, guest: str) -> None:
+    """What is no text; a number that no button has and that is too long to be said: refused by an answer of nothing.
+
+    And nobody has to close the pipe of a program that goes on.
+    """
+    # As for a terminal: tests that run in the background ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    argv = command("bartender", "--user", guest)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, env=environment(trial), cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe) as talking:
+        assert talking.stdin is not None
+        assert talking.stdout is not None
+        for line, is_answered in ((b"negroni\xff", True), (b"1" * 5_000, False)):
+            talking.stdin.write(line + b"\n")
+            talking.stdin.flush()
+            assert bool(list(iter(talking.stdout.readline, b"\n"))) is is_answered
+        talking.send_signal(signal.SIGINT)
+        assert talking.wait(GUARD_S) == 1
+        assert talking.stderr is not None
+        told = talking.stderr.read()
+        assert told.startswith(b"expected at most 4,000 characters")
+        assert told.endswith(b"\nAborted!\n")
+
+
 def test_a_pipe_whose_gateway_is_gone_says_so(trial: TrialStack) -> None:
     """Status 1, one line."""
     done = piped(trial, "hi\n", "bartender", "--gateway", "http://127.0.0.1:9")
@@ -127,7 +151,8 @@ def test_a_message_that_is_refused_is_told_and_counted(trial: TrialStack, guest:
     """The page's own words for it, and status 1."""
     done = piped(trial, "x" * 5_000 + "\nHello\n", "bartender", "--user", guest)
     assert done.returncode == 1
-    assert "expected at most 4,000 characters" in done.stdout
+    assert "expected at most 4,000 characters" in done.stderr
+    assert done.stdout.startswith("\n"), "an answer of nothing"
     assert "[1] " in done.stdout, "the next line is said all the same"
 
 
