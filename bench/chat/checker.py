@@ -37,7 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def disqualifies(self) -> str:
-        """Return what takes a speed out of the table; messages may overtake each other on their way, so order does not."""
+        """Return what takes a speed out of the table.  Order does not: messages may overtake each other underway."""
         return self._found("lost", "doubled", "wrong", "refused")
 
     def _found(self, *names: str) -> str:

@@ -14,7 +14,7 @@ from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_sdk import WebClient
 
 ASSISTANT = os.environ["ASSISTANT_URL"]
-#: Listeners at work at once: greenlets here, because gunicorn's worker has patched threads.  Bolt's default is 10.
+#: Listeners at work at once: greenlets here, because gunicorn's worker has patched threads.  Bolt's default is 5.
 LISTENERS = 64
 
 app = App(

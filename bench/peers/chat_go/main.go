@@ -47,7 +47,7 @@ var (
 	bearer    = "Bearer " + os.Getenv("SLACK_BOT_TOKEN")
 	assistant = os.Getenv("ASSISTANT_URL")
 	slack     = os.Getenv("SLACK_API_URL") + "/chat.postMessage"
-	client    = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
+	client    = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 256, MaxIdleConnsPerHost: 256}}
 )
 
 func main() {
