@@ -7,16 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.stack import FAST_BEATS, GatewayProcess, Stack, running_stack
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 
 
 @pytest.fixture(scope="package")
-def _mortal_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
+def _mortal_stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
     settings = {**FAST_BEATS, "lanes.lane_waiting_max": 100}
-    with running_stack(url, stores.redis.url, gateways=2, settings=settings) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, gateways=2, settings=settings) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture

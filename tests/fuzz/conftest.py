@@ -8,20 +8,18 @@ from typing import Any
 import pytest
 
 from tests.support.stack import Stack, running_stack, word
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 
 #: Events that mean a mistake of our own.
 _MISTAKES = ("crashed", "supervisor.", "batch.split", "Traceback")
 
 
 @pytest.fixture(scope="package")
-def _stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
+def _stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
     # A stray conversation may be written to by many: only the door is of interest here.
     settings = {"lanes.lane_waiting_max": 10_000, "webchat.heartbeat_s": 1}
-    with running_stack(url, stores.redis.url, settings=settings) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, settings=settings) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.stack import Stack, running_stack
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 
 
 @pytest.fixture(scope="package")
-def _shared_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
-    with running_stack(url, stores.redis.url) as stack:
+def _shared_stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
+    with migrated() as url, running_stack(url, stores.redis.url) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture

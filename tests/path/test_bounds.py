@@ -11,7 +11,7 @@ from tests.support.assistant import says
 from tests.support.calling import Answer
 from tests.support.stack import Stack, running_stack, word
 from tests.support.stand_in import Hold, status
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.visitor import Visitor, texts
 from tests.support.waiting import until
 
@@ -20,8 +20,7 @@ BUSY = "I am still busy with your earlier messages. Please try again in a moment
 
 
 @pytest.fixture(scope="module")
-def _narrow_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
+def _narrow_stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
     settings = {
         "lanes.lane_waiting_max": LANE_MAX,
         "lanes.account_turns_in_flight_max": ACCOUNT_MAX,
@@ -30,9 +29,8 @@ def _narrow_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
         "outbox.outbox_rows_per_account_max": OUTBOX_MAX,
         "outbox.attempts_max": ATTEMPTS_MAX,
     }
-    with running_stack(url, stores.redis.url, settings=settings) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, settings=settings) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture

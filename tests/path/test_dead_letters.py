@@ -15,7 +15,7 @@ from gateway.store import tokens
 from tests.support.calling import call
 from tests.support.stack import Stack, running_stack, word
 from tests.support.stand_in import status
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.waiting import until
 
 
@@ -43,12 +43,10 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(stores: Stores, _migrated_template: str) -> Iterator[Desk]:
-    url = stores.create_database(template=_migrated_template)
-    with running_stack(url, stores.redis.url) as running:
+def desk(stores: Stores, migrated: Migrated) -> Iterator[Desk]:
+    with migrated() as url, running_stack(url, stores.redis.url) as running:
         yield Desk(running, url)
         print(running.logs())
-    stores.drop_database(url)
 
 
 def test_a_turn_that_failed_is_answered_after_all(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from gevent.event import Event
 from tests.support.assistant import says
 from tests.support.stack import GatewayProcess, Stack, running_stack, word
 from tests.support.stand_in import Hold
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.visitor import Visitor, texts
 from tests.support.waiting import until
 
@@ -23,12 +23,10 @@ DEAD_AFTER_S = 600
 
 
 @pytest.fixture(scope="module")
-def _draining_stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
+def _draining_stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
     settings = {"server.drain_s": DRAIN_S, "lanes.dead_after_s": DEAD_AFTER_S}
-    with running_stack(url, stores.redis.url, gateways=4, settings=settings) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, gateways=4, settings=settings) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from tests.support.model_server import KEY, MODEL, ModelServer, refuses, says
 from tests.support.stack import Stack, running_stack, word
 from tests.support.stand_in import Call
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.visitor import Visitor, texts
 
 
@@ -24,9 +24,8 @@ def server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def stack(stores: Stores, _migrated_template: str, server: ModelServer) -> Iterator[Stack]:
+def stack(stores: Stores, migrated: Migrated, server: ModelServer) -> Iterator[Stack]:
     """The account ``shop`` has the model, by its environment alone."""
-    url = stores.create_database(template=_migrated_template)
     settings = {
         "assistants.patient.kind": "openai",
         "assistants.patient.url": server.url,
@@ -37,10 +36,9 @@ def stack(stores: Stores, _migrated_template: str, server: ModelServer) -> Itera
     }
     with pytest.MonkeyPatch.context() as environ:
         environ.setenv("TEST_MODEL_KEY", KEY)
-        with running_stack(url, stores.redis.url, settings=settings) as running:
+        with migrated() as url, running_stack(url, stores.redis.url, settings=settings) as running:
             yield running
             print(running.logs())
-    stores.drop_database(url)
 
 
 def chat(server: ModelServer, said: str) -> list[tuple[str, str]]:

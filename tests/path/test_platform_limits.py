@@ -9,7 +9,7 @@ import pytest
 from tests.support.slack_platform import too_many
 from tests.support.stack import Stack, running_stack, word
 from tests.support.stack_settings import COUNTED_PER_S
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.waiting import until
 
 #: What a busy machine may take off the time between two posts: the first one may be on its way for longer.
@@ -17,14 +17,12 @@ SLACK_S = 0.15
 
 
 @pytest.fixture(scope="module")
-def _stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
+def _stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
     # Its workers look for themselves once in a long while: what they hear of in time, they were told.
     settings = {"jobs.poll_s": 2.0}
-    with running_stack(url, stores.redis.url, workers=2, settings=settings) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, workers=2, settings=settings) as stack:
         until("both workers to own partitions", lambda: stack.ledger.partition_owners() == 2)
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture

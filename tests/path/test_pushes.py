@@ -12,7 +12,7 @@ from tests.support.assistant import says
 from tests.support.calling import Answer, call
 from tests.support.stack import Stack, running_stack, word
 from tests.support.stand_in import Hold
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.visitor import Visitor
 from tests.support.waiting import until
 from tests.web.stream_reader import StreamReader
@@ -21,13 +21,12 @@ TOKEN = "a token of this test run"
 
 
 @pytest.fixture(scope="module")
-def _stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
+def _stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
+    settings = {"api.tokens": "env:TEST_API_TOKEN"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEST_API_TOKEN", TOKEN)
-        with running_stack(url, stores.redis.url, settings={"api.tokens": "env:TEST_API_TOKEN"}) as running:
+        with migrated() as url, running_stack(url, stores.redis.url, settings=settings) as running:
             yield running
-    stores.drop_database(url)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from tests.support.stack import Stack, running_stack, word
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.waiting import until
 
 _SCHEDULES = {
@@ -24,10 +24,9 @@ _SCHEDULES = {
 
 
 @pytest.fixture(scope="module")
-def own(stores: Stores, _migrated_template: str) -> Iterator[str]:
-    url = stores.create_database(template=_migrated_template)
-    yield url
-    stores.drop_database(url)
+def own(migrated: Migrated) -> Iterator[str]:
+    with migrated() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tests.support.calling import call
 from tests.support.slack_platform import BOT_TOKEN, SIGNING_SECRET, Delivery
 from tests.support.stack import Stack, running_stack
 from tests.support.stand_in import status
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 from tests.support.visitor import COOKIE_SECRET, Visitor
 
 #: One word that everybody says, in every place where something is said.
@@ -21,12 +21,10 @@ WORD = "unmentionable"
 
 
 @pytest.fixture(scope="module")
-def stack(stores: Stores, _migrated_template: str) -> Iterator[Stack]:
+def stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
     """One that logs all that it can."""
-    url = stores.create_database(template=_migrated_template)
-    with running_stack(url, stores.redis.url, settings={"logging.level": "debug"}) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, settings={"logging.level": "debug"}) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 def _everything_happens(stack: Stack, visitor: Visitor) -> list[str]:

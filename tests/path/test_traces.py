@@ -9,7 +9,7 @@ import pytest
 from tests.support.collector import Collector
 from tests.support.stack import Stack, running_stack, word
 from tests.support.stand_in import status
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +19,10 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def _traced_stack(stores: Stores, _migrated_template: str, collector: Collector) -> Iterator[Stack]:
-    url = stores.create_database(template=_migrated_template)
+def _traced_stack(stores: Stores, migrated: Migrated, collector: Collector) -> Iterator[Stack]:
     settings = {"telemetry.otlp_endpoint": collector.origin}
-    with running_stack(url, stores.redis.url, settings=settings) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, settings=settings) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture

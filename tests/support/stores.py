@@ -10,9 +10,10 @@ import contextlib
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import psycopg2
 import pytest
@@ -24,11 +25,14 @@ from gateway.embedded.process import Process
 from gateway.embedded.redis import EmbeddedRedis
 from tests.support.databases import Databases
 
-__all__ = ["Stores", "database", "empty_database", "own_stores", "redis_url", "stores"]
+__all__ = ["Migrated", "Stores", "database", "empty_database", "migrated", "own_stores", "redis_url", "stores"]
 
 START_MAX_S = 30.0
 STOP_MAX_S = 10.0
 _names = itertools.count(1)
+
+#: Makes a database that is dropped behind the block.
+Migrated: TypeAlias = Callable[[], contextlib.AbstractContextManager[str]]
 
 
 @dataclass
@@ -106,6 +110,21 @@ def _migrated_template(stores: Stores) -> str:
     stores.execute("CREATE DATABASE migrated")
     migrate(stores.postgres.url("migrated"))
     return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated(stores: Stores, _migrated_template: str) -> Migrated:
+    """Make databases with the newest schema for what outlives a test: the stack of a file, of a folder."""
+
+    @contextlib.contextmanager
+    def make() -> Iterator[str]:
+        url = stores.create_database(template=_migrated_template)
+        try:
+            yield url
+        finally:
+            stores.drop_database(url)
+
+    return make
 
 
 @pytest.fixture(scope="session")
