@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import sys
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import msgspec
@@ -23,6 +25,8 @@ __all__ = ["Outside"]
 _JSON = b"HTTP/1.1 %d OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b"
 _POST_MESSAGE = b"POST /api/chat.postMessage "
 _BEARER = f"Bearer {TOKEN}".encode()
+#: The assistant's longest answers in bursts; a model's differ by far more.
+THINKING_MAX_S = 0.02
 #: What else is asked of Slack, by those that want to know who they are and who speaks.
 _OTHERS = {
     b"auth.test": {
@@ -72,6 +76,10 @@ class Outside:
             return _json(b'{"error":"a question without a number"}', 400)
         return _json(b'{"parts":[{"type":"text","text":"%b"}]}' % answer(number).encode())
 
+    def thinking_s(self) -> float:
+        """Return how long the assistant thinks: in bursts, where order shows, not the same for each question."""
+        return random.uniform(0.0, THINKING_MAX_S) if self._scene is not None and self._scene.thoughtful else 0.0
+
     def slack(self, head: bytes, body: bytes) -> bytes:
         """Take what is posted, as Slack does."""
         if not head.startswith(_POST_MESSAGE):
@@ -105,8 +113,9 @@ def _form(body: bytes) -> Posted:
     return msgspec.convert({name: values[0] for name, values in fields.items()}, Posted)
 
 
-async def _serve(answering: Answering) -> int:
-    server = await asyncio.get_running_loop().create_server(lambda: Serving(answering), "127.0.0.1", 0, backlog=1_024)
+async def _serve(answering: Answering, delay_s: Callable[[], float] = float) -> int:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Serving(answering, delay_s), "127.0.0.1", 0, backlog=1_024)
     port: int = server.sockets[0].getsockname()[1]
     return port
 
@@ -114,7 +123,7 @@ async def _serve(answering: Answering) -> int:
 async def main() -> None:
     """Obey until stdin ends."""
     outside = Outside()
-    ports = [await _serve(outside.assistant), await _serve(outside.slack)]
+    ports = [await _serve(outside.assistant, outside.thinking_s), await _serve(outside.slack)]
     print(msgspec.json.encode(ports).decode(), flush=True)
     orders = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)

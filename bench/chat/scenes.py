@@ -36,7 +36,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     ``closed``: 64 turns are under way at any time, for ``seconds``.  ``rate``: ``rate`` messages a second.
     ``repeats``: each message is delivered three times, every other one's repeats when the last delivery was
-    acknowledged.  ``bursts``: conversations send ten messages each, the next as soon as the last was acknowledged.
+    acknowledged.  ``bursts``: conversations send ten messages each, the next as soon as the last was acknowledged; the
+    assistant takes its time, another one for each.
     """
 
     scene: Literal["closed", "rate", "repeats", "bursts"]
@@ -82,6 +83,11 @@ class Scene:
         self._end = float("inf")
         self._turns = 0
         self._last = 0.0
+
+    @property
+    def thoughtful(self) -> bool:
+        """Whether the assistant takes its time."""
+        return self._order.scene == "bursts"
 
     def posted(self, where: tuple[str, str], text: str) -> None:
         """Take note of what was posted."""

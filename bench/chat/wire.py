@@ -24,12 +24,13 @@ Told = Callable[[int], None]
 
 
 class Serving(asyncio.Protocol):
-    """One connection of a caller's, answered at once."""
+    """One connection of a caller's, answered at once, or after as many seconds as *delay_s* says."""
 
-    __slots__ = ("_answering", "_rest", "_transport")
+    __slots__ = ("_answering", "_delay_s", "_rest", "_transport")
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, delay_s: Callable[[], float]) -> None:
         self._answering = answering
+        self._delay_s = delay_s
         self._rest = b""
         self._transport: asyncio.Transport | None = None
 
@@ -38,14 +39,22 @@ class Serving(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
         received = self._rest + data if self._rest else data
         while (message := _message(received)) is not None:
             head, body, received = message
-            self._transport.write(self._answering(head, body))
-            if b"onnection: close" in head:
-                self._transport.close()
+            answer = self._answering(head, body)
+            last = b"onnection: close" in head
+            if delay_s := self._delay_s():
+                asyncio.get_running_loop().call_later(delay_s, self._write, answer, last)
+            else:
+                self._write(answer, last)
         self._rest = received
+
+    def _write(self, answer: bytes, last: bool) -> None:
+        assert self._transport is not None
+        self._transport.write(answer)
+        if last:
+            self._transport.close()
 
 
 class Callers:
