@@ -8,17 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.platforms.trial_stack import TrialStack, running_trial
-from tests.support.stores import Stores
+from tests.support.stores import Migrated, Stores
 
 _people = itertools.count(1)
 
 
 @pytest.fixture(scope="package")
-def _shared_trial(stores: Stores, _migrated_template: str) -> Iterator[TrialStack]:
-    url = stores.create_database(template=_migrated_template)
-    with running_trial(url, stores.redis.url) as stack:
+def _shared_trial(stores: Stores, migrated: Migrated) -> Iterator[TrialStack]:
+    with migrated() as url, running_trial(url, stores.redis.url) as stack:
         yield stack
-    stores.drop_database(url)
 
 
 @pytest.fixture
