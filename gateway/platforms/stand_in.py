@@ -34,6 +34,9 @@ __all__ = ["HEADER", "StandIn"]
 
 HEADER = "X-Stand-In"
 BODY_BYTES_MAX = 1_048_576
+#: A platform reads a call as the loose JSON that it is.  What is not of the type that it goes on with is the caller's
+#: mistake, and refused for good: a 500 would have it sent again and again.
+_ILL_TYPED = (AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
 #: Seconds that one request may wait for news.
 WAIT_S_MAX = 25.0
 
@@ -132,7 +135,12 @@ class StandIn:
         account = self._accounts.get((platform_name, account_name))
         if platform is None or account is None:
             return json_answer({"error": f"there is no account {platform_name}/{account_name} in the settings"}, 404)
-        served = platform.served(account, msgspec.structs.replace(call, path="/" + rest[0]))
+        try:
+            served = platform.served(account, msgspec.structs.replace(call, path="/" + rest[0]))
+            # What is no text would be kept as one, and nobody could read the conversation any more.
+            msgspec.convert(msgspec.to_builtins(served.seen), tuple[Seen, ...])
+        except _ILL_TYPED as error:
+            return json_answer({"error": f"{type(error).__name__}: {error}"}, 400)
         shows = any(seen.kind == "message" for seen in served.seen)
         account_name = served.account or account_name
         fault = self.faults.next((platform_name, account_name, served.place)) if shows else None

@@ -267,6 +267,22 @@ def test_an_inbox_tells_nothing_twice(it: Running) -> None:
     past.close()
 
 
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [{"type": "context", "elements": [{"type": "mrkdwn", "text": 5}]}],
+        [{"type": "image", "image_url": 5, "alt_text": "a picture"}],
+    ],
+)
+def test_a_call_with_values_of_wrong_types_is_refused_and_shows_nothing(it: Running, blocks: list[Any]) -> None:
+    """Its conversation can be read as before."""
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    refused = post(it, "/slack/bar/api/chat.postMessage", {"channel": "D1", "blocks": blocks}, token)
+    assert (refused.status, it.shown()) == (400, [])
+    it.slack.chat_postMessage(channel="D1", text="well")
+    assert it.shown() == ["well"]
+
+
 def test_what_was_shown_in_a_response_is_kept_beside_what_was_posted(it: Running) -> None:
     """In one order, under numbers that are told."""
     it.slack.chat_postMessage(channel="D1", text="posted")
