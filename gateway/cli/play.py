@@ -58,7 +58,7 @@ def play(
     plays = _read(files)
     if check:
         for one in plays:
-            click.echo(f"{one.name}: {len(one.steps)} steps")
+            click.echo(f"{one.name}: {len(one.steps)} step{'' if len(one.steps) == 1 else 's'}")
         return
     if junit_file is not None and not os.access(Path(junit_file).parent, os.W_OK | os.X_OK):
         raise click.UsageError(f"--junit: nothing can be written into {Path(junit_file).parent}")
@@ -97,7 +97,8 @@ class _Stage:
         :raises gateway.platforms.calls.NotThere: the gateway or the stand-in does not answer.
         """
         channel, account = self._trial.platform.name, self._trial.account.name
-        self._say(f"{self._play.title} ({self._play.name}) on {channel}/{account}")
+        name = f" ({self._play.name})" if self._play.title != self._play.name else ""
+        self._say(f"{said(self._play.title)}{name} on {channel}/{account}")
         outcomes = []
         with contextlib.ExitStack() as waits:
 
