@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
@@ -21,23 +21,21 @@ class Screen(io.StringIO):
 def test_the_line_is_there_while_something_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each sign replaces the last one, in a line that fits; what is said takes its place, and nothing is left over."""
     screen = Screen()
-    monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setenv("COLUMNS", "20")
-    waiting = Waiting(look_s=0.001)
-    with waiting.about("waiting for an answer"):
-        until("two signs", lambda: screen.getvalue().count("\r\033[K…") >= 2)
-        waiting.say("Here.")
-        until("another", lambda: not screen.getvalue().endswith("Here.\n"))
+    with redirect_stderr(screen), redirect_stdout(screen):
+        waiting = Waiting(look_s=0.001)
+        with waiting.about("waiting for an answer"):
+            until("two signs", lambda: screen.getvalue().count("\r\033[K…") >= 2)
+            waiting.say("Here.")
+            until("another", lambda: not screen.getvalue().endswith("Here.\n"))
     assert "\r\033[K… waiting for , 0 s\r\033[K" in screen.getvalue()
     assert "\r\033[KHere.\n\r\033[K… " in screen.getvalue()
     assert screen.getvalue().endswith("0 s\r\033[K")
 
 
-def test_who_is_no_terminal_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_no_terminal_is_told_nothing() -> None:
     """A pipe, and a program that asked for JSON."""
     for screen, silent in ((io.StringIO(), False), (Screen(), True)):
-        monkeypatch.setattr(sys, "stderr", screen)
-        with Waiting(silent=silent, look_s=0.0).about("an answer"):
+        with redirect_stderr(screen), Waiting(silent=silent, look_s=0.0).about("an answer"):
             pass
         assert screen.getvalue() == ""
