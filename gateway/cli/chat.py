@@ -35,7 +35,7 @@ _WAIT_S = Seconds(3_600, "an hour")
 
 @click.command()
 @click.argument("account")
-@click.option("--user", default="you", show_default=True, type=Words(), help="Who speaks: one name is one person, always.")
+@click.option("--user", default="you", show_default=True, type=Words(), help="Who speaks: one name is one person.")
 @click.option("--new", is_flag=True, help="Begin a new conversation instead of going on with the last.")
 @click.option("--wait", "wait_s", default=120.0, metavar="SECONDS", type=_WAIT_S, help="To wait for an answer (120).")
 @gateway_option

@@ -64,7 +64,7 @@ class _Saw(msgspec.Struct, frozen=True):
 @click.argument("account")
 @click.argument("texts", metavar="[TEXT]...", nargs=-1, type=Words())
 @click.option("--tap", metavar="N|LABEL", type=Words(), help="Tap a button that was shown before, instead of a TEXT.")
-@click.option("--user", default="you", show_default=True, type=Words(), help="Who speaks: one name is one person, always.")
+@click.option("--user", default="you", show_default=True, type=Words(), help="Who speaks: one name is one person.")
 @click.option("--thread", type=Words(), help="A conversation beside the main one: a thread, a topic, a second chat.")
 @click.option("--group", is_flag=True, help="In a room with others, where the bot is called by its name.")
 @click.option("--repeat", default=0, metavar="N", type=click.IntRange(0, 20), help="Deliver it N times more.")
