@@ -81,6 +81,8 @@ class Scene:
         self._began: dict[int, float] = {}
         self._latencies_s: list[float] = []
         self._end = float("inf")
+        #: Deliveries that wait for their acknowledgement.
+        self._delivered = 0
         self._turns = 0
         self._last = 0.0
 
@@ -149,15 +151,11 @@ class Scene:
         ready = self._ready[conversation]
         number, request = ready.popleft() if ready else self._make(conversation)
         self._ask(number, began)
-        self._callers.send(request, self._acknowledged)
+        self._deliver(request)
 
     def _ask(self, number: int, began: float) -> None:
         self._checker.ask(number)
         self._began[number] = began
-
-    def _acknowledged(self, status: int) -> None:
-        if status != 200:
-            self._checker.refused += 1
 
     async def _closed(self, began: float) -> None:
         self._end = began + self._order.seconds
@@ -184,10 +182,10 @@ class Scene:
             ]
             self._ask(number, time.perf_counter())
             if at % 2:
-                self._deliver(iter((first, *again)))
+                self._deliver(first, iter(again))
             else:
                 for request in (first, *again):
-                    self._callers.send(request, self._acknowledged)
+                    self._deliver(request)
             await asyncio.sleep(_REPEATS_EVERY_S)
 
     async def _bursts(self) -> None:
@@ -195,23 +193,26 @@ class Scene:
             messages = [self._make(conversation) for _ in range(BURST)]
             for number, _ in messages:
                 self._ask(number, time.perf_counter())
-            self._deliver(request for _, request in messages)
+            requests = (request for _, request in messages)
+            self._deliver(next(requests), requests)
 
-    def _deliver(self, requests: Iterator[bytes]) -> None:
-        """Send each when the last one was acknowledged: what is out of order then, the network did not put so."""
-        request = next(requests, None)
-        if request is None:
-            return
+    def _deliver(self, request: bytes, others: Iterator[bytes] | None = None) -> None:
+        """Send it, and each of *others* when the last one was acknowledged: no network puts those out of order."""
 
         def acknowledged(status: int) -> None:
-            self._acknowledged(status)
-            self._deliver(requests)
+            self._last = time.perf_counter()
+            self._delivered -= 1
+            if status != 200:
+                self._checker.refused += 1
+            if others is not None and (following := next(others, None)) is not None:
+                self._deliver(following, others)
 
+        self._delivered += 1
         self._callers.send(request, acknowledged)
 
     async def _settle(self) -> None:
         self._last = max(self._last, time.perf_counter())
         # Looking costs nothing while nothing is measured any more, and telling on every answer would.
-        while self._checker.left and time.perf_counter() - self._last < self._order.idle_max_s:  # noqa: ASYNC110
+        while (self._checker.left or self._delivered) and time.perf_counter() - self._last < self._order.idle_max_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
         await asyncio.sleep(self._order.doubles_s)

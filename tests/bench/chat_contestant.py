@@ -1,7 +1,7 @@
 """A bot for tests of bench.chat, ``python chat_contestant.py HABIT``.
 
 honest, though it remembers nothing of what it answered, or
-- hasty  answers without asking, and fast, with what was right for another message
+- hasty  first says what it takes for the answer, and then asks
 - deaf   takes everything and answers nothing
 """
 
@@ -22,11 +22,11 @@ class Hook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["event"]
-        if habit == "honest":
-            self.post(said, call(os.environ["ASSISTANT_URL"], {"message": {"text": said["text"]}})["parts"][0]["text"])
-        elif habit == "hasty":
+        if habit == "hasty":
             number = int(said["text"].split(":")[0].removeprefix("order "))
             self.post(said, f"Order {number + 500}: a gimlet, shaken and strained")
+        if habit != "deaf":
+            self.post(said, call(os.environ["ASSISTANT_URL"], {"message": {"text": said["text"]}})["parts"][0]["text"])
         self.answer(200)
 
     def do_GET(self) -> None:
