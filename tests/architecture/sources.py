@@ -1,12 +1,14 @@
 """Every Python file of ours, parsed once for all rules about the code itself.
 
 What the rules ask about is kept and the trees are not: they are two million objects, which every collection of garbage
-in this process would walk through until its end.
+in this process would walk through until its end.  Nor are all of them looked at: functions and imports are statements,
+which stand in no expression.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,23 +49,32 @@ def _source(path: Path) -> Source:
     tree = ast.parse(text)
     imports: set[str] = set()
     functions = []
-    reads_environment = False
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             imports.add(node.module)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             functions.append(Function(node.name, node.lineno, (node.end_lineno or 0) - node.lineno + 1))
-        reads_environment = reads_environment or _reads_environment(node)
     return Source(
         name=str(path.relative_to(ROOT)),
         text=text,
         documented=bool(ast.get_docstring(tree)),
         imports=frozenset(imports),
         functions=tuple(functions),
-        reads_environment=reads_environment,
+        # Few files name it at all.
+        reads_environment=("environ" in text or "getenv" in text) and any(map(_reads_environment, ast.walk(tree))),
     )
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield every statement, however deep, and the clauses that hold some."""
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
+        yield node
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            left += getattr(node, field, ())
 
 
 def _reads_environment(node: ast.AST) -> bool:
