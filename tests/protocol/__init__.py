@@ -11,6 +11,9 @@ past the lease, a lost reply to a commit or a drain anywhere. How to read it:
 5. scenarios.py: the small worlds; explorer.py: the search; trace.py: its finding as a story;
 6. test_explorer.py: the protocol holds in every world, and without any single rule it does not.
 
+`make test` visits every state of the small worlds, and shows that every rule is needed; `make test-all` visits the
+large ones too: more faults at once, redeliveries beside them, more processes.
+
 The protocol of jobs is before the same search in jobs/.
 
 When the ledger's SQL changes, the model changes first. To see what a rule protects from::

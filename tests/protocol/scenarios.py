@@ -25,11 +25,12 @@ SCENARIOS: Final = {
     "clocks": Bounds(deliveries=(1,), pauses=1, clocks=True),
     "drain": Bounds(deliveries=(1, 1), drains=1, lost_replies=1),
     "calm": Bounds(deliveries=(2, 1, 1), lane_waiting_max=2, sweep=False, reconcile=False),
-    "crash": Bounds(deliveries=(2, 1), crashes=1, lost_replies=1),
-    "sleeper and lost replies": Bounds(deliveries=(1, 1), pauses=1, lost_replies=1),
+    "crash": Bounds(deliveries=(1, 1), crashes=1, lost_replies=1),
 }
 
 LARGE_SCENARIOS: Final = {
+    "crash and redelivery": Bounds(deliveries=(2, 1), crashes=1, lost_replies=1),
+    "sleeper and lost replies": Bounds(deliveries=(1, 1), pauses=1, lost_replies=1),
     "calm, four messages": Bounds(deliveries=(1, 1, 1, 1), lane_waiting_max=3, sweep=False, reconcile=False),
     "calm, three processes": Bounds(
         processes=3, deliveries=(2, 1, 1), lane_waiting_max=2, sweep=False, reconcile=False

@@ -57,6 +57,8 @@ _RESTORE = """
     SELECT (kept::{table}).* FROM unnest(%(rows)s::text[]) AS kept
     WHERE kept <> ALL (SELECT used::text FROM {table} AS used);
 """
+#: The same for nearly every table, and half as dear to plan.
+_EMPTY = "DELETE FROM {table};"
 _numbers = itertools.count(1)
 
 
@@ -141,7 +143,8 @@ def _read(connection: Connection) -> _Pristine:
         for table in _names(cursor, "r"):
             cursor.execute(f"SELECT used::text FROM {table} AS used")
             rows = [row for (row,) in cursor.fetchall()]
-            statements.append(cursor.mogrify(_RESTORE.format(table=table), {"rows": rows}))
+            restore = _RESTORE if rows else _EMPTY
+            statements.append(cursor.mogrify(restore.format(table=table), {"rows": rows}))
         for sequence in _names(cursor, "S"):
             cursor.execute(f"SELECT last_value, is_called FROM {sequence}")
             statements.append(cursor.mogrify("SELECT setval(%s, %s, %s);", (sequence, *cursor.fetchone())))

@@ -28,7 +28,7 @@ SCENARIOS: Final = {
     "retry": Bounds(jobs=(_RETRIED, _LANED), asked_before=2, lost_replies=1, moves=1),
     "snooze": Bounds(jobs=(_SNOOZED, _LANED), lost_replies=1),
     "stray": Bounds(jobs=(Spec(0, ("snooze", "done")),), strays=1),
-    "moves": Bounds(jobs=(_LANED, _LANED), asked_before=1, moves=2),
+    "moves": Bounds(jobs=(_LANED, _LANED), asked_before=1, moves=1),
     "sleeper": Bounds(jobs=(_LANED, _LANED), asked_before=2, pauses=1),
     "crash": Bounds(jobs=(_LANED, _LANED), asked_before=1, crashes=1, lost_replies=1),
     "poison": Bounds(jobs=(_FREE,), asked_before=1, crashes=2, processes=3),
@@ -38,6 +38,7 @@ SCENARIOS: Final = {
 }
 
 LARGE_SCENARIOS: Final = {
+    "moves there and back": Bounds(jobs=(_LANED, _LANED), asked_before=1, moves=2),
     "numbers apart, in a lane": Bounds(
         jobs=(_LANED,) * 3, processes=1, numbers_apart=True, states_max=2_000_000
     ),
