@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.web.api_gateway import ROOT_TOKEN, ApiGateway, api_gateway
 
 #: Requests of each operation, good and bad ones each: seconds in all, or minutes.
-FEW, MANY = 10, 100
+FEW, MANY = 5, 100
 #: Bodies that say something sensible: of those that fit the schema few do.
 SENSIBLE: Mapping[str, Any] = {
     "PUT /breakers/{endpoint}": {"order": "forced_closed", "reason": "it burns"},
