@@ -201,9 +201,10 @@ def test_an_address_that_is_silent_leaves_time_for_the_next(
     serve: Serve, make_deaf: Callable[[str, int], int]
 ) -> None:
     good = serve(answering(OK), ("127.0.0.9", 0))
-    for number in (1, 2):
+    # Not 127.0.0.1, where another process may have this port.
+    for number in (2, 3):
         make_deaf(f"127.0.0.{number}", good.port)
-    place = Place(good.port, "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9")
+    place = Place(good.port, "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9")
 
     assert place.connect(connect_timeout_s=0.3)[0] == "127.0.0.9"
 
