@@ -20,7 +20,7 @@ from gateway.domain import hint as hints
 from gateway.domain.hint import Hint
 from gateway.domain.job import partition_of
 from gateway.domain.resilience.priority import Priority
-from gateway.domain.turn import Settlement, Turn
+from gateway.domain.turn import OutboxDraft, Settlement, Turn
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
 from gateway.replies.results import Results
@@ -67,12 +67,16 @@ class Announcements:
         turn = settlement.turn
         self._live.settled(turn.conversation_id, turn.seq)
         self._tell_gateways(lambda: hints.Settled(turn.conversation_id, turn.turn_id, turn.seq))
-        if any(not draft.claimed and not draft.due_s for draft in settlement.outbox):
+        if any(_is_for_workers(draft, settled) for draft in settlement.outbox):
             # Without names of jobs, because the answer that said them was lost, it is a hint to look.
             lane = send_lane(turn.conversation_id)
             self._job_hints.publish(partition_of(lane), Priority.HIGH, settled.push_jobs)
         if settled.heir is not None:
             self._signals.publish("gateways", hints.Handed(settled.heir, turn.conversation_id))
+
+    def left_to_workers(self, conversation_id: int) -> None:
+        """A reply that this process was to send has a job."""
+        self._job_hints.publish(partition_of(send_lane(conversation_id)), Priority.HIGH, ())
 
     def orphaned(self) -> None:
         """There are lanes with work for whoever has room."""
@@ -118,6 +122,12 @@ class Hearing:
     def _is_me(self, process_id: int) -> bool:
         # Epoch 0: not in the ledger (yet), so nobody speaks of this process.
         return bool(self._owner.epoch) and process_id == self._owner.process.process_id
+
+
+def _is_for_workers(draft: OutboxDraft, settled: SettledTurn) -> bool:
+    # A push that was to be sent from here may have got a job all the same: others are to be sent before it.
+    here = draft.claimed and not (draft.kind == "push" and settled.push_jobs)
+    return not here and not draft.due_s
 
 
 def _shown(preview: AssistantPreview) -> Preview:

@@ -42,11 +42,14 @@ from gateway.lanes.lane import Lanes
 from gateway.lanes.owner import Owner
 from gateway.lanes.takeover import Takeover
 from gateway.pipeline import Door, Runner
+from gateway.replies.direct import DirectSends
 from gateway.replies.kept import KeptAnswers
+from gateway.replies.limits import Limits
 from gateway.replies.outbox_watch import OutboxWatch
 from gateway.replies.platform_client import RpcPlatformClient
 from gateway.replies.responses import Responses
 from gateway.replies.results import Results
+from gateway.replies.sending import Sender
 from gateway.replies.signs import SignsOfLife
 from gateway.replies.strays import Strays
 from gateway.rpc.client import RpcClient
@@ -56,6 +59,7 @@ from gateway.store.job_hints import JobHints
 from gateway.store.kvs import KeyValues
 from gateway.store.ledger.ledger import Ledger
 from gateway.store.postgres import Database
+from gateway.store.rate_limits import RateLimits
 from gateway.store.signals import Signals
 from gateway.store.tokens import Tokens
 from gateway.supervision import Supervisor
@@ -161,18 +165,21 @@ class Gateway:
 
         Streams first: a page that reconnects reaches another process while this one still answers.  But a page that
         does not read must not use up the lanes' time, so streams are waited for last.  Then the lanes: running turns
-        finish, and lanes with work left are freed for other processes.  Safe twice: the first deadline holds.
+        finish, and lanes with work left are freed for other processes.  Their replies are the workers' to send, but
+        for what is being sent here already.  Safe twice: the first deadline holds.
         """
         self._drain_until = min(self._drain_until, deadline)
+        self._direct.close()
         self._live.end()
         self._bench.end()
         self.lanes.drain(self._drain_until)
+        self._direct.drain(self._drain_until)
         self._live.stop(self._drain_until)
 
     def stop(self, deadline: float) -> None:
         """End by *deadline*, in the one order in which nothing is cut off that something else still needs.
 
-        1. Drain: whoever is being answered gets the answer.
+        1. Drain: whoever is being answered gets the answer, and what is on its way to a platform its end.
         2. The children: no beat, poll or flush runs from here on, so nothing else uses what is closed below.
         3. What became of responses is written: it needs this process's row to be alive still.
         4. Leave the ledger: whatever is still held (turns that did not end in time) is free for others at once.
@@ -183,6 +190,7 @@ class Gateway:
         Safe twice, and if never started.
         """
         self.drain(deadline)
+        self._direct.stop(deadline)
         self._supervisor.stop(deadline)
         try:
             self._responses.flush()
@@ -195,6 +203,7 @@ class Gateway:
         self._job_hints.flush()
         self._signals.close()
         self._job_hints.close()
+        self._rates.close()
         self._circuits.close()
         self.rpc.stop(Deadline(max(deadline, time.monotonic())))
         self._database.close()
@@ -210,14 +219,35 @@ class Gateway:
             lambda rows: self._responses.note(rows, "push", "caller_left"),
             poll_s=lanes.poll_s,
         )
+        private_allowed = self.settings.rpc.private_addresses_allowed
+        platform = RpcPlatformClient(self.rpc, private_addresses_allowed=private_allowed)
+        self._signs = SignsOfLife(platform)
+        self._rates = RateLimits(self.settings.store)
+        sender = Sender(
+            self.settings,
+            CHANNELS,
+            # Without Redis the workers alone send, and share the platforms' rates.
+            Limits(self._rates, share=lambda: 0.0),
+            platform.on_behalf_of,
+            lives=self.owner.lives_in,
+            clock=time.monotonic,
+            wall_clock=time.time,
+            draw=random.random,
+        )
+        self._direct = DirectSends(
+            sender,
+            self._database,
+            ledger.write_ends,
+            self.settings.store,
+            rows_max=self.settings.outbox.gateway_sends_max,
+            left=self._announcements.left_to_workers,
+        )
         self._strays = Strays(
             ledger.outbox_owned,
-            self._responses,
+            lambda row: row in self._responses or row in self._direct,
             lambda rows: self._responses.note(rows, "push", "claim_lost"),
             every_s=lanes.dead_after_s,
         )
-        private_allowed = self.settings.rpc.private_addresses_allowed
-        self._signs = SignsOfLife(RpcPlatformClient(self.rpc, private_addresses_allowed=private_allowed))
 
     def _build_lanes(self) -> Lanes:
         runner = Runner(
@@ -229,6 +259,7 @@ class Gateway:
             signs=self._signs,
             deaths_max=self.settings.lanes.deaths_max,
             process_id=lambda: self.owner.process.process_id,
+            direct=self._direct,
         )
         return Lanes(
             self._ledger,
@@ -270,7 +301,7 @@ class Gateway:
             kept=KeptAnswers(
                 self._ledger.tell,
                 self._responses.hold,
-                lambda epoch: epoch == self.owner.epoch and self.owner.holds(),
+                self.owner.lives_in,
             ),
             keep_delivery=self._ledger.dead_letter,
             # Random, not secret (W3C trace context, section 2.2.3): no system call a message.
@@ -285,6 +316,7 @@ class Gateway:
 
     def _drop_lanes(self) -> None:
         self.lanes.drop()
+        self._direct.drop()
         self._results.release()
 
     def _hear(self, hint: Hint) -> None:

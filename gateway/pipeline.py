@@ -8,7 +8,7 @@
 
 ``Runner``: a lane runs one turn, in whatever process owns the lane.
 
-    worth running? ─▶ ask the assistant ─▶ render ─▶ choose the way out ─▶ (the lane settles) ─▶ tell who waits
+    worth running? ─▶ ask the assistant ─▶ render ─▶ choose the way out ─▶ (the lane settles) ─▶ send, tell who waits
 
 Rules:
 
@@ -48,11 +48,12 @@ from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.intake.accept import Intake, refusal
 from gateway.intake.proofs import ProofKeeper
 from gateway.lanes.lane import Lanes
+from gateway.replies.direct import DirectSends
 from gateway.replies.kept import KeptAnswers, kept_s, tell_together
 from gateway.replies.responses import Responses
 from gateway.replies.results import Delivered, Expectation, Results
 from gateway.replies.signs import SignsOfLife
-from gateway.replies.way_out import way_out
+from gateway.replies.way_out import no_room, way_out
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.settle import Settled
 
@@ -316,8 +317,10 @@ class Runner:
         signs: SignsOfLife,
         deaths_max: int,
         process_id: Callable[[], int],
+        direct: DirectSends | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """*direct*: sends what needs no response, as far as it has room; None: workers send all of it."""
         self._bots = bots
         self._assistant = assistant
         self._results = results
@@ -326,6 +329,7 @@ class Runner:
         self._signs = signs
         self._deaths_max = deaths_max
         self._process_id = process_id
+        self._direct = direct
         self._clock = clock
 
     def run(self, lane: LaneKey, turn: Turn) -> Settlement:
@@ -339,11 +343,15 @@ class Runner:
                 turn=turn, state="failed", reply=Reply(), reason=error.reason, detail=str(error)
             )
         capabilities = bot.channel.surfaces[turn.surface]
+
+        def room(rows_n: int) -> bool:
+            return self._direct is not None and self._direct.reserve(lane, turn, rows_n)
+
         try:
             reply = self._ask(bot, lane, turn, capabilities, started)
-            settlement = self._settlement(bot, turn, capabilities, "answered", reply)
+            settlement = self._settlement(bot, turn, capabilities, "answered", reply, room=room)
         except AssistantFailed as error:
-            settlement = self._failed(bot, turn, capabilities, error.reason, str(error))
+            settlement = self._failed(bot, turn, capabilities, error.reason, str(error), room=room)
         except Exception as error:
             # Ours: the trace id leads from the user's report to this line of the log.
             telemetry.event(
@@ -356,7 +364,7 @@ class Runner:
                 detail=telemetry.trace(error),
             )
             detail = f"{type(error).__name__}; trace {turn.trace_id}"
-            settlement = self._failed(bot, turn, capabilities, "crashed", detail)
+            settlement = self._failed(bot, turn, capabilities, "crashed", detail, room=room)
         return msgspec.structs.replace(settlement, took_s=turn.age_s + self._clock() - started)
 
     def unstorable(self, turn: Turn, error: SwitchboardError) -> Settlement:
@@ -365,8 +373,10 @@ class Runner:
         return self._failed(bot, turn, bot.channel.surfaces[turn.surface], error.reason, str(error))
 
     def settled(self, settlement: Settlement, settled: Settled) -> None:
-        """Tell whoever waits; called by the lane after the commit."""
+        """Send what is ours to send, and tell whoever waits; called by the lane after the commit."""
         turn = settlement.turn
+        if self._direct is not None:
+            self._direct.settled(settlement, settled)
         if settled.lost:
             # The answer was dropped: the lane's present owner runs the turn, and our callers find its result.
             self._results.release(turn.turn_id)
@@ -394,7 +404,7 @@ class Runner:
         claimed = tuple(
             outbox_id
             for outbox_id, draft in zip(settled.outbox_ids, settlement.outbox, strict=False)
-            if draft.claimed
+            if draft.claimed and draft.kind == "response"
         )
         self._responses.hold(claimed)
         sender = self._results.deliver(
@@ -431,11 +441,18 @@ class Runner:
             answered()
 
     def _failed(
-        self, bot: Bot, turn: Turn, capabilities: Capabilities, reason: str, detail: str
+        self,
+        bot: Bot,
+        turn: Turn,
+        capabilities: Capabilities,
+        reason: str,
+        detail: str,
+        *,
+        room: Callable[[int], bool] = no_room,
     ) -> Settlement:
         apology = Reply(parts=(Text(bot.account.apology),))
         try:
-            return self._settlement(bot, turn, capabilities, "failed", apology, reason, detail)
+            return self._settlement(bot, turn, capabilities, "failed", apology, reason, detail, room=room)
         except Exception as error:
             # Rendering itself is broken.  The turn must end all the same, or its lane would run it for ever.
             unsaid = f"{detail}; the apology could not be rendered: {type(error).__name__}"
@@ -450,6 +467,8 @@ class Runner:
         reply: Reply,
         reason: str = "",
         detail: str = "",
+        *,
+        room: Callable[[int], bool],
     ) -> Settlement:
         rendered = bot.channel.render(reply, turn.surface, turn.address, bot.account)
         return Settlement(
@@ -465,6 +484,7 @@ class Runner:
                 rendered.payloads,
                 promised=lambda: self._results.promise(turn.turn_id),
                 here=self._process_id(),
+                room=room,
                 kept_s=kept_s(bot.account),
                 is_empty=not reply.parts,
             ),

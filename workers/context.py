@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.channels.base import Channel, PlatformClient
+from gateway.channels.base import Channel
 from gateway.domain.deadline import Deadline
 from gateway.domain.job import Job
 from gateway.jobs.jobs import Jobs
 from gateway.lanes.owner import Owner
-from gateway.replies.limits import Limits
+from gateway.replies.sending import Sender
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.postgres import Database
@@ -29,13 +29,11 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     owner: Owner
     rpc: RpcClient
-    #: The client that sends for a tenant, by the name of :attr:`gateway.settings.accounts.Account.sharer`.
-    platform: Callable[[str], PlatformClient]
     channels: Mapping[str, Channel[Any]]
     jobs: Jobs
     signals: Signals
     sends: Sends
-    limits: Limits
+    sender: Sender
     #: Monotonic seconds.
     clock: Callable[[], float]
     #: Unix seconds.

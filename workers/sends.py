@@ -3,7 +3,7 @@
 Rules:
 
 - A row is in one pair of hands: while its end is not written, nobody here takes it again.
-- An end is written until PostgreSQL takes it, also when the job that brought it is cut off meanwhile.
+- An end is written until PostgreSQL takes it (gateway/replies/ends.py).
 - A row whose taking was cut off, because its job was, is given back once it is known whether it was taken.
 - A row that the ledger says this process is sending, and that it knows nothing of, has certainly not been sent: the
   answer to its taking was lost.  The job that carries it takes it again if it still runs here; else it is given back,
@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import gevent
-import msgspec
 from gevent import Greenlet
 from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
-from gateway.domain.errors import StoreRefused, StoreUnavailable, TryLater
+from gateway.domain.errors import StoreUnavailable
+from gateway.replies.ends import Ends
 from gateway.replies.strays import Strays
 from gateway.settings.store import StoreSettings
 from gateway.store.batcher import Batcher
@@ -40,10 +40,6 @@ from gateway.waiting import Awaited
 
 __all__ = ["Sends"]
 
-#: Seconds between two tries of writing an end.
-_PAUSE_S = 0.25
-#: Reason of an end whose own words PostgreSQL refused.
-_UNWRITABLE = "unwritable"
 #: Waiting rows that one look for those without a carrier goes through.
 _MEND_ROWS_MAX = 500
 #: Seconds that a last look for strays may take, however late it is.
@@ -68,15 +64,12 @@ class Sends:
         self._look_every_s = look_every_s
         self._follow_ups = follow_ups
         self._held: set[int] = set()
-        self._writing: set[Greenlet[..., bool]] = set()
         rows_max, waiting_max = settings.batch_rows_max, settings.batch_waiting_max
         self._takes: Batcher[int, Taking] = Batcher(
             "take", database, self._take, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
         )
-        self._finishes: Batcher[Finish, bool] = Batcher(
-            "finish", database, self._finish, rows_max=rows_max, batches_max=1, waiting_max=waiting_max
-        )
-        self._strays = Strays(self._owned, self, self._give_back, every_s=look_every_s)
+        self._ends = Ends(database, self._finish, settings, written=self._held.discard)
+        self._strays = Strays(self._owned, self.__contains__, self._give_back, every_s=look_every_s)
         self._mend_behind: datetime | None = None
 
     def __repr__(self) -> str:
@@ -111,7 +104,7 @@ class Sends:
             raise
         except BaseException:
             # Nobody will send what is perhaps being taken at this moment: once that is known, it goes back.
-            self._keep(gevent.spawn(self._give_back_taken, outbox_id, taking))
+            self._ends.keep(gevent.spawn(self._give_back_taken, outbox_id, taking))
             raise
         if found.found != "taken":
             self._held.discard(outbox_id)
@@ -123,7 +116,7 @@ class Sends:
 
     def put(self, finish: Finish) -> Greenlet[..., bool]:
         """Do the same behind the caller's back."""
-        return self._keep(gevent.spawn(self._write, finish))
+        return self._ends.put(finish)
 
     def flush(self, deadline: float) -> bool:
         """Give back what was taken without being heard of, and wait until all ends are written; return whether they
@@ -137,14 +130,7 @@ class Sends:
         with contextlib.suppress(StoreUnavailable, gevent.Timeout), gevent.Timeout(patience_s):
             # One look is enough here: what is being taken is held, and what has ended meanwhile is not given back.
             self._give_back([outbox_id for outbox_id in self._owned() if outbox_id not in self._held])
-        gevent.joinall(list(self._writing), timeout=max(0.0, deadline - time.monotonic()))
-        return not self._writing
-
-    def _keep(self, writing: Greenlet[..., bool]) -> Greenlet[..., bool]:
-        """Have ``flush`` wait for it."""
-        self._writing.add(writing)
-        writing.rawlink(self._writing.discard)
-        return writing
+        return self._ends.join(deadline)
 
     def _give_back_taken(self, outbox_id: int, taking: Awaited[Taking]) -> bool:
         # An error does not say that it was not taken.
@@ -152,24 +138,7 @@ class Sends:
             if taking.get().found != "taken":
                 self._held.discard(outbox_id)
                 return False
-        return self._write(Finish(outbox_id, "wait", reason="claim_lost"))
-
-    def _write(self, finish: Finish) -> bool:
-        while True:
-            try:
-                ours = self._finishes.submit(finish)
-            except TryLater:
-                gevent.sleep(_PAUSE_S)
-            except StoreRefused:
-                if finish.reason == _UNWRITABLE:
-                    raise
-                # A platform's words may be none that can be kept.  The end must be: a row without one would look as if
-                # it had never been sent, and go out again.
-                finish = msgspec.structs.replace(finish, reason=_UNWRITABLE, detail="", platform_id="")
-            else:
-                # Not after a crash: what may have been sent must not be taken again as if it had not.
-                self._held.discard(finish.outbox_id)
-                return ours
+        return self._ends.write(Finish(outbox_id, "wait", reason="claim_lost"))
 
     def _take(self, cursor: Cursor, batch: Sequence[int]) -> list[Taking]:
         found = outbox.take(cursor, self._process(), batch)

@@ -24,6 +24,7 @@ from gateway.jobs.webhooks import Webhooks
 from gateway.lanes.owner import Owner
 from gateway.replies.limits import Limits
 from gateway.replies.platform_client import RpcPlatformClient
+from gateway.replies.sending import Sender
 from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.job_hints import JobHints
@@ -89,14 +90,11 @@ class Worker:
             database=self._database,
             owner=self.owner,
             rpc=self._rpc,
-            platform=RpcPlatformClient(
-                self._rpc, private_addresses_allowed=settings.rpc.private_addresses_allowed
-            ).on_behalf_of,
             channels=CHANNELS,
             jobs=self.jobs,
             signals=self._signals,
             sends=self._sends,
-            limits=Limits(self._rates, share=lambda: self._engine.share),
+            sender=self._sender(),
             clock=time.monotonic,
             wall_clock=time.time,
             draw=random.random,
@@ -160,6 +158,19 @@ class Worker:
         self._database.close()
         self._tracing.stop(deadline)
         self._stopped = True
+
+    def _sender(self) -> Sender:
+        private_allowed = self._settings.rpc.private_addresses_allowed
+        return Sender(
+            self._settings,
+            CHANNELS,
+            Limits(self._rates, share=lambda: self._engine.share),
+            RpcPlatformClient(self._rpc, private_addresses_allowed=private_allowed).on_behalf_of,
+            lives=self.owner.lives_in,
+            clock=time.monotonic,
+            wall_clock=time.time,
+            draw=random.random,
+        )
 
     def _declared_dead(self) -> None:
         self._engine.declared_dead()

@@ -60,13 +60,14 @@ class OutboxDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A message to be sent, ready in the platform's own form.
 
     ``response``: it is meant to leave in the HTTP response of its own delivery, and is pushed only if that did not
-    happen by *due_s* seconds from now.  ``push``: a worker sends it through the platform's API.
+    happen by *due_s* seconds from now.  ``push``: it is sent through the platform's API.
     """
 
     kind: Literal["response", "push"]
     payload: dict[str, Any]
     due_s: float = 0.0
-    #: The response is being written by this very process: nobody else may send the row while the process lives.
+    #: It is being sent by this very process, a push only if none of the conversation's is left to others: nobody else
+    #: may send the row while the process lives.
     claimed: bool = False
     resend_unknown: bool = False
     #: Seconds for which it is told in a later response of the conversation if its own does not carry it; None: then it

@@ -82,6 +82,10 @@ class Owner:
         """Return whether a call or a send may be started now."""
         return self._lease.holds(self._clock())
 
+    def lives_in(self, epoch: int) -> bool:
+        """Return whether a send of what was claimed in *epoch* may be started now."""
+        return epoch == self.epoch and self.holds()
+
     def wait_until_held(self, timeout_s: float) -> None:
         """Return as soon as the lease holds.
 

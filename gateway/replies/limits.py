@@ -27,6 +27,8 @@ Answer = TypeVar("Answer")
 _AHEAD_MAX_S = 60.0
 #: Seconds for which Redis is not asked after it did not answer: each send would wait for its timeout.
 _AWAY_S = 1.0
+#: Seconds until another process may do what this one leaves to those who share the rates while Redis is away.
+_ELSEWHERE_S = 0.05
 #: Seconds by which a timer may be early.
 _EARLY_S = 0.02
 #: Seconds for which a booked place is kept for one that does not come.
@@ -58,11 +60,18 @@ class Limits:
         return f"<Limits: {len(self._booked)} places booked, {len(self._own)} buckets of its own>"
 
     def wait_s(
-        self, owner: str, scopes: Sequence[Scope], *, holder: int, urgency: Urgency = Urgency.FINAL
+        self,
+        owner: str,
+        scopes: Sequence[Scope],
+        *,
+        holder: int,
+        urgency: Urgency = Urgency.FINAL,
+        books: bool = True,
     ) -> float:
         """Return 0 if *holder* may send now, else the seconds after which it is to ask again.
 
-        *owner* is whose scopes they are: a channel's account.  A *holder* that asks again gets what it has booked.
+        *owner* is whose scopes they are: a channel's account.  A *holder* that asks again gets what it has booked; one
+        that will not ask again, because another process will, *books* nothing, and sends nothing while Redis is away.
         """
         if not scopes:
             return 0.0
@@ -75,7 +84,15 @@ class Limits:
             if self._paused_for_s(owner, scopes) <= 0:
                 return 0.0
             # A pause took away what was booked for its time.
-        taken = self._take(owner, scopes, urgency)
+        # What is not urgent is worth nothing later.
+        ahead_s = _AHEAD_MAX_S if books and urgency is Urgency.FINAL else 0.0
+        taken = self._ask(
+            lambda: self._shared.take(owner, scopes, reserve=urgency.reserve, ahead_max_s=ahead_s)
+        )
+        if taken is None:
+            if not books:
+                return _ELSEWHERE_S
+            taken = self._take_own(owner, scopes, urgency, ahead_s, self._clock())
         if taken.booked:
             self._book(holder, now + taken.wait_s, now)
         return taken.wait_s
@@ -90,14 +107,6 @@ class Limits:
             bucket = self._own.get(bucket_key(owner, scope), TokenBucket())
             self._keep(owner, scope, bucket.pause(now, pause_s, rate_per_s=rate, burst=burst), now)
         self._ask(lambda: self._shared.pause(owner, scopes, pause_s))
-
-    def _take(self, owner: str, scopes: Sequence[Scope], urgency: Urgency) -> Taken:
-        # What is not urgent is worth nothing later.
-        ahead_s = _AHEAD_MAX_S if urgency is Urgency.FINAL else 0.0
-        taken = self._ask(
-            lambda: self._shared.take(owner, scopes, reserve=urgency.reserve, ahead_max_s=ahead_s)
-        )
-        return taken or self._take_own(owner, scopes, urgency, ahead_s, self._clock())
 
     def _paused_for_s(self, owner: str, scopes: Sequence[Scope]) -> float:
         paused_s = self._ask(lambda: self._shared.paused_for_s(owner, scopes))

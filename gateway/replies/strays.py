@@ -7,7 +7,7 @@ made between the look at the ledger and the look into memory may still be on its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 
 import gevent
 
@@ -23,14 +23,14 @@ class Strays:
     def __init__(
         self,
         owned: Callable[[], set[int]],
-        known: Container[int],
+        knows: Callable[[int], bool],
         give_back: Callable[[Sequence[int]], None],
         *,
         every_s: float,
     ) -> None:
+        """*knows*: whether this process knows that it is sending a row."""
         self._owned = owned
-        #: Rows that this process is sending as far as it knows.
-        self._known = known
+        self._knows = knows
         self._give_back = give_back
         self._every_s = every_s
         self._seen: set[int] = set()
@@ -49,7 +49,7 @@ class Strays:
 
         :raises StoreUnavailable: PostgreSQL does not answer.
         """
-        strays = {outbox_id for outbox_id in self._owned() if outbox_id not in self._known}
+        strays = {outbox_id for outbox_id in self._owned() if not self._knows(outbox_id)}
         certain = sorted(strays & self._seen)
         if certain:
             self._give_back(certain)

@@ -22,6 +22,8 @@ class OutboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_max_s: Seconds = 300.0
     #: Replies that one worker sends at once.
     sends_in_flight_max: Count = 64
+    #: Replies that one gateway has in its hands to send them itself, behind the turn; workers send what is above it.
+    gateway_sends_max: Count = 256
     #: Seconds for one send, from the first byte to the platform's answer.
     send_timeout_s: Seconds = 10.0
 

@@ -230,7 +230,7 @@ _EVENTS = (
     Event(
         "platform.send",
         "debug",
-        "a platform was given a reply to show; job_id and place say by which run of a job",
+        "a platform was given a reply to show; job_id and place say by which run of a job, if by one",
         ("channel", "account", "job_id", "place", *_SPAN),
     ),
     Event(

@@ -2,7 +2,8 @@
 
     delivery.taken               a platform's call              server    any gateway
     ├─ turn.settled              a message, commit to settle    internal  whoever owned the lane
-    │  └─ assistant.call         its question to the assistant  client    the same process
+    │  ├─ assistant.call         its question to the assistant  client    the same process
+    │  └─ platform.send          the platform's send API        client    the same process, if it had room
     └─ job.run                   a reply's job, or a webhook's  consumer  any worker
        └─ platform.send          the platform's send API        client    the same worker; linked to its turn
 
@@ -64,6 +65,15 @@ def _job(fields: Fields) -> str:
     return f"job {fields['job_id']} {fields['place']}"
 
 
+def _sender(fields: Fields) -> str:
+    # A gateway sends what it settled; anything else is a job's.
+    return _job(fields) if fields["job_id"] else _turn(fields)
+
+
+def _sent(fields: Fields) -> str:
+    return f"send of {_job(fields)}" if fields["job_id"] else f"send of row {fields['outbox_id']}"
+
+
 _DELIVERY = "delivery"
 _ACCOUNT = {"channel": "switchboard.channel", "account": "switchboard.account"}
 _HOOKS = "/hooks/<channel>/<account>"
@@ -112,10 +122,11 @@ SHAPES: Mapping[str, Shape] = {
     "platform.send": Shape(
         kind="client",
         name=lambda fields: f"send {fields['channel']}",
-        about=lambda fields: f"send of {_job(fields)}",
-        parent=_job,
+        about=_sent,
+        parent=_sender,
         attributes={**_ACCOUNT, "outbox_id": "switchboard.outbox.id", "attempt": "switchboard.attempt"},
-        link=lambda fields: _turn(fields) if fields.get("turn_id") else "",
+        # To its turn, where that is not its parent.
+        link=lambda fields: _turn(fields) if fields.get("turn_id") and fields["job_id"] else "",
     ),
 }
 

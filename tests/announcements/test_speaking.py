@@ -10,9 +10,12 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.assistants.preview import Delta
+from gateway.domain.reply import Reply
+from gateway.domain.turn import OutboxDraft, Settlement
 from gateway.settings.secret import Secret
 from gateway.settings.settings import Settings
 from gateway.settings.store import StoreSettings
+from gateway.store.ledger.settle import Settled
 from gateway.telemetry.metrics import Metrics
 from tests.assistants.turns import TURN
 from tests.support.waiting import until
@@ -60,3 +63,14 @@ def test_each_piece_is_shown_once_in_every_process(gateways: list[Gateway]) -> N
     until("the last piece to arrive", lambda: pieces(other).endswith("!"))
     assert pieces(other) == "ha ha ha !"
     assert pieces(one) == "ha ha ha !"
+
+
+def test_workers_are_told_of_jobs_alone(gateways: list[Gateway]) -> None:
+    """Law: a push that this process was to send has a job after all where others were in front of it; else none."""
+    speaking = gateways[0]
+    draft = OutboxDraft(kind="push", payload={}, claimed=True)
+    settlement = Settlement(turn=TURN, state="answered", reply=Reply(), outbox=(draft,))
+    speaking._announcements.settled(settlement, Settled(lost=False, fresh=True, outbox_ids=(1,)))
+    assert not speaking._job_hints._waiting
+    speaking._announcements.settled(settlement, Settled(lost=False, fresh=True, outbox_ids=(1,), push_jobs=(5,)))
+    assert list(speaking._job_hints._waiting.values()) == [[5]]

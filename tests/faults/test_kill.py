@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from tests.support.assistant import says
+from tests.support.slack_platform import too_many
 from tests.support.stack import GatewayProcess, Stack, word
 from tests.support.stand_in import Hold, cut
 from tests.support.visitor import Visitor, texts
@@ -101,7 +102,8 @@ def test_a_worker_dies_while_it_sends(stack: Stack) -> None:
     """
     said, behind = word(), word()
     hang = Hold(cut)
-    stack.slack.will(said, hang)
+    # The gateway that settles it is told "too many": from there on it is a worker's.
+    stack.slack.will(said, too_many(0), hang)
     stack.slack.event(said, channel="K3").send(stack.alive().port)
     hang.wait_reached()
     stack.workers()[0].kill()
@@ -110,10 +112,34 @@ def test_a_worker_dies_while_it_sends(stack: Stack) -> None:
 
     stack.ledger.wait_outbox(behind, "sent")
     [row] = stack.ledger.outbox(said)
-    assert (row["state"], row["reason"], row["attempts"]) == ("unknown", "sender_died", 1)
+    assert (row["state"], row["reason"], row["attempts"]) == ("unknown", "sender_died", 2)
     [letter] = stack.ledger.letters(said)
     assert letter["reason"] == "unknown: sender_died"
-    assert len(stack.slack.about(said)) == 1
+    assert len(stack.slack.about(said)) == 2, "refused once, and sent once"
+
+
+def test_a_gateway_dies_while_it_sends(stack: Stack, gateways: tuple[GatewayProcess, GatewayProcess]) -> None:
+    """The same of a reply that the gateway sends itself.  What it had in its hands behind that one certainly was not
+    sent: a worker sends it, as its first try, and what is said later comes later.
+
+    Fails when ``ledger_orphan`` calls all that a gateway was sending unknown: the second reply never comes.
+    """
+    said, behind, later = word(), word(), word()
+    hang = Hold(cut)
+    stack.slack.will(said, hang)
+    stack.slack.event(said, channel="K6").send(gateways[0].port)
+    hang.wait_reached()
+    stack.slack.event(behind, channel="K6").send(gateways[0].port)
+    stack.ledger.wait_outbox(behind, "sending")
+    gateways[0].kill()
+    stack.slack.event(later, channel="K6").send(gateways[1].port)
+
+    stack.ledger.wait_outbox(later, "sent")
+    rows = [stack.ledger.outbox(each)[0] for each in (said, behind)]
+    assert [(row["state"], row["attempts"]) for row in rows] == [("unknown", 1), ("sent", 1)]
+    assert [letter["reason"] for letter in stack.ledger.letters(said)] == ["unknown: sender_died"]
+    posts = [call.json["text"] for call in stack.slack.calls if call.json.get("channel") == "K6"]
+    assert posts == [f"echo: {each}" for each in (said, behind, later)]
 
 
 @pytest.mark.slow

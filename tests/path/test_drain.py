@@ -11,6 +11,7 @@ import pytest
 from gevent.event import Event
 
 from tests.support.assistant import says
+from tests.support.slack_platform import too_many
 from tests.support.stack import GatewayProcess, Stack, running_stack, word
 from tests.support.stand_in import Hold
 from tests.support.stores import Migrated, Stores
@@ -25,7 +26,7 @@ DEAD_AFTER_S = 600
 @pytest.fixture(scope="module")
 def _draining_stack(stores: Stores, migrated: Migrated) -> Iterator[Stack]:
     settings = {"server.drain_s": DRAIN_S, "lanes.dead_after_s": DEAD_AFTER_S}
-    with migrated() as url, running_stack(url, stores.redis.url, gateways=4, settings=settings) as stack:
+    with migrated() as url, running_stack(url, stores.redis.url, gateways=5, settings=settings) as stack:
         yield stack
 
 
@@ -127,11 +128,32 @@ def test_a_reload_answers_everybody(stack: Stack, leaving: GatewayProcess) -> No
     gevent.joinall(visitors, raise_error=True)
 
 
+def test_a_gateway_ends_what_it_sends(stack: Stack, leaving: GatewayProcess) -> None:
+    """The reply under way has the drain's time: it is posted once, and ends as sent."""
+    said = word()
+    hold = Hold(lambda call: call.answer(b'{"ok": true, "ts": "1.1"}'))
+    stack.slack.will(said, hold)
+    stack.slack.event(said, channel="J4").send(leaving.port)
+    hold.wait_reached()
+    leaving.terminate()
+    # Longer than what is left once everything else has ended.
+    assert not hold.gone.wait(1.2), "it was cut off"
+    hold.released.set()
+
+    assert leaving.wait_end() == 0
+    [row] = stack.ledger.outbox(said)
+    assert (row["state"], row["attempts"]) == ("sent", 1)
+    assert len(stack.slack.about(said)) == 1
+    assert stack.ledger.letters(said) == []
+
+
 def test_a_worker_ends_what_it_sends(stack: Stack) -> None:
     """A worker that is told to stop writes the end of the send under way, claims no more and leaves the ledger."""
     said, behind = word(), word()
     hold = Hold(lambda call: call.answer(b'{"ok": true, "ts": "1.1"}'))
-    stack.slack.will(said, hold)
+    # The gateway that settles it is told "too many": from there on it is a worker's.
+    stack.slack.will(said, too_many(0), hold)
+    stack.slack.will(behind, too_many(0))
     stack.slack.event(said, channel="J2").send(stack.alive().port)
     hold.wait_reached()
     [worker] = stack.workers()

@@ -20,6 +20,20 @@ def test_a_rate_limit_is_heeded(stack: Stack) -> None:
     assert row["platform_id"]
 
 
+def test_what_is_said_behind_a_refused_reply_stays_behind_it(stack: Stack) -> None:
+    """The gateway, which sends what it settles, leaves both to a worker from there on: once each, and in order."""
+    said, behind = word(), word()
+    stack.slack.will(said, too_many(1))
+    stack.slack.event(said, channel="G11").send(stack.port)
+    stack.ledger.wait_outbox(said, "pending")
+    stack.slack.event(behind, channel="G11").send(stack.port)
+
+    rows = [stack.ledger.wait_outbox(each, "sent")[0] for each in (said, behind)]
+    posts = [call.json["text"] for call in stack.slack.calls if call.json.get("channel") == "G11"]
+    assert posts == [f"echo: {each}" for each in (said, said, behind)]
+    assert [row["attempts"] for row in rows] == [2, 1]
+
+
 def test_a_passing_trouble_is_tried_again(stack: Stack) -> None:
     """An error that Slack documents as "not done" is repeated, with pauses."""
     said = word()

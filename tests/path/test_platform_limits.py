@@ -74,8 +74,11 @@ def test_too_many_pauses_its_channel_for_all_workers(stack: Stack) -> None:
 
 
 def test_a_reply_starts_when_its_owner_is_told(stack: Stack) -> None:
-    """Law: the gateway names the job to whoever owns its partition; no look lies between."""
-    said = [say(stack, f"L{10 + number}", threads=1)[0] for number in range(8)]
+    """Law: the gateway tells whoever owns its partition of what it does not send itself; no look lies between."""
+    said = [word() for _ in range(8)]
+    for number, each in enumerate(said):
+        stack.slack.will(each, too_many(0))
+        stack.slack.event(each, channel=f"L{10 + number}").send(stack.port)
     for each in said:
         stack.ledger.wait_outbox(each, "sent")
     took = sorted(stack.slack.about(each)[0].arrived - stack.assistant.about(each)[0].ended for each in said)

@@ -5,8 +5,8 @@ past the lease, a lost reply to a commit or a drain anywhere. How to read it:
 
 1. rules.py: the protocol's rules, each with the reason why it is there, each a switch;
 2. model.py: what a state is, and what is left out;
-3. accept.py, lane.py, ownership.py, outbox.py, kept.py, faults.py: who may do what next. One function per transaction
-   or reply, with the SQL's decisions in it and the switches where a rule decides;
+3. accept.py, lane.py, ownership.py, outbox.py, direct.py over memory.py, kept.py, faults.py: who may do what next. One
+   function per transaction or reply, with the SQL's decisions in it and the switches where a rule decides;
 4. properties.py: the promises, checked on what a step did, without knowledge of the rules;
 5. scenarios.py: the small worlds; explorer.py: the search; trace.py: its finding as a story;
 6. test_explorer.py: the protocol holds in every world, and without any single rule it does not.

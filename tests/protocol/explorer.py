@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tests.protocol import accept, faults, kept, lane, outbox, ownership
+from tests.protocol import accept, direct, faults, kept, lane, outbox, ownership
 from tests.protocol.model import Bounds, Event, State, Step, World, initial
 from tests.protocol.properties import ENDS, at_rest, broken_by
 from tests.protocol.rules import Rules
@@ -18,7 +18,7 @@ __all__ = ["explore"]
 _WORLD: Final = frozenset(
     {"deliver", "crash", "pause", "cont", "drain", "tick.late", "tick.ledger"}
     | {"accept.lost", "accept.rolled_back", "settle.lost", "settle.rolled_back"}
-    | {"claim.lost", "send.claim.lost", "ask", "tell.take.lost", "tell.cut"}
+    | {"claim.lost", "send.claim.lost", "direct.refused", "ask", "tell.take.lost", "tell.cut"}
 )
 
 
@@ -50,4 +50,6 @@ def _successors(state: State, world: World) -> Iterator[Step]:
             yield from kept.steps(state, index, process, world.rules)
         if world.bounds.replies:
             yield from outbox.steps(state, index, process, world.rules)
+        if world.bounds.direct:
+            yield from direct.steps(state, index, process, world.rules)
         yield from faults.steps(state, index, process)

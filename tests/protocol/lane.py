@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.protocol.memory import heard
 from tests.protocol.model import (
     AGE_DEAD,
+    FINAL,
+    Direct,
     Event,
     Lane,
     LanePhase,
     Ledger,
+    Owner,
     Process,
     Reply,
+    ReplyState,
     State,
     Step,
     World,
@@ -49,6 +54,10 @@ def steps(state: State, index: int, process: Process, world: World) -> Iterator[
     elif lane.phase == LanePhase.CALLING:
         settling = process._replace(lane=_settling(lane, lane.seq, state.ledger, world.rules))
         yield Event("call.answer", index, lane.seq), with_process(state, index, settling)
+        direct = process.direct or Direct()
+        if world.bounds.direct and not process.draining and not (direct.broken or direct.reserved):
+            sends = settling._replace(direct=direct._replace(reserved=lane.seq))
+            yield Event("call.answer.room", index, lane.seq), with_process(state, index, sends)
     elif lane.phase == LanePhase.SETTLED:
         yield _read_reply(state, index, process, lane, world)
 
@@ -85,6 +94,9 @@ def _settle(state: State, index: int, process: Process, lane: Lane, world: World
     """Commit the settle, with its reply on the way or lost."""
     ledger, next_seq = _settled(state.ledger, index, process, lane, world)
     answered = process._replace(lane=lane._replace(phase=LanePhase.SETTLED, seen=0, next_seq=next_seq))
+    if process.direct and process.direct.reserved == lane.seq:
+        claimed = _claimed(process.direct, state.ledger, ledger, (index, process.epoch), lane.seq)
+        answered = answered._replace(direct=claimed)
     yield Event("settle.commit", index, lane.seq), with_process(state, index, answered, ledger)
     if not state.faults.lost_replies or not process.up:
         return
@@ -107,7 +119,7 @@ def _settled(ledger: Ledger, index: int, process: Process, lane: Lane, world: Wo
         turns = (t._replace(writes=t.writes + 1) if t.seq == lane.seq else t for t in ledger.turns)
         ledger = ledger._replace(done_seq=lane.seq, turns=tuple(turns))
         if world.bounds.replies and rules.reply_in_settle_commit:
-            ledger = ledger._replace(outbox=(*ledger.outbox, Reply(lane.seq)))
+            ledger = ledger._replace(outbox=(*ledger.outbox, _reply(ledger, index, process, lane.seq, rules)))
     more = (ledger.last_seq if rules.settle_reads_locked_row else lane.seen) > ledger.done_seq
     if more and not process.draining:
         # Keeping writes nothing, so what a first run had freed a second one does not get back.
@@ -118,6 +130,22 @@ def _settled(ledger: Ledger, index: int, process: Process, lane: Lane, world: Wo
     return ledger._replace(owner=None), 0
 
 
+def _reply(ledger: Ledger, index: int, process: Process, seq: int, rules: Rules) -> Reply:
+    """Return the turn's reply: being sent by this process, if nothing in front of it is in others' hands."""
+    me = (index, process.epoch)
+    first = all(row.state in FINAL or (row.own and row.sender == me) for row in ledger.outbox)
+    if process.direct and process.direct.reserved == seq and (first or not rules.claim_behind_own_only):
+        return Reply(seq, ReplyState.SENDING, me, own=True)
+    return Reply(seq)
+
+
+def _claimed(direct: Direct, before: Ledger, after: Ledger, me: Owner, seq: int) -> Direct:
+    """Return what the settle's answer will say of the reply, once it is read."""
+    mine = (n for n, row in enumerate(after.outbox) if (row.seq, row.own, row.sender) == (seq, True, me))
+    claimed = next(mine, -1)
+    return direct._replace(answered=True, claimed=claimed, unsure=claimed in range(len(before.outbox)))
+
+
 def _read_reply(state: State, index: int, process: Process, lane: Lane, world: World) -> Step:
     """The owner learns whether it keeps the lane."""
     ledger = state.ledger
@@ -125,4 +153,6 @@ def _read_reply(state: State, index: int, process: Process, lane: Lane, world: W
         ledger = ledger._replace(outbox=(*ledger.outbox, Reply(lane.seq)))
     keeps = lane.next_seq and not process.draining
     after = process._replace(lane=Lane(lane.fence, LanePhase.READY, lane.next_seq) if keeps else None)
+    if process.direct and process.direct.answered and process.direct.reserved == lane.seq:
+        after = after._replace(direct=heard(process.direct, world.rules))
     return Event("settle.reply", index, lane.seq), with_process(state, index, after, ledger)

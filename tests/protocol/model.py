@@ -34,6 +34,7 @@ __all__ = [
     "AcceptPhase",
     "Beat",
     "Bounds",
+    "Direct",
     "Event",
     "Faults",
     "Lane",
@@ -139,6 +140,8 @@ class Bounds(NamedTuple):
     reconcile: bool = True
     clocks: bool = False  # beats take time, and the ledger's clock may run ahead by a tick
     replies: bool = False  # a settled turn leaves an outbox row, which is sent
+    direct: bool = False  # a process may send itself what it settles
+    refusals: int = 0  # how often one that does so finds no room at the platform, and gives the reply back
     settled_before: int = 0  # turns that are settled at the start, their replies pending
     asks: int = 0  # requests that come later, in whose responses those replies are told: they are kept, and not sent
     states_max: int = 400_000
@@ -166,6 +169,7 @@ class Reply(NamedTuple):
     state: str = ReplyState.PENDING
     sender: Owner | None = None
     arrivals: int = 0
+    own: bool = False  # its settle claimed it: whoever settled it sends it itself
     kept: bool = False  # it is told in the response of a later request, and sent by nobody
     repeat: bool = False  # of one that is kept: it may have been told
     confirmed: bool = False  # it was told, and whoever told it has said so to the ledger
@@ -230,6 +234,18 @@ class Send(NamedTuple):
     phase: str
 
 
+class Direct(NamedTuple):
+    """What a process sends itself, of what it settled: in order, one after the other."""
+
+    rows: tuple[int, ...] = ()
+    wired: int = 0  # so many of them, from the first on, are on the wire or were
+    broken: bool = False  # one went back: all behind it do
+    reserved: int = 0  # the turn that is being settled, and may bring one more
+    answered: bool = False  # the ledger has answered that settle: with this one, or with none
+    claimed: int = -1
+    unsure: bool = False  # it did so before, and that answer was lost
+
+
 class Telling(NamedTuple):
     """A response in the making.  ``epoch``: in which it took what it tells; ``marked``: that is called a repeat."""
 
@@ -249,6 +265,7 @@ class Process(NamedTuple):
     lane: Lane | None = None
     beat: Beat | None = None
     send: Send | None = None
+    direct: Direct | None = None
     telling: Telling | None = None
     suspect: int = -1  # whom its reaper saw overdue; only if a rule is taken out
 
@@ -270,6 +287,7 @@ class Faults(NamedTuple):
     pauses: int
     lost_replies: int
     drains: int
+    refusals: int = 0
 
 
 class State(NamedTuple):
@@ -315,7 +333,7 @@ def initial(bounds: Bounds) -> State:
         (Process(),) * bounds.processes,
         (False,) * messages,
         bounds.deliveries,
-        Faults(bounds.crashes, bounds.pauses, bounds.lost_replies, bounds.drains),
+        Faults(bounds.crashes, bounds.pauses, bounds.lost_replies, bounds.drains, bounds.refusals),
         bounds.asks,
     )
 

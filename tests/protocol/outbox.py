@@ -56,7 +56,7 @@ def _claim(state: State, index: int, process: Process, rules: Rules) -> Iterator
             if state.faults.lost_replies:
                 lost = state.losing_a_reply()._replace(ledger=claimed)
                 yield Event("send.claim.lost", index, row.seq), lost
-        elif row.sender == me and rules.sender_finds_own_claims:
+        elif row.sender == me and not row.own and rules.sender_finds_own_claims:
             # Its one sender is idle, so the claim is one of which the reply was lost: nothing was sent.
             yield Event("send.reclaim", index, row.seq), with_process(state, index, sending)
         if rules.lowest_row_first:

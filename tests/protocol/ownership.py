@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.protocol import kept
+from tests.protocol import direct, kept
 from tests.protocol.accept import count_attempt, epoch_is_current, granted
 from tests.protocol.model import (
     AGE_DEAD,
@@ -35,7 +35,7 @@ def steps(state: State, index: int, process: Process, world: World) -> Iterator[
     if not process.up:
         return
     if process.draining:
-        if not process.accepts and process.lane is None and process.send is None:
+        if not process.accepts and process.lane is None and process.send is None and not direct.busy(process):
             yield _leave(state, index, process, world.rules)
     elif process.lane is None and state.ledger.last_seq > state.ledger.done_seq:
         yield from _pick_up(state, index, process, world)
@@ -90,7 +90,7 @@ def _confirmed(
         return process._replace(lease_age=age), ledger
     reborn = process._replace(epoch=ledger.rows[index].epoch, lease_age=0)
     if rules.reregistering_drops_lanes:
-        reborn = reborn._replace(lane=None, send=None)
+        reborn = reborn._replace(lane=None, send=None, direct=None)
     return reborn, _with_row(ledger, index, Row(reborn.epoch))
 
 
@@ -120,7 +120,7 @@ def _buried(ledger: Ledger, index: int, rules: Rules) -> Ledger:
     after = _with_row(ledger, index, Row(epoch + 1, AGE_GONE))
     if rules.death_ends_sends:
         ended = (_given_up(row, rules) if row.sender == dead else row for row in ledger.outbox)
-        after = after._replace(outbox=tuple(ended))
+        after = after._replace(outbox=direct.behind_the_first(ledger.outbox, tuple(ended), dead))
     if ledger.owner != dead:
         return after
     return after._replace(

@@ -159,6 +159,7 @@ _CHECKS: Final[dict[str, Callable[[State, Event, State, Bounds], str | None]]] =
     "settle.commit": _settled,
     "settle.lost": _settled,
     "send": _sent,
+    "direct.send": _sent,
     "tell": _told,
     "tell.cut": _told,
     "crash": _counted,

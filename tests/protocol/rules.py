@@ -73,6 +73,10 @@ class Rules:
     death_ends_sends: bool = _rule("A row left in `sending` blocks the conversation's replies for ever.")
     unknown_not_resent: bool = _rule("Nobody knows whether the dead sender's reply had arrived.")
     sender_finds_own_claims: bool = _rule("A claim whose reply was lost is a row that nobody sends.")
+    claim_behind_own_only: bool = _rule("Who settles would overtake what waits for another sender.")
+    back_takes_all_behind: bool = _rule("What is behind one that went back would overtake it.")
+    room_outlives_rows: bool = _rule("A settle under way has claimed its reply behind one that went back since.")
+    next_after_end: bool = _rule("Of what the dead had in its hands only the first is taken for sent.")
 
     # Kept for a later request
     telling_takes_the_row: bool = _rule("Untaken, two responses at once tell the same.")

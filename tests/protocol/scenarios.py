@@ -16,6 +16,8 @@ __all__ = ["LARGE_SCENARIOS", "SCENARIOS"]
 SCENARIOS: Final = {
     "reply": Bounds(deliveries=(1,), replies=True, crashes=1),
     "replies": Bounds(deliveries=(0, 0), settled_before=2, replies=True, pauses=1, lost_replies=1),
+    "direct": Bounds(deliveries=(1, 1), replies=True, direct=True, refusals=1, lost_replies=1, reconcile=False),
+    "direct, crash": Bounds(deliveries=(1, 1), replies=True, direct=True, crashes=1, reconcile=False),
     "kept": Bounds(deliveries=(0,), settled_before=1, asks=3, crashes=1, pauses=1, lost_replies=1),
     "kept, three processes": Bounds(processes=3, deliveries=(0,), settled_before=1, asks=3, crashes=2),
     "poison": Bounds(processes=3, deliveries=(1,), crashes=2, attempts_max=2),
@@ -37,6 +39,7 @@ LARGE_SCENARIOS: Final = {
     ),
     "two lost replies": Bounds(deliveries=(2, 1, 1), lost_replies=2, sweep=False, reconcile=False),
     "replies, from the message on": Bounds(deliveries=(1, 1), replies=True, crashes=1, lost_replies=1),
+    "direct, sleeper": Bounds(deliveries=(1, 1), replies=True, direct=True, pauses=1, refusals=1, states_max=1_000_000),
     "sleeper, drain and lost replies": Bounds(deliveries=(1, 1), pauses=1, drains=1, lost_replies=1),
     "sleeper, redelivery and lost replies": Bounds(
         deliveries=(2, 1), pauses=1, lost_replies=1, states_max=1_000_000

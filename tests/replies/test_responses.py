@@ -116,7 +116,7 @@ class Claims:
         self.looks = 0
         self.away = False
         self.strays = Strays(
-            self._look, self.known, lambda rows: self.given_back.append(list(rows)), every_s=0.01
+            self._look, self.known.__contains__, lambda rows: self.given_back.append(list(rows)), every_s=0.01
         )
 
     def _look(self) -> set[int]:

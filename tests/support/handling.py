@@ -18,6 +18,7 @@ from gateway.jobs.jobs import Jobs
 from gateway.lanes.owner import Owner
 from gateway.replies.limits import Limits
 from gateway.replies.platform_client import RpcPlatformClient
+from gateway.replies.sending import Sender
 from gateway.rpc.client import RpcClient
 from gateway.settings.accounts import Account
 from gateway.settings.assistants import AssistantSettings
@@ -100,12 +101,20 @@ class Handling:
             database=self.database,
             owner=self.owner,
             rpc=self.rpc,
-            platform=RpcPlatformClient(self.rpc, private_addresses_allowed=True).on_behalf_of,
             channels=CHANNELS,
             jobs=Jobs(self.database, self.settings.jobs, self._hints),
             signals=self._signals,
             sends=Sends(self.database, lambda: self.owner.process, store, look_every_s=3_600),
-            limits=Limits(self._rates, share=lambda: 1.0),
+            sender=Sender(
+                self.settings,
+                CHANNELS,
+                Limits(self._rates, share=lambda: 1.0),
+                RpcPlatformClient(self.rpc, private_addresses_allowed=True).on_behalf_of,
+                lives=self.owner.lives_in,
+                clock=time.monotonic,
+                wall_clock=lambda: self.now,
+                draw=self._drawn,
+            ),
             clock=time.monotonic,
             wall_clock=lambda: self.now,
             draw=self._drawn,

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from gateway.domain.outcome import NotSent, Outcome, RetryLater, Sent, Unknown
+from gateway.replies.sending import judge
 from gateway.settings.outbox import OutboxSettings
 from gateway.store.ledger.outbox import Finish
 from tests.workers.rows import row
-from workers.handlers.reply_send import judge
 
 SETTINGS = OutboxSettings(attempts_max=5, backoff_base_s=2.0, backoff_max_s=20.0)
 

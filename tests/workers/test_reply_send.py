@@ -18,6 +18,7 @@ from gateway.domain.job import Done, JobOutcome, Retry, Snooze
 from gateway.domain.outcome import NotSent, Outcome, RetryLater, Sent, Unknown
 from gateway.domain.quota import Scope
 from gateway.replies.limits import Limits
+from gateway.replies.sending import Sender
 from gateway.settings.accounts import Account, SlackAccount
 from gateway.settings.outbox import OutboxSettings
 from gateway.settings.secret import Secret
@@ -132,12 +133,20 @@ class Bench:
             database=nothing,
             owner=self._owner,
             rpc=nothing,
-            platform=self._platform,
             channels=channels,
             jobs=nothing,
             signals=nothing,
             sends=hands,
-            limits=self.limits,
+            sender=Sender(
+                SETTINGS,
+                channels,
+                self.limits,
+                self._platform,
+                lives=lambda epoch: self._owner.held and epoch == self._owner.epoch,
+                clock=lambda: self.now,
+                wall_clock=lambda: WALL_S,
+                draw=lambda: 0.5,
+            ),
             clock=lambda: self.now,
             wall_clock=lambda: WALL_S,
             draw=lambda: 0.5,

@@ -136,7 +136,16 @@ class Ledger:
 
     def finish(self, batch: Sequence[Finish]) -> list[bool]:
         """Write what became of sends; False for a row that is not this process's any more."""
-        return self._database.run(lambda cursor: self._finish(cursor, batch))
+        return self._database.run(lambda cursor: self.write_ends(cursor, batch))
+
+    def write_ends(self, cursor: Cursor, batch: Sequence[Finish]) -> list[bool]:
+        """Do that with a cursor, for who has a batcher of his own."""
+        follow_ups = self._follow_ups
+        if follow_ups is None or not follow_ups.follow_sends:
+            return outbox.finish(cursor, self._process(), batch)
+        written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
+        follow_ups.asked(*asked)
+        return written
 
     def outbox_owned(self) -> set[int]:
         """Return the outbox rows that this process is sending, as the ledger knows it."""
@@ -179,14 +188,6 @@ class Ledger:
                 follow_ups.asked(*asked)
                 return settled
         return settle.settle(cursor, self._process(), batch)
-
-    def _finish(self, cursor: Cursor, batch: Sequence[Finish]) -> list[bool]:
-        follow_ups = self._follow_ups
-        if follow_ups is None or not follow_ups.follow_sends:
-            return outbox.finish(cursor, self._process(), batch)
-        written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
-        follow_ups.asked(*asked)
-        return written
 
     def _tell(self, cursor: Cursor, batch: Sequence[int]) -> list[list[Kept]]:
         return kept.tell(cursor, self._process(), batch)

@@ -4,7 +4,8 @@
 -- Each pending row has a carrier: an unfinished job 'reply.send' in the lane of its conversation, written in the
 -- transaction that made the row pending.  A carrier is done only once it has found its row ended, so a row that becomes
 -- pending again still has it, or gets a new one here: none is ever left behind.  A response that a process is writing at
--- this moment needs none until it becomes a push.  One that is kept (kept_until) never becomes a push and has none: what
+-- this moment needs none until it becomes a push, and a push that its own settle gave to a gateway needs none until it
+-- goes back.  One that is kept (kept_until) never becomes a push and has none: what
 -- its own delivery did not carry is told in the response of a later one (outbox_tell).
 
 -- Writes the carriers of pending rows, in the order given; a row that has one keeps it.  Answers the jobs' ids.  STRICT:

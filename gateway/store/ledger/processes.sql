@@ -25,7 +25,9 @@ LANGUAGE sql AS $$
 $$;
 
 -- What is left of processes that are gone: every lane of theirs becomes an orphan under a higher fence, the
--- turn that was running counts a death, and what they had on the wire is unknown.
+-- turn that was running counts a death, and what they had on the wire is unknown.  Of a conversation's pushes a gateway
+-- has only the first on the wire: it begins none before the end of the one in front is committed.  Those behind it were
+-- certainly not sent, and go back.
 -- It needs the process rows' locks, so no accept can be granting a lane to one of them meanwhile.
 CREATE OR REPLACE FUNCTION ledger_orphan(dead_ids bigint[], dead_epochs bigint[], crashed boolean)
 RETURNS TABLE (lanes bigint, sends bigint)
@@ -34,6 +36,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     theirs bigint[];
     boxes  bigint[];
+    begun  boolean[];
     buried bigint;
     lost   bigint := 0;
 BEGIN
@@ -58,13 +61,22 @@ BEGIN
     WHERE c.id = ANY (theirs);
 
     FOREACH buried IN ARRAY dead_ids LOOP
-        boxes := ARRAY(SELECT o.id FROM outbox o WHERE o.state = 'sending' AND o.claimed_process = buried);
-        lost := lost + cardinality(boxes);
+        SELECT coalesce(array_agg(b.id ORDER BY b.id), '{}'), coalesce(array_agg(b.begun ORDER BY b.id), '{}')
+          INTO boxes, begun
+        FROM (
+            SELECT o.id, o.kind <> 'push' OR o.id = min(o.id) OVER (PARTITION BY o.conversation_id, o.kind)
+                         OR (SELECT p.kind FROM processes p WHERE p.id = buried) <> 'gateway' AS begun
+            FROM outbox o WHERE o.state = 'sending' AND o.claimed_process = buried
+        ) AS b;
+        lost := lost + cardinality(array_positions(begun, true));
         PERFORM outbox_finish(
             buried, dead_epochs[array_position(dead_ids, buried)], boxes,
-            array_fill('unknown'::text, ARRAY[cardinality(boxes)]),
+            ARRAY(SELECT CASE WHEN b.begun THEN 'unknown' ELSE 'wait' END
+                  FROM unnest(begun) WITH ORDINALITY AS b(begun, i) ORDER BY b.i),
             array_fill('sender_died'::text, ARRAY[cardinality(boxes)]),
-            array_fill('the process died while it was sending'::text, ARRAY[cardinality(boxes)]),
+            ARRAY(SELECT CASE WHEN b.begun THEN 'the process died while it was sending'
+                              ELSE 'the process died before it was sent' END
+                  FROM unnest(begun) WITH ORDINALITY AS b(begun, i) ORDER BY b.i),
             array_fill(NULL::text, ARRAY[cardinality(boxes)]), array_fill(0::float8, ARRAY[cardinality(boxes)])
         );
     END LOOP;

@@ -9,13 +9,16 @@
 --   handovers     whether the lane should go to the process that accepted its next turn, if another one did
 -- Outbox rows, in the order in which they are to be sent: out_t (index into the turns, from 1), out_kinds,
 --   out_payloads, out_due (seconds from now), out_claimed (this process is sending it right now), out_resend,
---   out_kept (seconds for which it is kept for a later turn's response; NULL: it is not).
+--   out_kept (seconds for which it is kept for a later turn's response; NULL: it is not).  A push is claimed only where
+--   every unfinished row of its conversation is a push that this process is sending; else it waits behind them, and a
+--   turn's rows are all claimed or all not.
 --
 -- Answers one row a turn, in order:
 --   outcome     'done' | 'again' (it was done before, by the same call whose answer was lost) | 'lost' (a higher fence:
 --               nothing was changed)
 --   kept        this process still owns the lane, and the lane has work: the next turn stands beside it
---   push_jobs   the jobs that carry what is to be sent (outbox_carry); of what was written before they are not known
+--   push_jobs   the jobs that carry what is to be sent (outbox_carry), none where all is claimed; of what was written
+--               before they are not known
 --
 -- Run again after a lost COMMIT it finds its own fence on the turn and answers 'again'; it writes nothing twice.
 CREATE OR REPLACE FUNCTION ledger_settle_batch(
@@ -108,14 +111,22 @@ BEGIN
             INSERT INTO outbox (conversation_id, turn_id, channel, account, trace_id, kind, state, payload, due_at,
                                 attempts, resend_unknown, claimed_process, claimed_epoch, kept_until)
             SELECT lanes[o.t], turn_ids[o.t], c.channel, c.account, t.trace_id, o.kind,
-                   CASE WHEN o.claimed THEN 'sending' ELSE 'pending' END, o.payload,
-                   clock_timestamp() + make_interval(secs => o.due), o.claimed::integer, o.resend,
-                   CASE WHEN o.claimed THEN me END, CASE WHEN o.claimed THEN my_epoch END,
+                   CASE WHEN m.claimed THEN 'sending' ELSE 'pending' END, o.payload,
+                   clock_timestamp() + make_interval(secs => o.due), m.claimed::integer, o.resend,
+                   CASE WHEN m.claimed THEN me END, CASE WHEN m.claimed THEN my_epoch END,
                    clock_timestamp() + make_interval(secs => o.kept)
             FROM unnest(out_t, out_kinds, out_payloads, out_due, out_claimed, out_resend, out_kept) WITH ORDINALITY
                  AS o(t, kind, payload, due, claimed, resend, kept, i)
             CROSS JOIN LATERAL (SELECT channel, account FROM conversations WHERE id = lanes[o.t] OFFSET 0) AS c
             CROSS JOIN LATERAL (SELECT trace_id FROM turns WHERE id = turn_ids[o.t] OFFSET 0) AS t
+            CROSS JOIN LATERAL (
+                SELECT o.claimed AND (o.kind = 'response' OR NOT EXISTS (
+                    SELECT 1 FROM outbox e
+                    WHERE e.conversation_id = lanes[o.t] AND e.state IN ('pending', 'sending') AND e.kept_until IS NULL
+                      AND (e.state, e.kind, e.claimed_process, e.claimed_epoch)
+                          IS DISTINCT FROM ('sending', 'push', me, my_epoch)
+                )) AS claimed OFFSET 0
+            ) AS m
             WHERE fate[o.t] = 'write'
             ORDER BY o.i
             RETURNING id, turn_id, array_position(turn_ids, turn_id) AS t, conversation_id, trace_id, due_at,
