@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +20,7 @@ from gateway.domain.token_bucket import TokenBucket
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.rate_limits import RateLimits, bucket_key
+from tests.support.waiting import GUARD_S
 
 ROOT = Path(__file__).parents[2]
 #: Slow, so that what a test takes is nothing beside it.
@@ -43,6 +45,20 @@ def test_a_burst_and_then_a_wait(limits: RateLimits) -> None:
     assert refused.wait_s == pytest.approx(100, abs=NEAR_S)
     assert limits.take("slack/shop", [OTHER]).wait_s == 0
     assert limits.take("slack/other", [SLOW]).wait_s == 0
+
+
+def test_many_who_ask_at_once_share_round_trips_and_are_served_in_order(limits: RateLimits, redis_url: str) -> None:
+    """Law: what is left of a burst is the first ones', and each account's bucket is its own."""
+    client = redis.Redis.from_url(redis_url)
+    limits.take("a", [OTHER])  # whoever asks first may have to load the script
+    client.config_resetstat()
+    asking = [gevent.spawn(limits.take, owner, [SLOW], ahead_max_s=1_000.0) for _ in range(6) for owner in ("a", "b")]
+    gevent.joinall(asking, timeout=GUARD_S, raise_error=True)
+    waits = [greenlet.value.wait_s for greenlet in asking]
+    for ours in (waits[::2], waits[1::2]):
+        assert ours == pytest.approx([0, 0, 0, 0, 100, 200], abs=NEAR_S)
+    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
+    client.close()
 
 
 def test_all_or_none(limits: RateLimits) -> None:
