@@ -157,16 +157,29 @@ class Sender:
 
 def tell(row: OutboxRow, finish: Finish, *, ours: bool) -> None:
     """Tell what was written of a send; *ours*: whether the row was still this process's."""
+    outcome, reason = (finish.fate, finish.reason) if ours else ("unknown", "no_longer_ours")
     telemetry.event(
         "outbox.finished",
         channel=row.channel,
         account=row.account,
-        outcome=finish.fate if ours else "unknown",
-        reason=finish.reason if ours else "no_longer_ours",
+        outcome=outcome,
+        reason=reason,
         outbox_id=row.outbox_id,
         trace_id=row.trace_id,
         attempt=row.attempts,
     )
+    if outcome in ("not_sent", "unknown"):
+        # A line a reply that went well would be most of a busy process's log, and cost as much as the send itself.
+        telemetry.event(
+            "send.failed",
+            channel=row.channel,
+            account=row.account,
+            outcome=outcome,
+            reason=reason,
+            outbox_id=row.outbox_id,
+            trace_id=row.trace_id,
+            attempt=row.attempts,
+        )
 
 
 def tell_crash(row: OutboxRow, error: Exception) -> str:

@@ -235,8 +235,14 @@ _EVENTS = (
     ),
     Event(
         "outbox.finished",
-        "info",
+        "debug",
         "a reply's send ended: outcome is sent, not_sent, retry, wait (for room at the platform) or unknown",
+        ("channel", "account", "outcome", "reason"),
+    ),
+    Event(
+        "send.failed",
+        "warning",
+        "a reply did not reach its platform for good (not_sent), or nobody knows (unknown)",
         ("channel", "account", "outcome", "reason"),
     ),
     Event(

@@ -76,7 +76,7 @@ def test_nothing_that_was_said_and_nothing_secret_is_told(stack: Stack) -> None:
         "delivery.refused",
         "delivery.dead_lettered",
         "turn.failed",
-        "outbox.finished",
+        "send.failed",
         "assistant.call",
     ):
         assert event in told, "the log is the one that was meant"
