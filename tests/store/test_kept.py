@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.domain.reply import Reply, Text
 from gateway.domain.turn import OutboxDraft
-from gateway.store.ledger import forget, kept, outbox
+from gateway.store.ledger import forget, kept, outbox, push
 from gateway.store.ledger.kept import TOLD_MAX, Kept
 from gateway.store.ledger.outbox import Finish
 from tests.support.actor import Actor
@@ -138,6 +139,21 @@ def test_a_turn_s_own_answer_is_not_told_with_it(here: Actor) -> None:
 
     assert tell(here, said.turn_id) == []
     assert words(tell(here, ask(here))) == ["to slow"]
+
+
+def test_what_was_pushed_before_the_response_leaves_is_told_with_the_next(here: Actor) -> None:
+    """Law: a timer of no seconds is not told before the word that it is set."""
+    turn = ask(here)
+    [lane] = [row[0] for row in here.rows("SELECT conversation_id FROM turns WHERE id = %s", turn)]
+    place = push.Place("alexa", "bot", LANE, 1, "event", {})
+    pushed = push.push(
+        here.cursor, here.process, lane, place, Reply((Text("ready"),)), once="timer", payloads=[{}], kept_s=60.0
+    )
+
+    assert pushed.outcome == "done"
+    assert tell(here, turn) == []
+    [told] = tell(here, ask(here))
+    assert (words([told]), told.unasked) == (["ready"], True)
 
 
 def test_what_its_own_caller_may_still_take_is_left_to_it(here: Actor, there: Actor) -> None:
