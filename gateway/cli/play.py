@@ -52,7 +52,7 @@ def play(
     """Play the conversations in FILE (TOML; a folder: all of its files) and tell whether they went as written.
 
     Without FILE: the plays that are shipped with the sample assistants.  Each performance has users of its own, so
-    nothing is remembered from the last.  The exit status is 1 if something failed, 2 if a file is wrong.
+    nothing is remembered from the last.  The exit status is 1 if something failed, 2 if a file or an argument is wrong.
     gateway/platforms/plays/README.md says what a play can say.
     """
     plays = _read(files)

@@ -14,7 +14,7 @@ from gateway.cli.trials import Trials, gateway_option, said, seen_text, told
 from gateway.cli.waiting import Waiting
 from gateway.platforms.base import Act, Answer, Delivery, Offers, Say, Scene, Seen, Tap
 from gateway.platforms.calls import NotThere
-from gateway.platforms.faults import FAULTS, Fault
+from gateway.platforms.faults import FAULTS, Fault, FaultKind
 from gateway.platforms.inbox import Inbox
 from gateway.platforms.trial import Told, Trial, find
 
@@ -34,6 +34,17 @@ _OFFERED: dict[Offers, tuple[str, str]] = {
     "twins": ("--twin", "tells no message twice"),
     "faults": ("--fault", "is sent no messages that could meet one"),
 }
+#: What becomes of a message that meets a fault, by the fault.
+_BECOMES: dict[FaultKind, str] = {
+    "429": "sent again after the time that the platform asks for",
+    "500": "not sent again, since it may have been shown: a dead letter, `unknown`",
+    "slow": "shown, late",
+    "cut": "shown, but the gateway cannot know it: not sent again, a dead letter, `unknown`",
+}
+_FAULT_HELP = (
+    "What the platform does with the next message it is sent.  The answer is seen all the same after "
+    "429 (sent again) and slow; after 500 and cut nobody knows whether it was, and it is not sent again."
+)
 #: A delivery, what it is called, and its number as a redelivery.
 _Planned = tuple[str, Delivery, int]
 
@@ -70,7 +81,7 @@ class _Saw(msgspec.Struct, frozen=True):
 @click.option("--repeat", default=0, metavar="N", type=click.IntRange(0, 20), help="Deliver it N times more.")
 @click.option("--twin", is_flag=True, help="Deliver its twin too, where the platform has such (Slack, with --group).")
 @click.option("--out-of-order", is_flag=True, help="Deliver the TEXTs in the reverse of their order.")
-@click.option("--fault", type=click.Choice(FAULTS), help="What the platform does with the next message it is sent.")
+@click.option("--fault", type=click.Choice(FAULTS), help=_FAULT_HELP)
 @click.option("--fault-count", metavar="N", type=click.IntRange(1, 100), help="How many messages meet it (1).")
 @click.option("--wait", "wait_s", default=30.0, metavar="SECONDS", type=_WAIT_S, help="To wait for an answer (30).")
 @click.option("--quiet", "quiet_s", default=QUIET_S, metavar="SECONDS", type=_WAIT_S, help="Of silence to end (1.5).")
@@ -88,7 +99,7 @@ def simulate(
     repeat: int,
     twin: bool,
     out_of_order: bool,
-    fault: str | None,
+    fault: FaultKind | None,
     fault_count: int | None,
     wait_s: float,
     quiet_s: float,
@@ -112,7 +123,7 @@ def simulate(
     asked: dict[Offers, bool] = {"groups": group, "twins": twin, "faults": fault is not None}
     _refuse(trials, trial, tuple(what for what, is_asked in asked.items() if is_asked))
     if tap is not None and "controls" not in trial.platform.shows:
-        raise click.ClickException(f"there are no buttons on {channel}: say what stands on it")
+        raise click.UsageError(f"--tap: there are no buttons on {channel}: say what stands on it")
     with told(trials):
         scene = trial.scene(user, thread or "", group=group)
         inbox = trial.open(scene)
@@ -122,6 +133,8 @@ def simulate(
             planned = _planned(trial, scene, acts, repeat, twin=twin, reverse=out_of_order)
             if fault is not None:
                 _set_fault(trial, scene, fault, fault_count or 1)
+                if not as_json:
+                    click.echo(f"(a message that meets {fault} is {_BECOMES[fault]})")
             run = _Run(trial, inbox, silent=as_json)
             run.deliver(planned)
             run.wait(wait_s, quiet_s, answers=len(acts))
@@ -274,8 +287,8 @@ def _planned(
     return planned
 
 
-def _set_fault(trial: Trial, scene: Scene, fault: str, count: int) -> None:
-    if not trial.harm(scene, msgspec.convert({"kind": fault}, Fault), count):
+def _set_fault(trial: Trial, scene: Scene, fault: FaultKind, count: int) -> None:
+    if not trial.harm(scene, Fault(fault), count):
         where = trial.platform.api_base_url(trial.account)
         raise click.UsageError(f"--fault: replies go to {where}, which is not the stand-in and does nothing wrong")
 

@@ -23,7 +23,10 @@ from gateway.settings.settings import Settings
 __all__ = ["Trials", "controls_text", "gateway_option", "said", "seen_text", "told"]
 
 gateway_option = click.option(
-    "--gateway", type=Origin(), metavar="URL", help="Where the gateway is, if not where this home says."
+    "--gateway",
+    type=Origin(),
+    metavar="URL",
+    help="Where the gateway is, if not where SWITCHBOARD_HOME says; the secrets are read there all the same.",
 )
 
 
@@ -32,7 +35,7 @@ class Trials:
 
     *gateway*: where it is, if neither this home nor the settings say so.
 
-    :raises click.ClickException: the settings are wrong, or there are none that fit.
+    :raises click.ClickException: the settings are wrong, or there are none.
     """
 
     def __init__(self, gateway: str | None = None) -> None:
@@ -44,9 +47,10 @@ class Trials:
         except SettingsError as error:
             if running is None and "DATABASE_URL" not in os.environ:
                 # Without a copy that runs here everything is missing: one reason is enough.
-                raise click.ClickException(
-                    f"nothing runs in SWITCHBOARD_HOME ({home.root}): start `switchboard up`, or say where it runs"
-                ) from None
+                remedy = "start `switchboard up`, or set SWITCHBOARD_HOME to the home of one that runs"
+                if gateway is not None:
+                    remedy += "; --gateway alone is not enough, since the secrets that sign a delivery are there"
+                raise click.ClickException(f"nothing runs in SWITCHBOARD_HOME ({home.root}): {remedy}") from None
             raise click.ClickException(str(error)) from None
         self.gateway = gateway or (running.gateway if running else gateway_origin(self.settings.server))
         self.stand_in = environ.get("PLATFORMS_URL", "") if not running else running.stand_in
@@ -55,19 +59,19 @@ class Trials:
     def trial(self, channel: str, account: str) -> Trial:
         """Return the trial of one account.
 
-        :raises click.ClickException: there is no such channel or account.
+        :raises click.UsageError: there is no such channel or account.
         """
         platform = self._platforms.get(channel)
         if platform is None:
             names = ", ".join(self._platforms)
-            raise click.ClickException(
+            raise click.UsageError(
                 f"there is no channel {channel!r}{did_you_mean(channel, self._platforms)}; expected one of {names}"
             )
         settings = self.settings.accounts.get((channel, account))
         if settings is None:
             others = [name for at, name in self.settings.accounts if at == channel]
             known = f"expected one of {', '.join(others)}" if others else f"the settings have none (accounts.{channel})"
-            raise click.ClickException(f"there is no account {account!r} on {channel}; {known}")
+            raise click.UsageError(f"there is no account {account!r} on {channel}; {known}")
         return Trial(platform, settings, gateway=self.gateway, stand_in=self.stand_in)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import socket
 import sys
 import time
@@ -21,7 +22,7 @@ from gateway.embedded.supervisor import Supervisor
 from gateway.settings.load import SettingsError, home_folder, load
 from gateway.settings.server import ServerSettings
 
-__all__ = ["up"]
+__all__ = ["things_to_try", "up"]
 
 #: Seconds that a new start waits for the processes of a killed one.
 LEFTOVERS_MAX_S = 15.0
@@ -57,7 +58,7 @@ def _run(home: Home, environment: Mapping[str, str], output: Output, stop_reques
     )
     try:
         if supervisor.start():
-            for line in _things_to_try(settings.server):
+            for line in things_to_try(settings.server, environment):
                 output.say("switchboard", line)
             supervisor.watch()
     finally:
@@ -77,9 +78,13 @@ def _refuse_busy_port(server: ServerSettings) -> None:
             ) from error
 
 
-def _things_to_try(server: ServerSettings) -> list[str]:
+def things_to_try(server: ServerSettings, environment: Mapping[str, str]) -> list[str]:
+    """Return what is said when all is ready.  Its commands can be pasted into a second terminal as they stand."""
     base = gateway_origin(server)
     command = os.path.relpath(Path(sys.executable).with_name("switchboard"))
+    if environment.get("SWITCHBOARD_HOME"):
+        # The second terminal has not this one's variables.
+        command = f"SWITCHBOARD_HOME={shlex.quote(str(home_folder(environment)))} {command}"
     return [
         "Ready.  Things to try:",
         f"  {base}/chat/bartender    ask The Bartender for a drink",

@@ -13,7 +13,9 @@ import pytest
 from gateway.embedded.home import Home
 from gateway.embedded.programs import Plan
 from gateway.embedded.secret_files import ensure_secrets
+from gateway.embedded.up import things_to_try
 from gateway.settings.load import DEFAULT_FILE, load
+from gateway.settings.server import ServerSettings
 from tests.embedded.running import running
 
 UP = [sys.executable, "-m", "gateway.cli", "up"]
@@ -122,6 +124,22 @@ def test_what_runs_has_the_time_that_the_settings_give_it(
     worst_s = sum(programs[name].stop_max_s for name in ("gateway", "worker", "bartender", "tasted"))
     assert worst_s < plan.stop_max_s(settings)
     assert plan.stop_max_s(settings) <= 2 * drain_s + 4
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"),
+    [
+        ("/tmp/of mine", "SWITCHBOARD_HOME='/tmp/of mine' "),
+        ("mine", f"SWITCHBOARD_HOME={Path('mine').absolute()} "),
+        ("", ""),
+    ],
+)
+def test_what_is_to_be_tried_can_be_pasted_into_a_second_terminal(given: str, prefix: str) -> None:
+    """It has not the first one's variables: commands name a home that is not the default."""
+    lines = things_to_try(ServerSettings(), {"SWITCHBOARD_HOME": given})
+    commands = [line.strip() for line in lines if "switchboard " in line]
+    assert len(commands) == 4
+    assert all(line.startswith(prefix) and ("SWITCHBOARD_HOME" in line) == bool(prefix) for line in commands)
 
 
 def test_an_empty_variable_counts_as_not_set(home: Home) -> None:

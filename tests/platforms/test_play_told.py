@@ -45,7 +45,7 @@ def test_every_account_is_found_before_anything_is_played(trial: TrialStack, wri
     written.write_text('account = "bartender"\n[[step]]\nsay = "Hello"\n')
     wrong.write_text('account = "bartendr"\n[[step]]\nsay = "Hello"\n')
     result = trial.run("play", str(written), str(wrong))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no account 'bartendr' on webchat" in result.output
     assert "✓" not in result.output
 
