@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
 from gateway import channels
-from gateway.settings.accounts import Account, SlackAccount, TelegramAccount
+from gateway.channels.alexa.words import STOPS
+from gateway.channels.base import Messages
+from gateway.domain.message import Inbound
+from gateway.platforms.alexa.requests import BUILT_IN
+from gateway.settings.accounts import Account, AlexaAccount, SlackAccount, TelegramAccount
 from gateway.settings.load import load
+from tests.channels.alexa.deliveries import ACCOUNT, ALEXA, NOW_S, intent, signed
 
 FOLDER = Path(channels.__file__).parent
 ASSISTANT = '\n[assistants.shop]\nurl = "http://127.0.0.1:8090/turn"\n'
@@ -29,7 +36,7 @@ def pasted(channel: str, language: str) -> str:
     return "".join(line.removeprefix(found[1]) for line in found[2].splitlines(keepends=True))
 
 
-@pytest.mark.parametrize("channel", ["slack", "telegram"])
+@pytest.mark.parametrize("channel", ["alexa", "slack", "telegram"])
 def test_the_account_of_the_page_loads(tmp_path: Path, channel: str) -> None:
     text = pasted(channel, "toml")
     settings = tmp_path / "switchboard.toml"
@@ -72,3 +79,58 @@ def test_slacks_manifest_asks_for_what_the_channel_reads() -> None:
     assert set(manifest["oauth_config"]["scopes"]["bot"]) == {"chat:write", "commands", *scopes.values()}
     assert features["app_home"]["messages_tab_enabled"]
     assert msgspec.json.encode(manifest), "plain values: Slack takes the same as JSON"
+
+
+def test_alexas_carrier_phrases_end_in_the_slot_that_the_account_reads() -> None:
+    """Amazon builds no sample that is nothing but a slot of this type, and allows it one in a sentence."""
+    asked = [one for one in alexas_intents() if one["samples"]]
+    [said] = asked
+    [slot] = said["slots"]
+
+    assert slot["type"] == "AMAZON.SearchQuery"
+    assert slot["name"] in AlexaAccount(channel="alexa", name="shop", assistant="shop").text_slots
+    assert len(said["samples"]) == len(set(said["samples"])) > 1
+    for sample in said["samples"]:
+        assert re.fullmatch(rf"[a-z' ]*[a-z] \{{{slot['name']}\}}", sample), sample
+    assert heard(said["name"], slot["name"]).message.text == "something with gin"
+
+
+def test_alexas_own_intents_are_those_that_are_read() -> None:
+    """What certification wants, what ends a session, what the page speaks of, and what `simulate alexa` says."""
+    own = [one["name"] for one in alexas_intents() if not one["samples"]]
+    wanted = {"AMAZON.CancelIntent", "AMAZON.HelpIntent", "AMAZON.StopIntent", "AMAZON.FallbackIntent"}
+    described = set(re.findall(r"AMAZON\.\w+Intent", page("alexa").replace(pasted("alexa", "json"), "")))
+
+    assert own == sorted(set(own))
+    assert set(own) >= wanted | STOPS | described | {f"AMAZON.{name}Intent" for name in BUILT_IN.values()}
+    assert {name for name in own if heard(name).surface == "stop"} == STOPS
+    assert {name for name in own if not heard(name).message.text} == {"AMAZON.FallbackIntent"}
+    assert heard("AMAZON.YesIntent").message.text == "yes"
+
+
+def test_alexas_invocation_name_is_one_that_amazon_takes() -> None:
+    """[D] choose-the-invocation-name: two words at least, lower case, none that are Alexa's own."""
+    words = alexas_model()["invocationName"].split()
+
+    assert len(words) > 1
+    assert all(re.fullmatch(r"[a-z][a-z'.]*", word) for word in words)
+    assert not {"alexa", "amazon", "echo", "computer", "skill", "app", "the", "a", "an"} & set(words)
+    assert f"open {' '.join(words)}" in page("alexa")
+
+
+def alexas_model() -> Any:
+    return json.loads(pasted("alexa", "json"))["interactionModel"]["languageModel"]
+
+
+def alexas_intents() -> list[dict[str, Any]]:
+    intents: list[dict[str, Any]] = alexas_model()["intents"]
+    return intents
+
+
+def heard(name: str, slot: str = "") -> Inbound:
+    """Return what the gateway makes of it, with something said in *slot*."""
+    slots = {slot: {"name": slot, "value": "something with gin"}} if slot else {}
+    parsed = ALEXA.parse(signed(intent(name, slots)), ACCOUNT, NOW_S)
+    assert isinstance(parsed, Messages)
+    [inbound] = parsed.inbound
+    return inbound

@@ -14,13 +14,13 @@ from typing import Any
 from gateway.platforms.base import Act, Say, Scene, letters
 from gateway.settings.accounts import AlexaAccount
 
-__all__ = ["SESSION_ENDED", "access_token", "device_id", "place_of", "request_of", "user_id"]
+__all__ = ["BUILT_IN", "SESSION_ENDED", "access_token", "device_id", "place_of", "request_of", "user_id"]
 
 SESSION_ENDED = "SessionEndedRequest"
 #: Said alone, they are these.
 _LAUNCH = frozenset({"open", "launch", "start"})
 _END = frozenset({"exit", "quit"})
-_BUILT_IN = {
+BUILT_IN = {
     "yes": "Yes", "no": "No", "help": "Help", "stop": "Stop", "cancel": "Cancel", "repeat": "Repeat", "next": "Next",
     "previous": "Previous", "start over": "StartOver",
 }  # fmt: skip
@@ -89,8 +89,8 @@ def _asked(account: AlexaAccount, said: str) -> dict[str, Any]:
         return {"type": "LaunchRequest"}
     if alone in _END:
         return {"type": SESSION_ENDED, "reason": "USER_INITIATED"}
-    if alone in _BUILT_IN:
-        return _intent(f"AMAZON.{_BUILT_IN[alone]}Intent", {})
+    if alone in BUILT_IN:
+        return _intent(f"AMAZON.{BUILT_IN[alone]}Intent", {})
     slot = account.text_slots[0] if account.text_slots else "text"
     return _intent("CatchAllIntent", {slot: {"name": slot, "value": said, "confirmationStatus": "NONE"}})
 
