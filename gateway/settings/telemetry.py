@@ -15,7 +15,7 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
     """``[telemetry]``"""
 
     #: Root of an OpenTelemetry collector's OTLP/HTTP receiver, such as http://127.0.0.1:4318; empty: no spans are made.
-    #: Needs `pip install switchboard[otel]`.  What a collector asks of its callers (OTEL_EXPORTER_OTLP_HEADERS,
+    #: Needs `pip install -e '.[otel]'`.  What a collector asks of its callers (OTEL_EXPORTER_OTLP_HEADERS,
     #: OTEL_EXPORTER_OTLP_CERTIFICATE and so on), OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are read by
     #: OpenTelemetry itself.
     otlp_endpoint: str = ""

@@ -15,6 +15,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.settings.accounts import WebchatAccount
+from gateway.settings.load import load
 from gateway.settings.settings import SECTIONS
 from gateway.telemetry.catalogue import CATALOGUE
 from gateway.telemetry.metrics import METRICS, Metrics
@@ -168,6 +169,28 @@ def test_links_lead_somewhere() -> None:
         path, _, anchor = rule["annotations"]["runbook"].partition("#")
         assert path == "config/OPERATIONS.md"
         assert anchor in anchors
+
+
+def test_the_first_starts_settings_are_enough_and_its_commands_those_of_the_procfile(tmp_path: Path) -> None:
+    """No trial: the settings stand there whole, with the secrets that the page makes, and no others."""
+    section = PAGE.partition("\n# The first start\n")[2].partition("\n# ")[0]
+    settings = tmp_path / "shop.toml"
+    settings.write_text(section.partition("```toml\n")[2].partition("```")[0])
+    made = set(re.findall(r"> \$SWITCHBOARD_HOME/(secrets/\w+)$", section, re.MULTILINE))
+    (tmp_path / "secrets").mkdir()
+    for name in made:
+        (tmp_path / name).write_text(f"whsec_{'c2VjcmV0' * 6}")
+    exports = " ".join(re.findall(r"^\$ export (.+)$", section, re.MULTILINE))
+    exported = dict(one.split("=", 1) for one in exports.split())
+    assert set(exported) >= {"SWITCHBOARD_CONFIG", "SWITCHBOARD_HOME", "DATABASE_URL", "REDIS_URL"}
+
+    loaded = load(settings, {**exported, "SWITCHBOARD_HOME": str(tmp_path)})
+
+    assert set(loaded.accounts) == {("webchat", "shop")}
+    assert set(re.findall(r"file:(secrets/\w+)", settings.read_text())) == made
+    commands = set(re.findall(r"^\$ (.+)$", section, re.MULTILINE))
+    for line in (ROOT / "Procfile").read_text().splitlines():
+        assert line.partition(": ")[2].replace("HOST=${HOST:-0.0.0.0} ", "") in commands
 
 
 def test_alerts_that_wake_somebody_are_the_pages() -> None:
