@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 import click
 
@@ -12,7 +13,7 @@ from gateway.cli.ledger import ledger, store_settings
 from gateway.cli.table import table
 from gateway.cli.telling import caller, echo_json, printable, told, utc_text
 from gateway.domain.hint import OrdersChanged
-from gateway.domain.resilience.orders import OrderName, check, check_endpoint, check_known
+from gateway.domain.resilience.orders import ORDER_OF, ShortName, check, check_endpoint, check_known
 from gateway.settings.load import load_assistants
 from gateway.settings.store import StoreSettings
 from gateway.store.breaker_orders import drop, list_orders, put
@@ -21,12 +22,6 @@ from gateway.store.circuit_reports import CircuitReports, live_processes
 __all__ = ["breakers"]
 
 _HEADS = ("ENDPOINT", "STATE", "PROCESS", "CALLS", "FAILED", "SLOW", "SINCE (UTC)", "REASON", "ORDER")
-#: What a person says, and the order that it is.
-_STATES: dict[str, OrderName] = {
-    "open": "forced_open",
-    "closed": "forced_closed",
-    "metrics-only": "metrics_only",
-}
 _LATER = "Redis does not answer: processes find it by themselves (rpc.orders_poll_s)."
 
 
@@ -63,16 +58,17 @@ def list_(*, as_json: bool) -> None:
 
 @breakers.command()
 @click.argument("endpoint")
-@click.argument("state", type=click.Choice(list(_STATES)))
+@click.argument("state", type=click.Choice(get_args(ShortName)))
 @click.option("--reason", required=True, help="Why, for whoever comes next.")
 @click.option("--anyway", is_flag=True, help="Even if nobody has called it and no assistant is there.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def force(*, endpoint: str, state: str, reason: str, anyway: bool, as_json: bool) -> None:
+def force(*, endpoint: str, state: ShortName, reason: str, anyway: bool, as_json: bool) -> None:
     """Have all processes refuse calls to ENDPOINT (open), let all pass (closed), or only count (metrics-only).
 
-    It holds, for processes that start later too, until `switchboard breakers clear ENDPOINT`.
+    It holds, for processes that start later too, until `switchboard breakers clear ENDPOINT`.  Lists and the API call
+    these orders forced_open, forced_closed and metrics_only.
     """
-    order = _STATES[state]
+    order = ORDER_OF[state]
     with told():
         check(endpoint, order, reason)
         if not anyway:

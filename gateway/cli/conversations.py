@@ -10,7 +10,7 @@ from gateway.cli.table import table
 from gateway.cli.telling import echo_json, printable, utc_text
 from gateway.conversations import queries
 from gateway.conversations.plain import message_text, reply_text
-from gateway.conversations.queries import Exchange, Page
+from gateway.conversations.queries import Exchange, Page, Undelivered
 from gateway.settings.accounts import ACCOUNT_TYPES
 from gateway.store.ledger.push import PUSHED
 
@@ -96,8 +96,9 @@ def show(*, conversation_id: int, limit: int, as_json: bool) -> None:
         if found is None:
             raise click.ClickException(f"there is no conversation {conversation_id}")
         exchanges = queries.transcript(cursor, conversation_id, turns_max=limit)
+        undelivered = queries.undelivered(cursor, [one.turn_id for one in exchanges])
     if as_json:
-        echo_json({"conversation": found, "turns": exchanges})
+        echo_json({"conversation": found, "turns": exchanges, "undelivered": undelivered})
         return
     where = f"{found.channel}/{found.account}"
     turns = "1 turn" if found.turns == 1 else f"{found.turns} turns"
@@ -105,6 +106,9 @@ def show(*, conversation_id: int, limit: int, as_json: bool) -> None:
     for exchange in exchanges:
         click.echo()
         click.echo(_exchange(exchange))
+        for one in undelivered:
+            if one.turn_id == exchange.turn_id:
+                click.echo(_fate(one))
 
 
 def _exchange(exchange: Exchange) -> str:
@@ -125,6 +129,15 @@ def _exchange(exchange: Exchange) -> str:
         lines.append(_block("reply", reply_text(exchange.reply)))
     lines += [_block("degraded", line) for line in exchange.degraded]
     return "\n".join(lines)
+
+
+def _fate(one: Undelivered) -> str:
+    """Return what became of a message, and where to see more: that a turn was answered says nothing of it."""
+    what = "it is not known whether it arrived" if one.state == "unknown" else "it was not sent"
+    why = f" ({printable(one.reason)})" if one.reason else ""
+    closed = ", closed" if one.is_closed else ""
+    where = "" if one.letter_id is None else f": dead letter {one.letter_id}{closed}"
+    return f"  message {one.outbox_id}: {what}{why}{where}"
 
 
 def _block(name: str, text: str) -> str:

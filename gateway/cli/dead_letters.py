@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TypeVar, get_args
 
@@ -18,8 +18,8 @@ from gateway.cli.hinting import hinting
 from gateway.cli.ledger import ledger
 from gateway.cli.table import table
 from gateway.cli.telling import caller, echo_json, printable, told, utc_text
-from gateway.domain.errors import SwitchboardError
-from gateway.intake.dead_letters import KINDS, ROWS_MAX, DroppedLetter, RetriedLetter, Told
+from gateway.domain.errors import NotFound, SwitchboardError
+from gateway.intake.dead_letters import KINDS, ROWS_MAX, DroppedLetter, RetriedLetter, Told, is_unsure
 from gateway.intake.dead_letters import drop as drop_letter
 from gateway.intake.dead_letters import retry as retry_letter
 from gateway.settings.accounts import ACCOUNT_TYPES
@@ -34,6 +34,15 @@ _LATER = "Redis does not answer: gateways and workers find it by themselves (lan
 #: Characters of a reason in a list, and of a delivery that is shown.
 _CELL_CHARS_MAX = 48
 _BODY_CHARS_MAX = 4_000
+
+#: What a retry does; a message that may have arrived is told apart.
+_RETRIED: dict[Kind, str] = {
+    "turn": "asks it again at its conversation's end",
+    "delivery": "reads it again, by this version",
+    "send": "sends it again",
+    "job": "lets it start anew at its lane's end",
+    "webhook": "tells the event once more",
+}
 
 T = TypeVar("T")
 
@@ -91,8 +100,11 @@ def list_(
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def show(*, letter_id: int, as_json: bool) -> None:
     """Show one dead letter, with the delivery that it keeps."""
-    with told(), ledger() as cursor:
-        found = rows.show(cursor, letter_id)
+    try:
+        with ledger() as cursor:
+            found = rows.show(cursor, letter_id)
+    except NotFound as error:
+        raise click.ClickException(_problem(error)) from None
     if as_json:
         echo_json(found)
     else:
@@ -165,7 +177,7 @@ def _each(
                 with ledger(writes=True) as cursor:
                     done.append(do(cursor, letter_id, told_of))
             except SwitchboardError as error:
-                problems.append(str(error))
+                problems.append(_problem(error))
         return done, problems, told_of.flush()
 
 
@@ -180,11 +192,17 @@ def _end(problems: Sequence[str], *, shown: bool, at_once: bool) -> None:
         raise SystemExit(1)
 
 
+def _problem(error: SwitchboardError) -> str:
+    where = "; `switchboard dead-letters list --state any` shows all" if error.reason == "no_such_letter" else ""
+    return f"{error}{where}"
+
+
 def _begun(one: RetriedLetter) -> str:
     if one.job_id is not None:
         return f"job {one.job_id} is ready again, at the end of its lane"
     if one.outbox_id is not None:
-        return f"message {one.outbox_id} waits to be sent"
+        twice = ", and its user may get it twice (marked where the channel can)" if one.maybe_repeat else ""
+        return f"message {one.outbox_id} waits to be sent{twice}"
     if not one.turns:
         return "the delivery says nothing for us"
     return ", ".join(
@@ -216,6 +234,16 @@ def _about(one: Letter) -> str:
     return "" if one.turn_id is None else f"turn {one.turn_id}"
 
 
+def _next_steps(one: LetterView) -> Iterator[str]:
+    if one.conversation_id is not None:
+        yield f"`switchboard conversations show {one.conversation_id}` shows what was said."
+    if one.job_id is not None:
+        yield f"`switchboard jobs show {one.job_id}` shows all of it."
+    retried = "sends it again, and its user may get it twice" if is_unsure(one) else _RETRIED[one.kind]
+    dropped = "forgets the job" if one.job_id is not None else "closes this letter and does nothing else"
+    yield f"`switchboard dead-letters retry {one.letter_id}` {retried}; `drop {one.letter_id}` {dropped}."
+
+
 def _text(one: LetterView) -> str:
     state = f"{one.closed_as} by {one.closed_by or 'somebody'}" if one.closed_as else "open"
     facts: dict[str, object] = {
@@ -237,4 +265,6 @@ def _text(one: LetterView) -> str:
         text = one.body.decode("utf-8", "replace")
         more = f" (the first {_BODY_CHARS_MAX} of {len(text)} characters)" if len(text) > _BODY_CHARS_MAX else ""
         lines += [f"  body{more}: {printable(text[:_BODY_CHARS_MAX])}"]
+    if not one.closed_as:
+        lines += [f"  {line}" for line in _next_steps(one)]
     return "\n".join(lines)

@@ -20,11 +20,13 @@ from gateway.replies.platform_client import RpcPlatformClient
 from gateway.rpc.client import RpcClient
 from gateway.settings.accounts import TelegramAccount
 from gateway.settings.load import home_folder, load_account
+from gateway.settings.problems import UnknownAccount
 
 __all__ = ["telegram"]
 
 #: Seconds for all calls of one command.
 _PATIENCE_S = 30.0
+_TELEGRAM = "https://api.telegram.org"
 
 
 class _Set(msgspec.Struct, frozen=True):
@@ -60,7 +62,7 @@ def set_webhook(*, account: str, url: str, drop_pending: bool, as_json: bool) ->
     if as_json:
         echo_json(done)
         return
-    click.echo(f"Telegram delivers the updates of @{printable(bot.username)} to {address}.")
+    click.echo(f"{_who(settings)} delivers the updates of @{printable(bot.username)} to {address}.")
     for warning in done.warnings:
         click.echo(f"But {warning}.")
 
@@ -91,9 +93,9 @@ def webhook(*, account: str, as_json: bool) -> None:
 @click.option("--drop-pending", is_flag=True, help="Throw away the updates that wait.")
 def delete_webhook(*, account: str, drop_pending: bool) -> None:
     """Have the updates of ACCOUNT's bot delivered nowhere; Telegram keeps them for a day."""
-    with _bot_api(account) as (api, _):
+    with _bot_api(account) as (api, settings):
         api.delete_webhook(drop_pending=drop_pending)
-    click.echo("Telegram delivers no updates of this bot any more.")
+    click.echo(f"{_who(settings)} delivers no updates of this bot any more.")
 
 
 @contextmanager
@@ -102,7 +104,10 @@ def _bot_api(name: str) -> Iterator[tuple[BotApi, TelegramAccount]]:
     # A copy that runs here may have its stand-in for Telegram at another port than the settings say.
     environ = Plan(home, os.environ).environment if kept(home) else os.environ
     with told():
-        account, rpc = load_account("telegram", name, environ=environ)
+        try:
+            account, rpc = load_account("telegram", name, environ=environ)
+        except UnknownAccount as error:
+            raise click.UsageError(str(error)) from None
         assert isinstance(account, TelegramAccount)
         client = RpcClient(rpc)
         deadline = Deadline.after(_PATIENCE_S, now=time.monotonic())
@@ -110,6 +115,13 @@ def _bot_api(name: str) -> Iterator[tuple[BotApi, TelegramAccount]]:
             yield BotApi(RpcPlatformClient(client), account, deadline), account
         finally:
             client.stop(deadline)
+
+
+def _who(account: TelegramAccount) -> str:
+    """Return who was told: of a stand-in, or a Bot API server of one's own, nobody must think that it is Telegram."""
+    if account.api_base_url.rstrip("/") == _TELEGRAM:
+        return "Telegram"
+    return f"{account.api_base_url} (api_base_url of the account: a stand-in or another server, not Telegram)"
 
 
 def _warnings(account: TelegramAccount, bot: Bot) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -24,6 +25,7 @@ __all__ = [
     "Speaker",
     "TurnSend",
     "TurnView",
+    "Undelivered",
     "accounts",
     "conversation",
     "conversations",
@@ -31,6 +33,7 @@ __all__ = [
     "speakers",
     "transcript",
     "turn",
+    "undelivered",
 ]
 
 #: How a :class:`Page` is written: seconds with all that PostgreSQL keeps of them, and an id.  To some ``$`` is also
@@ -91,6 +94,18 @@ class TurnSend(msgspec.Struct, frozen=True, kw_only=True):
     platform_id: str
     due_at: float
     finished_at: float | None
+
+
+class Undelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of a turn that did not arrive, or of which nobody knows."""
+
+    turn_id: int
+    outbox_id: int
+    state: Literal["not_sent", "unknown"]
+    reason: str
+    #: The newest dead letter about it, and whether it is closed; None: it is kept no more.
+    letter_id: int | None
+    is_closed: bool
 
 
 class TurnView(Exchange, frozen=True, kw_only=True):
@@ -182,6 +197,13 @@ def transcript(
     return [Exchange(**_exchange(row)) for row in reversed(cursor.fetchall())]
 
 
+def undelivered(cursor: extensions.cursor, turn_ids: Sequence[int]) -> list[Undelivered]:
+    """Return the messages of these turns that did not arrive, or of which nobody knows, in the order of their sends."""
+    cursor.execute(_UNDELIVERED, (list(turn_ids),))
+    fields = Undelivered.__struct_fields__
+    return [Undelivered(**dict(zip(fields, row, strict=True))) for row in cursor.fetchall()]
+
+
 def turn(cursor: extensions.cursor, turn_id: int) -> TurnView | None:
     """Return one turn with what became of its messages, or None if there is none of this id."""
     cursor.execute(_TURN, (turn_id,))
@@ -247,6 +269,13 @@ _SENDS = """
     SELECT id, kind, state, attempts, maybe_repeat, coalesce(reason, ''), coalesce(detail, ''),
            coalesce(platform_id, ''), extract(epoch FROM due_at)::float8, extract(epoch FROM finished_at)::float8
     FROM outbox WHERE turn_id = %s ORDER BY id"""
+
+_UNDELIVERED = """
+    SELECT o.turn_id, o.id, o.state, coalesce(o.reason, ''), d.id, d.closed_at IS NOT NULL
+    FROM outbox o LEFT JOIN LATERAL (
+        SELECT l.id, l.closed_at FROM dead_letters l WHERE l.outbox_id = o.id ORDER BY l.id DESC LIMIT 1
+    ) AS d ON true
+    WHERE o.turn_id = ANY (%s) AND o.state IN ('not_sent', 'unknown') ORDER BY o.id"""
 
 _SPEAKERS = """
     SELECT DISTINCT u.channel, u.account, u.key, u.name FROM turns t JOIN users u ON u.id = t.user_id

@@ -44,7 +44,7 @@ from gateway.store.ledger.outbox import send_lane
 from gateway.store.postgres import Database
 from gateway.store.signals import Signals
 
-__all__ = ["KINDS", "ROWS_MAX", "DeadLetters", "DroppedLetter", "RetriedLetter", "Told", "drop", "retry"]
+__all__ = ["KINDS", "ROWS_MAX", "DeadLetters", "DroppedLetter", "RetriedLetter", "Told", "drop", "is_unsure", "retry"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Letters of one list.
@@ -60,6 +60,8 @@ class RetriedLetter(msgspec.Struct, frozen=True, kw_only=True):
     turns: tuple[Taken, ...] = ()
     outbox_id: int | None = None
     job_id: int | None = None
+    #: Of a message: its user may have it already, and gets it twice then; it says so where its channel can.
+    maybe_repeat: bool = False
 
 
 class DroppedLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,12 +126,19 @@ def retry(
         case "send":
             sent = rows.retry_send(cursor, letter_id, by=by)
             told.job(partition_of(send_lane(sent.conversation_id)), Priority.HIGH, sent.carriers)
-            return RetriedLetter(letter_id=letter_id, kind=letter.kind, outbox_id=letter.outbox_id)
+            return RetriedLetter(
+                letter_id=letter_id, kind=letter.kind, outbox_id=letter.outbox_id, maybe_repeat=is_unsure(letter)
+            )
         case "job" | "webhook":
             _check_receiver(cursor, letter)
             job = rows.retry_job(cursor, letter, by=by)
             told.job(job.partition, job.priority, (job.job_id,))
             return RetriedLetter(letter_id=letter_id, kind=letter.kind, job_id=job.job_id)
+
+
+def is_unsure(letter: Letter) -> bool:
+    """Whether nobody knows if the message that *letter* is about has arrived: sent again, its user may get it twice."""
+    return letter.kind == "send" and letter.reason.startswith("unknown:")
 
 
 def drop(cursor: Cursor, letter_id: int, told: Told, *, by: str) -> DroppedLetter:

@@ -27,7 +27,7 @@ from gateway.settings.build import Builder
 from gateway.settings.conflicts import note_assistant_conflicts, note_rpc_conflicts
 from gateway.settings.environment import overlay
 from gateway.settings.jobs import JobSettings
-from gateway.settings.problems import Problems, SettingsError, did_you_mean
+from gateway.settings.problems import Problems, SettingsError, UnknownAccount, did_you_mean
 from gateway.settings.redis_address import redis_address
 from gateway.settings.retention import RetentionSettings, note_retention_problems
 from gateway.settings.rpc import RpcSettings
@@ -137,7 +137,8 @@ def load_account(
 ) -> tuple[Account, RpcSettings]:
     """Return one account with its secrets, and ``[rpc]``, for who sets it up at its platform.
 
-    :raises SettingsError: there is no such account, or with every problem of it and of that section.
+    :raises UnknownAccount: there is no such account.
+    :raises SettingsError: with every problem of it and of that section.
     """
     problems = Problems()
     table = _read(path, environ, problems)
@@ -145,9 +146,9 @@ def load_account(
     rpc = builder.struct(RpcSettings, table.get("rpc", {}), ("rpc",))
     channels = _tables(table.get("accounts", {}), "accounts", problems)
     there = _tables(channels.get(channel, {}), f"accounts.{channel}", problems)
-    if name not in there:
-        problems.add(f"accounts.{channel}.{name}", f"there is no such account{did_you_mean(name, there)}")
     problems.raise_if_any()
+    if name not in there:
+        raise UnknownAccount(channel, name, there)
     account = _accounts(builder, {"accounts": {channel: {name: there[name]}}}, problems)[channel, name]
     problems.raise_if_any()
     assert account is not None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["Problems", "SettingsError", "did_you_mean", "shown"]
+__all__ = ["Problems", "SettingsError", "UnknownAccount", "did_you_mean", "shown"]
 
 SHOWN_CHARS_MAX = 60
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
@@ -25,6 +25,17 @@ class SettingsError(Exception):
         head = f"{count} problem{'s' if count > 1 else ''} in the settings:"
         super().__init__("\n".join([head, *(f"  - {problem}" for problem in problems)]))
         self.problems = problems
+
+
+class UnknownAccount(SettingsError):
+    """An account was asked for that the settings do not have: what was asked is wrong, and they need not be."""
+
+    def __init__(self, channel: str, name: str, there: Iterable[str]) -> None:
+        there = tuple(there)
+        known = f"expected one of {', '.join(there)}" if there else f"the settings have none (accounts.{channel})"
+        message = f"there is no account {name[:SHOWN_CHARS_MAX]!r} on {channel}{did_you_mean(name, there)}; {known}"
+        Exception.__init__(self, message)
+        self.problems = (message,)
 
 
 class Problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from gateway.store.ledger import deliveries
+from gateway.store.ledger.outbox import Finish
 from tests.intake.test_dead_letters import EVENT
 from tests.support.actor import Actor
 
@@ -106,7 +107,46 @@ def test_show_tells_all_of_one_and_cannot_command_the_terminal(shell: Shell) -> 
         main, ["dead-letters", "show", "2"], env=shell.env, color=True
     ).stdout
     assert shell.json("show", 1)["reason"] == "timeout"
-    assert shell.run("show", 77).output == "Error: there is no dead letter 77\n"
+    assert shell.run("show", 77).output == (
+        "Error: there is no dead letter 77; `switchboard dead-letters list --state any` shows all\n"
+    )
+
+
+def unsent(shell: Shell, fate: Literal["not_sent", "unknown"]) -> None:
+    said = shell.actor.say()
+    shell.actor.answer(said.conversation_id, pushes=["A gimlet?"])
+    worker = Actor(shell.database_url, "worker")
+    [row] = worker.claim()
+    worker.finish(Finish(row.outbox_id, fate, reason="closed_early"))
+
+
+@pytest.mark.parametrize(
+    ("fate", "known", "twice"),
+    [
+        ("unknown", "it is not known whether it arrived", ", and its user may get it twice"),
+        ("not_sent", "it was not sent", ""),
+    ],
+)
+def test_what_did_not_surely_arrive_is_told_where_it_was_said_and_where_it_is_retried(
+    shell: Shell, fate: Literal["not_sent", "unknown"], known: str, twice: str
+) -> None:
+    """Law: that a turn was answered does not pass for an answer that arrived; who may get something twice is told."""
+    unsent(shell, fate)
+    conversation = ["conversations", "show", "1"]
+    shown = CliRunner().invoke(main, conversation, env=shell.env).stdout
+    assert shown.endswith(f"\n  message 1: {known} (closed_early): dead letter 1\n"), shown
+    told = json.loads(CliRunner().invoke(main, [*conversation, "--json"], env=shell.env).stdout)["undelivered"]
+    assert [(one["outbox_id"], one["state"], one["letter_id"]) for one in told] == [(1, fate, 1)]
+
+    letter = shell.done("show", 1)
+    assert "`switchboard conversations show 1` shows what was said.\n" in letter
+    assert f"`switchboard dead-letters retry 1` sends it again{twice}; `drop 1` closes" in letter
+    retried = shell.done("retry", 1)
+    marked = f"{twice} (marked where the channel can)" if twice else ""
+    assert retried == f"Dead letter 1 is retried: message 1 waits to be sent{marked}.\n"
+    # It is on its way again, and the letter has nothing more to be done about it.
+    assert "message 1" not in CliRunner().invoke(main, conversation, env=shell.env).stdout
+    assert "`switchboard" not in shell.done("show", 1)
 
 
 def test_a_turn_is_retried_and_gateways_are_told(shell: Shell, redis_url: str) -> None:
@@ -152,7 +192,8 @@ def test_what_cannot_be_retried_is_told_and_hinders_no_other(shell: Shell) -> No
     assert result.exit_code == 1
     assert result.stdout == "Dead letter 2 is retried: turn 3 of conversation 2 waits.\n"
     assert re.fullmatch(
-        r"Error: there is no dead letter 77\nError: dead letter 1 was dropped already by ada@\S+\n", result.stderr
+        r"Error: there is no dead letter 77; [^\n]*\nError: dead letter 1 was dropped already by ada@\S+\n",
+        result.stderr,
     )
     assert shell.json("retry", 1)["retried"] == []
 

@@ -258,7 +258,7 @@ def test_a_delivery_to_an_account_that_is_gone_stays(office: Office) -> None:
 def test_a_message_is_sent_again_marked_where_its_user_may_have_it(office: Office, fate: str, *, marked: bool) -> None:
     box = office.unsent(fate)
     retried = office.retry()
-    assert (retried.kind, retried.outbox_id) == ("send", box)
+    assert (retried.kind, retried.outbox_id, retried.maybe_repeat) == ("send", box, marked)
     [row] = office.worker.claim()
     assert (row.outbox_id, row.maybe_repeat, row.attempts) == (box, marked, 1)
     [carrier] = office.worker.rows("SELECT state, unique_key FROM jobs WHERE state IN ('ready', 'scheduled')")

@@ -55,10 +55,14 @@ def webhook_url(account: TelegramAccount, base_url: str) -> str:
 
     :raises BadRequest: Telegram could not call it.
     """
-    parts = urlsplit(base_url)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(base_url)
+        is_one = parts.scheme == "https" and bool(parts.hostname)
+    except ValueError:
+        is_one = False
+    if not is_one or parts.query or parts.fragment:
         raise BadRequest(
-            "expected the public address of the gateway, https://HOST, got another", reason="bad_url"
+            f"expected the public address of the gateway, https://HOST, got {base_url[:80]!r}", reason="bad_url"
         )
     return f"{base_url.rstrip('/')}/hooks/telegram/{account.name}"
 

@@ -16,11 +16,21 @@ from gateway.domain.errors import BadRequest, NotFound
 from gateway.domain.resilience.health import Event
 
 __all__ = [
-    "ENDPOINT_CHARS_MAX", "ORDERS_MAX", "REASON_CHARS_MAX", "Order", "OrderName", "changes", "check", "check_endpoint",
-    "check_known", "check_reason",
+    "ENDPOINT_CHARS_MAX", "ORDERS_MAX", "ORDER_OF", "REASON_CHARS_MAX", "Order", "OrderName", "ShortName", "changes",
+    "check", "check_endpoint", "check_known", "check_reason",
 ]  # fmt: skip
 
 OrderName = Literal["forced_open", "forced_closed", "metrics_only"]
+#: What people say of a circuit: as good as the order's own name wherever one is asked for.
+ShortName = Literal["open", "closed", "metrics-only"]
+ORDER_OF: Mapping[OrderName | ShortName, OrderName] = {
+    "open": "forced_open",
+    "closed": "forced_closed",
+    "metrics-only": "metrics_only",
+    "forced_open": "forced_open",
+    "forced_closed": "forced_closed",
+    "metrics_only": "metrics_only",
+}
 
 #: What each order is to a circuit.
 _EVENTS: dict[str, Event] = {

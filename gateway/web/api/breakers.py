@@ -13,8 +13,10 @@ from gateway.circuits.circuits import Circuits
 from gateway.circuits.overview import Overview
 from gateway.domain.errors import NotFound
 from gateway.domain.resilience.orders import (
+    ORDER_OF,
     Order,
     OrderName,
+    ShortName,
     check,
     check_endpoint,
     check_known,
@@ -30,7 +32,8 @@ _ANYWAY = 'To order it all the same, add "anyway": true.'
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is ordered, and why."""
 
-    order: OrderName
+    #: Also by the shorter word that the command takes.
+    order: OrderName | ShortName
     reason: Reason
     #: For an endpoint that nobody has called and no assistant is reached at.
     anyway: bool = False
@@ -53,13 +56,15 @@ class Breakers:
     def put(self, endpoint: str, body: NewOrder, caller: Caller) -> Order:
         """Order something of an endpoint's circuit.
 
-        Every process obeys it until it is taken back.
+        Every process obeys it until it is taken back.  `open`, `closed` and `metrics-only` are other words for
+        `forced_open`, `forced_closed` and `metrics_only`, which is what lists show.
         """
-        check(endpoint, body.order, body.reason)
+        order = ORDER_OF[body.order]
+        check(endpoint, order, body.reason)
         if not body.anyway:
             known = {*self._configured, *self._circuits.overview().known()}
             check_known(endpoint, known, hint=_ANYWAY)
-        return self._circuits.order(endpoint, body.order, by=caller.by, reason=body.reason)
+        return self._circuits.order(endpoint, order, by=caller.by, reason=body.reason)
 
     @operation("DELETE", "/breakers/{endpoint}", scope="breakers:write")
     def delete(self, endpoint: str) -> None:
