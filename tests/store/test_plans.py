@@ -13,7 +13,7 @@ import pytest
 
 from gateway.domain.reply import Reply
 from gateway.domain.turn import OutboxDraft
-from gateway.store.ledger import outbox, push, transcripts
+from gateway.store.ledger import outbox, process, push, transcripts
 from gateway.store.ledger.outbox import Finish
 from tests.store.rows_read import Call, Read, assert_probed, rows_read
 from tests.support.actor import Actor, arrival
@@ -95,6 +95,7 @@ class Ledger:
         yield "mend", worker, lambda: outbox.mend(worker.cursor, None, 100)
         yield "counts", worker, lambda: outbox.counts(worker.cursor)
         yield "owned", gateway, gateway.owned
+        yield "free", worker, lambda: process.free(worker.cursor, worker.process)
         yield "beat", gateway, gateway.beat
         spans = [transcripts.Span(lane, 0, 50) for lane in lanes]
         yield "transcript", gateway, lambda: transcripts.after(gateway.cursor, spans)
@@ -136,7 +137,9 @@ def fill(actor: Actor) -> None:
     actor.cursor.execute(_FILL.format(n=HISTORY))
 
 
-@pytest.mark.parametrize("statistics", ["none", "one turn a conversation", "known to be empty"])
+@pytest.mark.parametrize(
+    "statistics", ["none", "one turn a conversation", "known to be empty", "most turns still wait"]
+)
 def test_plans_cached_on_empty_tables_do_not_read_the_history(
     actors: Callable[..., Actor], statistics: str
 ) -> None:
@@ -145,8 +148,11 @@ def test_plans_cached_on_empty_tables_do_not_read_the_history(
         # Autovacuum has been there: no row is assumed where none is.
         actors().cursor.execute("VACUUM")
     ledger = Ledger(actors)
-    for _ in range(8):
+    for number in range(8):
         ledger.round()  # PostgreSQL keeps a plan after five runs.
+        if statistics == "most turns still wait" and number == 2:
+            # Autovacuum comes by table, and when it likes: of all others nothing is known.
+            actors().cursor.execute("ANALYZE turns")
     fill(actors())
     if statistics == "one turn a conversation":
         actors().cursor.execute("ANALYZE")

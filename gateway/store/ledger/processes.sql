@@ -165,11 +165,14 @@ END $$;
 
 -- Lanes with work that the ledger says are this process's, with their fences: what it does not run although it
 -- should (the answer to a grant was lost, or another process handed the lane over).
+-- OFFSET 0, twice: the work first, then each lane by its id.  Where turns were last analysed when there were few, most of
+-- them still waiting, the planner takes much to wait, and would look at every conversation for its owner.
 CREATE OR REPLACE FUNCTION ledger_owned(me bigint, my_epoch bigint) RETURNS TABLE (lane bigint, fence bigint)
 LANGUAGE sql STABLE AS $$
-    SELECT c.id, c.fence FROM conversations c
+    SELECT c.id, c.fence
+    FROM (SELECT DISTINCT conversation_id AS id FROM turns WHERE state = 'accepted' OFFSET 0) AS work
+    CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = work.id OFFSET 0) AS c
     WHERE c.owner_process = me AND c.owner_epoch = my_epoch
-      AND c.id IN (SELECT conversation_id FROM turns WHERE state = 'accepted')
 $$;
 
 -- Frees lanes with work that the ledger says are this process's, for one that runs none: it adopted them, and the answer
@@ -183,9 +186,9 @@ BEGIN
         owner_process = NULL, owner_epoch = NULL, fence = c.fence + 1, orphaned = c.last_seq > c.done_seq
     WHERE c.id = ANY (ARRAY(
         SELECT w.id FROM conversations w
-        WHERE w.owner_process = me AND w.owner_epoch = my_epoch
-          AND w.id IN (SELECT conversation_id FROM turns WHERE state = 'accepted')
-        ORDER BY w.id FOR UPDATE OF w
+        WHERE w.id = ANY (ARRAY(SELECT o.lane FROM ledger_owned(me, my_epoch) AS o))
+          AND w.owner_process = me AND w.owner_epoch = my_epoch
+        ORDER BY w.id FOR UPDATE
     ));
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
