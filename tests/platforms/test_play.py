@@ -176,6 +176,6 @@ def test_a_wrong_file_is_not_played_and_all_of_it_is_told(trial: TrialStack, wri
     assert result.exit_code == 2
     assert "unknown key 'acount', did you mean account?" in result.output
     assert "line 2 (step 1): expected one of say, tap, got 2 of them" in result.output
-    assert "line 2 (step 1): tap: expected a button's label or its number from 1 on, got 0" in result.output
-    assert "line 5 (step 2): unknown key 'expekt', did you mean expect?" in result.output
+    assert "line 4 (step 1): tap: expected a button's label or its number from 1 on, got 0" in result.output
+    assert "line 6 (step 2): unknown key 'expekt', did you mean expect?" in result.output
     assert f"{missing}: No such file or directory" in result.output
