@@ -2,7 +2,7 @@
 
 Only four things differ: the ports, because others run beside this; the clone and its first `make run`, which would
 build an environment; that "start it, then talk to it" waits until it listens; and that nobody waits for longer than it
-takes to see it.
+takes to see it.  The stranger has a SWITCHBOARD_HOME already, and the page's files must come to lie there.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "gateway" / "assistants" / "TUTORIAL.md"
+HOME = "elsewhere"
 #: Where the page's assistant listens.
 ASSISTANT_PORT = 8100
 #: Seconds that the slow answer takes: more than Slack waits for it.
@@ -83,7 +84,7 @@ class Stranger:
     def __init__(self, folder: Path, up: Iterator[Running]) -> None:
         self._folder = folder
         self._port = free_port()
-        self._env = environment()
+        self._env = {**environment(), "SWITCHBOARD_HOME": str(folder / HOME)}
         self._terminal = Terminal(folder, self._env)
         self._up = up
         self.commands = 0
@@ -176,7 +177,7 @@ def stranger(tmp_path: Path) -> Iterator[Stranger]:
     for path in ("gateway", "workers", ".venv"):
         (tmp_path / path).symlink_to(ROOT / path)
     assert Path(sys.executable).is_relative_to(ROOT / ".venv"), "the page's commands are those of .venv"
-    home = tmp_path / ".switchboard"
+    home = tmp_path / HOME
     env = {"SWITCHBOARD_CONFIG": str(tmp_path / "packing.toml"), "SWITCHBOARD_HOME": str(home)}
 
     def up() -> Iterator[Running]:
@@ -219,15 +220,16 @@ def test_the_second_program_reads_a_character_that_comes_in_two_pieces(tmp_path:
     [code] = [text for note, _, text in blocks() if note == "file: packer.mjs"]
     port, key = free_port(), b"k" * 32
     (tmp_path / "packer.mjs").write_text(code.replace(str(ASSISTANT_PORT), str(port)))
-    secrets = tmp_path / ".switchboard" / "secrets"
-    secrets.mkdir(parents=True)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
     (secrets / "packer_signing").write_text(f"whsec_{base64.b64encode(key).decode()}\n")
     turn = {"message": {"kind": "text", "text": "caf\u00e9"}, "conversation": {"state": None}}
     body = json.dumps(turn, ensure_ascii=False).encode()
     signature = dict(signature_headers([key], message_id="turn_1_1", unix_s=int(time.time()), body=body))
     cut = body.index("\u00e9".encode()) + 1
 
-    with subprocess.Popen([program("node"), "packer.mjs"], cwd=tmp_path) as server:
+    env = {**environment(), "SWITCHBOARD_HOME": str(tmp_path)}
+    with subprocess.Popen([program("node"), "packer.mjs"], cwd=tmp_path, env=env) as server:
         try:
             until("the assistant", lambda: _is_open(port))
             caller = http.client.HTTPConnection("127.0.0.1", port, timeout=GUARD_S)
