@@ -79,7 +79,7 @@ from gateway.web.api.users import Users
 from gateway.web.bench import Bench
 from gateway.web.chat import chat_pages
 from gateway.web.express import Express, Route
-from gateway.web.front import front_page
+from gateway.web.front import front_page, nowhere
 from gateway.web.health import Health
 from gateway.web.hooks import hook_routes
 from gateway.web.metrics import metrics_page
@@ -345,7 +345,7 @@ class Gateway:
             Users(Erasure(self._database, self._job_hints)),
         )
         pages.register_blueprint(api_pages(operations, Bearers(settings.api.tokens, Tokens(self._database))))
-        problems_below(pages, "/api/v1/")
+        problems_below(pages, "/api/v1/", elsewhere=nowhere)
         return pages
 
     def _operating_routes(self, metrics: Metrics) -> list[Route]:

@@ -32,7 +32,7 @@ def test_an_answer_grows_and_then_stands_once(chat: ChatPage, stage: Stage) -> N
 
 
 def test_a_message_that_answers_nothing_stands_alone(chat: ChatPage, stage: Stage) -> None:
-    """A timer rings: nobody said a word, so no bubble shows one."""
+    """A timer rings: nobody said a word, so no bubble shows one, and no time below such a bubble."""
     held = stage.hold("wake me")
     chat.say("wake me")
     held.wait_asked()
@@ -45,6 +45,16 @@ def test_a_message_that_answers_nothing_stands_alone(chat: ChatPage, stage: Stag
     expect(rung).to_have_count(1)
     expect(rung.locator(".bubble")).to_have_count(0)
     expect(rung.locator(".answer")).to_contain_text("The Stage said: It is time to get up.")
+    # Its time is the answer's: below it, and not at the side of who said nothing.  After a reload as before.
+    for _ in range(2):
+        expect(rung.locator(".answer + .note time")).to_be_visible()
+        answer, told = rung.locator(".answer").bounding_box(), rung.locator("time").bounding_box()
+        assert answer is not None
+        assert told is not None
+        assert told["y"] >= answer["y"] + answer["height"]
+        assert abs(told["x"] - answer["x"]) < 2
+        chat.page.reload()
+        chat.wait_ready()
 
 
 def test_a_screen_reader_is_told_what_stands_and_not_every_piece(chat: ChatPage, stage: Stage) -> None:

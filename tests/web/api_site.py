@@ -22,6 +22,6 @@ def api_client(database: Database, resources: Iterable[object], roots: Iterable[
     app = flask.Flask("api")
     bearers = Bearers(tuple(Secret(token) for token in roots), Tokens(database))
     app.register_blueprint(api_pages(resources, bearers))
-    problems_below(app, "/api/v1/")
+    problems_below(app, "/api/v1/", elsewhere=lambda error: error)
     app.add_url_rule("/page", "page", lambda: "", methods=["GET"])
     return Client(app)

@@ -27,8 +27,9 @@ from gateway.settings.settings import Settings
 from gateway.settings.store import StoreSettings
 from gateway.settings.webchat import WebchatSettings
 from gateway.store.postgres import Database
+from gateway.web.api.problem import problems_below
 from gateway.web.chat import chat_pages
-from gateway.web.front import front_page
+from gateway.web.front import front_page, nowhere
 from tests.support.conversation import Conversation
 from tests.web.stream_reader import StreamReader
 
@@ -70,6 +71,7 @@ class Site:
         app = flask.Flask("gateway.web")
         app.register_blueprint(front_page(self.settings))
         app.register_blueprint(chat_pages(self.settings, self.live, transcripts))
+        problems_below(app, "/api/v1/", elsewhere=nowhere)
         #: Where streams are held without a greenlet; None under gevent's own server, which knows no such thing.
         self.server: Server | None = None
         self._plain: WSGIServer | None = None

@@ -46,7 +46,7 @@ def test_where_nobody_is_listed_there_is_nothing() -> None:
     for headers in ({}, BROWSER):
         answer = app.test_client().get("/", headers=headers)
         assert answer.status_code == 404
-        assert not any(word in answer.text for word in ("inner", "Our plans"))
+        assert not any(word in answer.text for word in ("inner", "Our plans", 'href="/"'))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,21 @@ def test_a_person_reads_a_page_and_a_program_json(chat: Site, path: str, status:
     assert words.startswith(b'{"error":')
     assert {one.headers["Cache-Control"] for one in (shown, told)} == {"no-store"}
     assert "Set-Cookie" not in shown.headers
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nope", 404), ("POST", "/chat/bartender", 405)])
+def test_what_is_nowhere_is_a_page_too_and_leads_to_who_is_here(
+    chat: Site, method: str, path: str, status: int
+) -> None:
+    shown, page = chat.get(path, BROWSER, method=method)
+
+    assert (shown.status, shown.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert shown.headers["Content-Security-Policy"]
+    # RFC 9110, section 15.5.6: it must say what may be asked here.
+    assert ("GET" in shown.headers.get("Allow", "")) == (status == 405)
+    assert b'<a href="/">' in page
+    assert b'<a href="/">' in chat.get("/chat/nobody", BROWSER)[1]
+    assert b"Switchboard" not in chat.get(path, {"Accept": "*/*"}, method=method)[1]
 
 
 def test_what_a_stream_is_refused_is_no_page(chat: Site) -> None:

@@ -28,7 +28,8 @@ def set_timer(session: Session, name: str, seconds: int, now_s: float, *, then: 
     One of the same name is set anew: there and here it takes the old one's place.  *then*: what is to be done next.
     """
     others = tuple(one for one in session.timers if one.name != name)
-    rung = f"⏰ {title(name)}: time is up ({span_text(seconds)})."
+    span = "" if name == by_length(seconds) else f" ({span_text(seconds)})"
+    rung = f"⏰ {title(name)}: time is up{span}."
     parts = (Text(f"{rung} {then}".strip()), Suggestions(("Where was I?", "5 more minutes")))
     running = replace(session, timers=(*others, Running(name, now_s + seconds)))
     return running, Timer(name, float(seconds), parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flask
 import msgspec
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
@@ -10,7 +12,10 @@ from gateway import telemetry
 from gateway.domain.errors import SwitchboardError, TryLater
 from gateway.domain.http import status_line
 
-__all__ = ["Problem", "problem", "problems_below", "refuse_with_problems"]
+__all__ = ["Problem", "Refusal", "problem", "problems_below", "refuse_with_problems"]
+
+#: What Flask sends: a response, or its own page of an error.
+Refusal = flask.Response | HTTPException
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -41,11 +46,14 @@ def refuse_with_problems(pages: flask.Blueprint) -> None:
     pages.register_error_handler(Exception, _crash)
 
 
-def problems_below(app: flask.Flask, path: str) -> None:
-    """Have requests at *path* and below that are no blueprint's refused so: what is nowhere, or takes other methods."""
+def problems_below(app: flask.Flask, path: str, *, elsewhere: Callable[[HTTPException], Refusal]) -> None:
+    """Have requests at *path* and below that are no blueprint's refused so: what is nowhere, or takes other methods.
 
-    def refuse(error: HTTPException) -> flask.Response | HTTPException:
-        return _flasks(error) if f"{flask.request.path}/".startswith(path) else error
+    Those at other paths are refused as *elsewhere* says: Flask has one handler for all of an application's.
+    """
+
+    def refuse(error: HTTPException) -> Refusal:
+        return _flasks(error) if f"{flask.request.path}/".startswith(path) else elsewhere(error)
 
     app.register_error_handler(HTTPException, refuse)
 

@@ -46,8 +46,10 @@ def start(visit: Visit) -> Said:
     if of_step and recipe and visit.intent.act == "timer" and not session.cooking:
         ticking = replace(ticking, cooking=recipe.slug, step=number)
     anew = ", from the beginning" if again else ""
+    # A timer that is called by its length says it once.
+    runs = "it runs" if name == timers.by_length(seconds) else span_text(seconds)
     return visit.say(
-        f"{timers.title(name)}: {span_text(seconds)}{anew}. I will write to you when it is time.",
+        f"{timers.title(name)}: {runs}{anew}. I will write to you when it is time.",
         session=ticking,
         next=("How long still?", f"Cancel the {name} timer"[:75], *_going_on(visit)),
         timers=(timer,),

@@ -32,7 +32,8 @@ export class TurnView {
 
   /** Show what the visitor said. */
   say(text, kind) {
-    // A message that answers nothing: the visitor said no word.
+    // A message that answers nothing: the visitor said no word, and the time is that of the answer, below it.
+    this.element.classList.toggle("unasked", kind === "event");
     if (kind === "event") return;
     // Drawn once: a screen reader reads what is drawn again.
     if (text === this.#words) return;
@@ -89,6 +90,7 @@ export class TurnView {
     answer.append(...parts.map((part) => draw(part, this.#send)));
     this.#answer ? this.#answer.replaceWith(answer) : this.element.append(answer);
     this.#answer = answer;
+    if (this.element.classList.contains("unasked")) answer.after(this.#note);
     this.#live = null;
     this.element.dataset.state = "settled";
   }
