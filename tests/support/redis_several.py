@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from gateway.embedded.process import Process, Program
 from gateway.embedded.redis import _binary
@@ -33,6 +35,8 @@ SERVICE = "hints"
 #: Milliseconds of silence after which a server is taken for dead.
 _SILENT_MS = 1_000
 _STOP_S = 5.0
+#: Of each log, where it has to be told why a cluster is not whole.
+_LOG_LINES = 25
 #: Where ports are taken from: below those that the kernel gives out, with room for the cluster's own 10,000 above.
 _PORTS = range(20_000, 22_000)
 _SLOTS = 16_384
@@ -52,7 +56,11 @@ class Node:
             Program(name=f"redis-{port}", argv=argv, ready=self._answers, log=folder / "redis.log")
         )
         password = SENTINEL_PASSWORD if sentinel else PASSWORD
-        self.client = redis.Redis(port=port, password=password, socket_timeout=5, protocol=2)
+        # Another try is for a connection whose server was killed.  By default there are ten, and a server that hangs
+        # would be asked for longer than anybody waits here.
+        self.client = redis.Redis(
+            port=port, password=password, socket_timeout=5, protocol=2, retry=Retry(NoBackoff(), 1)
+        )
 
     @property
     def address(self) -> tuple[str, int]:
@@ -83,6 +91,9 @@ class Node:
             return self.client.execute_command(*command, **options)
         except redis.RedisError:
             return None
+
+    def log(self) -> str:
+        return (self._folder / "redis.log").read_text(errors="replace")
 
     def _answers(self, pid: int) -> bool:
         return bool(self.says("PING"))
@@ -126,7 +137,10 @@ class Cluster:
 
     def until_whole(self) -> None:
         """Return when every server that runs sees all slots served, and a replica beside each master."""
-        until("the cluster to be whole", lambda: all(self._sees_all(node) for node in self.nodes))
+        try:
+            until("the cluster to be whole", lambda: all(self._sees_all(node) for node in self.nodes))
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), *map(self._view, self.nodes)])) from error
 
     def master_of(self, slot: int) -> Node:
         """Return the server that has *slot* now."""
@@ -150,6 +164,13 @@ class Cluster:
         seen = {server[1] for _, _, *servers in slots for server in servers}
         link = _replication(node).get("master_link_status", "up")
         return info.get("cluster_state") == "ok" and len(seen) >= running and link == "up"
+
+    def _view(self, node: Node) -> str:
+        """Return what a server that stands in the way sees, and says in its log."""
+        if self._sees_all(node):
+            return f"{node.port}: sees all"
+        said = [node.process.poll(), node.says("CLUSTER INFO"), node.says("CLUSTER NODES"), _replication(node)]
+        return "\n  ".join([f"{node.port}: {said}", *node.log().splitlines()[-_LOG_LINES:]])
 
     def _lines(self, node: Node) -> list[str]:
         nodes: Any = node.says("CLUSTER NODES")
