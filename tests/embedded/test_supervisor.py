@@ -17,11 +17,12 @@ def test_children_stop_in_the_reverse_of_the_start_order(tmp_path: Path, number:
     """Any of the three signals stops the last group first, passes on last words, and ends with status 0."""
     with starter(tmp_path, "obedient-store", "obedient-assistant", "obedient-gateway") as it:
         it.wait_for("everything is ready")
-        started = [line for line in it.lines if line.endswith("runs")]
         children = it.descendants()
         it.signal(number)
         assert it.wait_end() == 0
 
+    # What a child says comes by a pipe of its own, perhaps a moment behind what is said of it.
+    started = [line for line in it.lines if line.endswith("runs")]
     names = ["obedient-store", "obedient-assistant", "obedient-gateway"]
     assert [line.partition("|")[0].strip() for line in started] == names
     assert (tmp_path / "stopped").read_text().split() == names[::-1]
