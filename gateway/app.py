@@ -230,9 +230,6 @@ class Gateway:
             Limits(self._rates, share=lambda: 0.0),
             platform.on_behalf_of,
             lives=self.owner.lives_in,
-            clock=time.monotonic,
-            wall_clock=time.time,
-            draw=random.random,
         )
         self._direct = DirectSends(
             sender,

@@ -42,7 +42,8 @@ from gateway.rpc.client import RpcClient
 from gateway.settings.settings import Settings
 from gateway.store.ledger import process
 from gateway.store.ledger.accept import Accepted
-from gateway.store.ledger.ledger import FollowUps, Ledger
+from gateway.store.ledger.asking import FollowUps
+from gateway.store.ledger.ledger import Ledger
 from gateway.store.ledger.outbox import send_lane
 from gateway.store.ledger.settle import Settled as SettledTurn
 from gateway.store.postgres import Database

@@ -30,8 +30,7 @@ from gateway.replies.strays import Strays
 from gateway.settings.store import StoreSettings
 from gateway.store.batcher import Batcher
 from gateway.store.ledger import outbox
-from gateway.store.ledger.asking import finish_and_ask
-from gateway.store.ledger.ledger import FollowUps
+from gateway.store.ledger.asking import FollowUps, write_ends
 from gateway.store.ledger.outbox import Finish, Taking
 from gateway.store.ledger.process import Process
 from gateway.store.postgres import Database
@@ -147,12 +146,7 @@ class Sends:
         return found
 
     def _finish(self, cursor: Cursor, batch: Sequence[Finish]) -> list[bool]:
-        follow_ups = self._follow_ups
-        if follow_ups is None or not follow_ups.follow_sends:
-            return outbox.finish(cursor, self._process(), batch)
-        written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
-        follow_ups.asked(*asked)
-        return written
+        return write_ends(cursor, self._process(), batch, self._follow_ups)
 
     def _owned(self) -> set[int]:
         return self._database.run(lambda cursor: outbox.owned(cursor, self._process()))

@@ -167,9 +167,6 @@ class Worker:
             Limits(self._rates, share=lambda: self._engine.share),
             RpcPlatformClient(self._rpc, private_addresses_allowed=private_allowed).on_behalf_of,
             lives=self.owner.lives_in,
-            clock=time.monotonic,
-            wall_clock=time.time,
-            draw=random.random,
         )
 
     def _declared_dead(self) -> None:

@@ -1,4 +1,4 @@
-"""Which jobs follow of what the ledger is told, in the words of :class:`gateway.store.ledger.ledger.FollowUps`."""
+"""Which jobs follow of what the ledger is told, in the words of :class:`gateway.store.ledger.asking.FollowUps`."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ Rules:
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -53,9 +55,9 @@ class Sender:
         platform: Callable[[str], PlatformClient],
         *,
         lives: Callable[[int], bool],
-        clock: Callable[[], float],
-        wall_clock: Callable[[], float],
-        draw: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         """*platform*: the client that sends for a sharer; *lives*: whether what was taken in an epoch may be sent now;
         *clock*: monotonic seconds; *wall_clock*: Unix seconds; *draw*: from [0, 1)."""

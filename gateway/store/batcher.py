@@ -8,6 +8,8 @@ busy one shares each round trip and each flush to disk among up to ``rows_max`` 
 - With ``exclusive``, items of equal key are never in two batches under way at once, and keep their order.
 - With ``gathers``, the next batch starts behind what else this turn of the event loop brings: larger batches for work
   that is short.  Where a batch waits for the disk, starting at once is worth more.
+- With ``gather_s``, a batch that is not full waits that long for others, unless somebody hurries: for items that are
+  in nobody's way.  A batch of one costs as much as ten rows of a large one.
 - What waits is bounded; above the bound ``submit`` refuses at once.
 """
 
@@ -21,6 +23,7 @@ from typing import Generic, TypeVar, cast
 import gevent
 import psycopg2
 from gevent import get_hub
+from gevent.event import Event
 from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
@@ -80,6 +83,7 @@ class Batcher(Generic[Item, Result]):
         waiting_max: int,
         exclusive: Callable[[Item], Hashable] | None = None,
         gathers: bool = False,
+        gather_s: float = 0.0,
     ) -> None:
         self._name = name
         self._database = database
@@ -89,6 +93,8 @@ class Batcher(Generic[Item, Result]):
         self._waiting_max = waiting_max
         self._exclusive = exclusive
         self._gathers = gathers
+        self._gather_s = gather_s
+        self._hurried = Event()
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._keys_under_way: set[Hashable] = set()
         self._batches = 0
@@ -112,6 +118,10 @@ class Batcher(Generic[Item, Result]):
         :raises Overloaded: ``store.batch_waiting_max`` items wait already.
         """
         self._append(_Told(item, told))
+
+    def hurry(self) -> None:
+        """Let the next batch wait for no others: somebody waits for what is in it, or about to be."""
+        self._hurried.set()
 
     def submit_all(self, items: Sequence[Item]) -> list[Result]:
         """Return the results of several items, which wait together and keep their order.  Raises as ``submit``, once
@@ -160,7 +170,7 @@ class Batcher(Generic[Item, Result]):
 
     def _drain(self) -> None:
         try:
-            while batch := self._take():
+            while batch := self._next():
                 keys = set() if self._exclusive is None else {self._exclusive(entry.item) for entry in batch}
                 self._keys_under_way |= keys
                 try:
@@ -175,6 +185,12 @@ class Batcher(Generic[Item, Result]):
             raise
         finally:
             self._batches -= 1
+
+    def _next(self) -> list[_Entry[Item, Result]]:
+        if self._gather_s and 0 < len(self._waiting) < self._rows_max:
+            self._hurried.wait(self._gather_s)
+            self._hurried.clear()
+        return self._take()
 
     def _take(self) -> list[_Entry[Item, Result]]:
         """Return the next batch, in order of arrival; what must not go now stays in its place."""

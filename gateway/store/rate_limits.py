@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import gevent
+import msgspec
 import redis
 from gevent import get_hub
 from gevent.lock import BoundedSemaphore
@@ -36,19 +37,19 @@ _REQUESTS_MAX = 256
 #: Characters of a scope's key that are used as they are.
 _KEY_CHARS_MAX = 64
 
-# ARGV, of each request: what to do, seconds ahead, its number of keys; then of each key its rate, its burst and what
-# is kept back.  Numbers are answered as text, because Redis cuts those of Lua to integers; %.6f, because Lua's own
-# writes a time to a tenth of a millisecond.
+# ARGV[1] is JSON, of all requests: an argument by itself costs redis-py and Redis more than a bucket's arithmetic.  A
+# request is what to do, seconds ahead, and of each of its keys the rate, the burst and what is kept back.  The answers
+# are one text, because Redis cuts Lua's numbers to integers; %.6f, because Lua's own writes a time to a tenth of a
+# millisecond.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-local answers, argument, before = {}, 1, 0
-while ARGV[argument] do
-    local todo, ahead, keys_n = ARGV[argument], tonumber(ARGV[argument + 1]), tonumber(ARGV[argument + 2])
+local answers, before = {}, 0
+for number, request in ipairs(cjson.decode(ARGV[1])) do
+    local todo, ahead, buckets = request[1], request[2], request[3]
     local wait, fulls, pauses = 0, {}, {}
-    for i = 1, keys_n do
-        local at = argument + 3 * i
-        local rate, burst, kept = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+    for i, bucket in ipairs(buckets) do
+        local rate, burst, kept = bucket[1], bucket[2], bucket[3]
         local kept_now = redis.call('HMGET', KEYS[before + i], 'full_at', 'paused_until')
         local full, paused = tonumber(kept_now[1] or '0'), tonumber(kept_now[2] or '0')
         if todo == 'pause' then
@@ -65,29 +66,29 @@ while ARGV[argument] do
     end
     if wait < 0.000001 then wait = 0 end
     if todo == 'pause' or todo == 'take' and wait <= ahead then
-        for i = 1, keys_n do
+        for i in ipairs(buckets) do
             local key = KEYS[before + i]
             redis.call('HSET', key, 'full_at', string.format('%.6f', fulls[i]),
                        'paused_until', string.format('%.6f', pauses[i]))
             redis.call('PEXPIRE', key, math.ceil((math.max(fulls[i], pauses[i]) - now) * 1000) + 1000)
         end
     end
-    answers[#answers + 1] = string.format('%.6f', wait)
-    argument, before = argument + 3 * (keys_n + 1), before + keys_n
+    answers[number] = string.format('%.6f', wait)
+    before = before + #buckets
 end
-return answers
+return table.concat(answers, ' ')
 """
 
 
 class _Request(Awaited[float]):
     """What one greenlet asks, and the answer."""
 
-    __slots__ = ("arguments", "keys")
+    __slots__ = ("asked", "keys")
 
-    def __init__(self, keys: Sequence[str], arguments: Sequence[str | float]) -> None:
+    def __init__(self, keys: Sequence[str], asked: tuple[str, float, Sequence[tuple[float, float, float]]]) -> None:
         super().__init__()
         self.keys = keys
-        self.arguments = arguments
+        self.asked = asked
 
 
 class RateLimits:
@@ -131,8 +132,8 @@ class RateLimits:
 
     def _run(self, todo: str, ahead_s: float, owner: str, scopes: Sequence[Scope], reserve: float = 0.0) -> float:
         keys = [self._prefix + bucket_key(owner, scope) for scope in scopes]
-        numbers = [n for scope in scopes for n in (scope.rate_per_s, scope.burst, reserve * scope.burst)]
-        request = _Request(keys, [todo, ahead_s, len(keys), *numbers])
+        buckets = [(scope.rate_per_s, scope.burst, reserve * scope.burst) for scope in scopes]
+        request = _Request(keys, (todo, ahead_s, buckets))
         waiting = self._waiting.get(owner)
         if waiting is None:
             waiting = self._waiting[owner] = deque()
@@ -154,9 +155,9 @@ class RateLimits:
         try:
             answers = self._script(
                 keys=[key for request in batch for key in request.keys],
-                args=[argument for request in batch for argument in request.arguments],
+                args=[msgspec.json.encode([request.asked for request in batch])],
             )
-            return [float(answer) for answer in answers]
+            return [float(answer) for answer in answers.split()]
         except redis.RedisError:
             away = StoreUnavailable(
                 "Redis does not answer (store.redis_url)", reason="redis_unreachable", retry_after_s=2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class Platform:
 class House:
     """A gateway process of which there is the ledger and what sends, and nothing between."""
 
-    def __init__(self, url: str, redis_url: str, actor: Actor) -> None:
+    def __init__(self, url: str, redis_url: str, actor: Actor, *, gather_s: float = 0.0) -> None:
         self.actor = actor
         self.platform = Platform()
         self.holds = True
@@ -85,7 +85,14 @@ class House:
             draw=lambda: 0.5,
         )
         self.sends = DirectSends(
-            sender, self.database, self._write, store, rows_max=ROOM, left=self.left.append, clock=lambda: self.now
+            sender,
+            self.database,
+            self._write,
+            store,
+            rows_max=ROOM,
+            left=self.left.append,
+            gather_s=gather_s,
+            clock=lambda: self.now,
         )
 
     def _write(self, cursor: Cursor, batch: Any) -> list[bool]:
@@ -122,13 +129,24 @@ class House:
 
 
 @pytest.fixture
-def house(database: str, redis_url: str) -> Iterator[House]:
-    house = House(database, redis_url, Actor(database))
-    yield house
-    house.platform.gate.set()
-    house.sends.stop(time.monotonic() + GUARD_S)
-    house.rates.close()
-    house.database.close()
+def houses(database: str, redis_url: str) -> Iterator[Callable[..., House]]:
+    houses: list[House] = []
+
+    def built(**how: float) -> House:
+        houses.append(House(database, redis_url, Actor(database), **how))
+        return houses[-1]
+
+    yield built
+    for house in houses:
+        house.platform.gate.set()
+        house.sends.stop(time.monotonic() + GUARD_S)
+        house.rates.close()
+        house.database.close()
+
+
+@pytest.fixture
+def house(houses: Callable[..., House]) -> House:
+    return houses()
 
 
 def test_what_is_settled_is_sent_and_ended_without_a_job(house: House) -> None:
@@ -153,6 +171,31 @@ def test_a_conversations_later_turn_is_sent_behind_its_earlier_one(house: House)
     house.platform.gate.set()
     house.idle()
     assert house.platform.sent == ["one", "other", "two"]
+
+
+def test_an_end_waits_for_others_unless_somebody_waits_for_it(houses: Callable[..., House]) -> None:
+    """Law: neither the next message of its conversation, nor what is not sent, nor a stop waits for company."""
+    house = houses(gather_s=100 * GUARD_S)
+    house.say("one", "two")
+    until("the second to be on the wire", lambda: house.platform.sent == ["one", "two"])
+    assert house.states() == [("one", "sent", None), ("two", "sending", None)]
+
+    house.platform.gate.clear()
+    house.say("three", lane="another")
+    until("the third to be on the wire", lambda: "three" in house.platform.sent)
+    house.say("four", lane="another")
+    house.platform.gate.set()
+    until("the fourth to be on the wire", lambda: "four" in house.platform.sent)
+
+    house.platform.answers["five"] = RetryLater("busy")
+    house.say("five", lane="third")
+    until("the fifth to be given back", lambda: ("five", "pending", "busy") in house.states())
+
+    house.now += 60
+    house.say("six", lane="fourth")
+    until("the sixth to be on the wire", lambda: "six" in house.platform.sent)
+    house.sends.stop(time.monotonic() + GUARD_S)
+    assert ("six", "sent", None) in house.states()
 
 
 @pytest.mark.parametrize(
@@ -321,6 +364,17 @@ def test_a_stop_waits_for_what_is_on_the_wire_and_takes_no_more(house: House) ->
     assert not house.run("two", lane="another")[2][0].claimed
     house.platform.gate.set()
     stopping.get(timeout=GUARD_S)
+    assert house.states() == [("one", "sent", None)]
+
+
+def test_a_stop_that_has_no_time_writes_the_end_of_what_was_sent(houses: Callable[..., House]) -> None:
+    """Law: who waits for the end of a send may be cut off; the end is written before the process leaves."""
+    house = houses(gather_s=100 * GUARD_S)
+    (row,) = house.say("one").outbox_ids
+    until("it to be sent", lambda: house.platform.sent == ["one"])
+    gevent.idle()
+    house.sends.stop(time.monotonic())
+    assert row not in house.sends
     assert house.states() == [("one", "sent", None)]
 
 

@@ -60,6 +60,36 @@ def test_an_idle_batcher_adds_no_delay(table: Database) -> None:
     assert keeper.batches == [["alone"]]
 
 
+def test_items_in_nobodys_way_wait_for_others_until_somebody_hurries(table: Database) -> None:
+    keeper = Keeper()
+    batcher = keeper.batcher(table, gather_s=10 * GUARD_S)
+    alone = submitted(batcher, ["a"])
+    company = submitted(batcher, ["b"])
+    assert keeper.batches == []
+    batcher.hurry()
+    gevent.joinall([*alone, *company])
+    assert keeper.batches == [["a", "b"]]
+
+    # Also one that comes only then.
+    batcher.hurry()
+    assert batcher.submit("c") == "c"
+    # And the next ones wait again.
+    submitted(batcher, ["d"])
+    assert keeper.batches == [["a", "b"], ["c"]]
+    batcher.hurry()
+
+
+def test_a_full_batch_waits_for_nobody_and_none_waits_longer_than_it_has_to(table: Database) -> None:
+    keeper = Keeper()
+    batcher = keeper.batcher(table, rows_max=2, gather_s=0.05)
+    gevent.joinall(submitted(batcher, ["a", "b", "c"]))
+    assert keeper.batches == [["a", "b"], ["c"]]
+
+    unhurried = keeper.batcher(table, rows_max=2, gather_s=10 * GUARD_S)
+    gevent.joinall(submitted(unhurried, ["d", "e"]))
+    assert keeper.batches[-1] == ["d", "e"]
+
+
 def test_no_more_batches_are_under_way_than_the_bound_says(table: Database) -> None:
     keeper = Keeper()
     batcher = keeper.batcher(table, rows_max=1, batches_max=2)

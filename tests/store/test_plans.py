@@ -160,6 +160,27 @@ def test_plans_cached_on_empty_tables_do_not_read_the_history(
         assert_probed(ledger.round(), rows_max=READ_MAX)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [1, 2, 4, 7])
+@pytest.mark.parametrize("table", TABLES)
+def test_whatever_autovacuum_knew_of_a_table_alone_the_history_is_not_read(
+    actors: Callable[..., Actor], table: str, rounds: int
+) -> None:
+    """Law: it comes by table, and when it likes; what it found on the first messages stands until it comes again."""
+    ledger = Ledger(actors)
+    for number in range(1, 9):
+        ledger.round()
+        if number == rounds:
+            actors().cursor.execute(f"ANALYZE {table}")
+    fill(actors())
+    for _ in range(3):
+        assert_probed(ledger.round(), rows_max=READ_MAX)
+    # A plan that is made now knows no more.
+    fresh = Ledger(actors)
+    fresh.rounds = ledger.rounds
+    assert_probed(fresh.round(), rows_max=READ_MAX)
+
+
 @pytest.mark.parametrize("statistics", ["none", "one turn a conversation", "of empty tables"])
 def test_plans_made_on_a_history_do_not_read_it(actors: Callable[..., Actor], statistics: str) -> None:
     keeper = actors()

@@ -11,14 +11,16 @@ from psycopg2.extensions import cursor as Cursor
 from gateway.domain.turn import LaneKey, Turn
 from gateway.store.ledger.arrange import Arrangement, Arrival, arrange
 from gateway.store.ledger.process import Process
+from gateway.store.statements import Prepared, numbers, texts
 
 __all__ = ["Accepted", "Arrival", "accept", "parameters"]
 
-_STATEMENT = (
-    "SELECT * FROM ledger_accept(%s, %s, %s, %s::text[], %s::integer[], %s::text[],"
-    " %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::integer[],"
-    " %s::text[], %s::jsonb[], %s::jsonb[], %s::text[])"
-)
+_ACCEPT = Prepared(
+    "ledger_accept",
+    "bigint", "bigint", "integer", "text[]", "integer[]", "text[]", "text[]", "text[]",
+    "integer[]", "text[]", "text[]", "text[]", "integer[]", "integer[]",
+    "text[]", "jsonb[]", "jsonb[]", "text[]",
+)  # fmt: skip
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -45,7 +47,7 @@ def accept(
     Safe to run again when it is not known whether it was committed: what it wrote then answers as its own duplicate.
     """
     batch = arrange(arrivals)
-    cursor.execute(_STATEMENT, (process.process_id, process.epoch, waiting_max, *parameters(batch)))
+    _ACCEPT.execute(cursor, (process.process_id, process.epoch, waiting_max, *parameters(batch)))
     rows = cursor.fetchall()
     results = [
         _accepted(row, arrivals[index], process) for row, index in zip(rows, batch.arrival_of, strict=True)
@@ -65,9 +67,11 @@ def _shared(results: list[Accepted], batch: Arrangement, index: int) -> Accepted
 def parameters(batch: Arrangement) -> tuple[object, ...]:
     """Return the arrays of a batch, as ``ledger_accept`` takes them."""
     return (
-        batch.dedupe_keys, batch.dedupe_m, batch.lane_channels, batch.lane_accounts, batch.lane_keys,
-        batch.user_c, batch.user_keys, batch.user_names, batch.user_locales, batch.message_c, batch.message_u,
-        batch.surfaces, batch.addresses, batch.messages, batch.trace_ids,
+        texts(batch.dedupe_keys), numbers(batch.dedupe_m),
+        texts(batch.lane_channels), texts(batch.lane_accounts), texts(batch.lane_keys),
+        numbers(batch.user_c), texts(batch.user_keys), texts(batch.user_names), texts(batch.user_locales),
+        numbers(batch.message_c), numbers(batch.message_u),
+        texts(batch.surfaces), texts(batch.addresses), texts(batch.messages), texts(batch.trace_ids),
     )  # fmt: skip
 
 

@@ -30,37 +30,49 @@ CREATE OR REPLACE FUNCTION ledger_accept(
 #variable_conflict use_column
 DECLARE
     messages_n integer := cardinality(message_c);
-    lost_n     integer;
+    lanes_n    integer := cardinality(lane_keys);
+    keys_new   integer;
+    repeats    boolean := false;
     ids        bigint[];   -- by message: the id it gets if it is new
     repeat_of  bigint[];   -- by message: the turn that it repeats, or NULL
+    seqs       bigint[];   -- by message: its sequence number if it is written now, else NULL
     lanes      bigint[];   -- by lane: its conversation
     users_at   bigint[];   -- by user
     memories   jsonb[];
-    last_was   bigint[];   -- by lane, under its lock
+    known      record;
+    lane       record;
+    places     tid[] := array_fill(NULL::tid, ARRAY[lanes_n]);  -- by lane: where its row is, under its lock
+    last_was   bigint[];
     done_was   bigint[];
-    fence_now  bigint[];
+    fence_now  bigint[];   -- of those that are this process's now, else NULL
     states     jsonb[];
-    owner_was  text[];     -- 'none' | 'dead' | 'me' | 'other'
-    fresh      bigint[];   -- turns written, their sequence numbers and conversations
-    fresh_seq  bigint[];
-    fresh_lane bigint[];
+    ours       boolean[];
+    free       boolean[];
+    others     integer[];  -- lanes of which another process is the owner
+    dead       integer[] := '{}';  -- those of them whose owner is dead
+    grown      integer[];  -- by lane: turns written now
+    takes      boolean[];  -- by lane: this process takes it now
     live       boolean;
+    c          integer;
 BEGIN
-    ids := ARRAY(SELECT nextval('turn_ids') FROM generate_series(1, messages_n));
+    FOR m IN 1..messages_n LOOP
+        ids[m] := nextval('turn_ids');
+    END LOOP;
     repeat_of := array_fill(NULL::bigint, ARRAY[messages_n]);
 
     -- Sorted by the caller: two batches that share keys meet at the first of them instead of embracing.
-    WITH won AS (
-        INSERT INTO dedupe_keys (key, turn_id)
-        SELECT k.key, ids[k.m] FROM unnest(dedupe_keys, dedupe_m) AS k(key, m)
-        ON CONFLICT DO NOTHING RETURNING 1
-    ) SELECT cardinality(dedupe_keys) - count(*) INTO lost_n FROM won;
-    IF lost_n > 0 THEN
+    INSERT INTO dedupe_keys (key, turn_id)
+    SELECT k.key, ids[dedupe_m[k.i]] FROM unnest(dedupe_keys) WITH ORDINALITY AS k(key, i)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS keys_new = ROW_COUNT;
+    IF keys_new < cardinality(dedupe_keys) THEN
+        repeats := true;
         repeat_of := ledger_repeats(ids, dedupe_keys, dedupe_m);
     END IF;
 
-    SELECT u.ids, u.memories INTO users_at, memories
-    FROM ledger_users(lane_channels, lane_accounts, user_c, user_keys, user_names, user_locales) AS u;
+    known := ledger_users(lane_channels, lane_accounts, user_c, user_keys, user_names, user_locales);
+    users_at := known.ids;
+    memories := known.memories;
     lanes := ledger_conversations(lane_channels, lane_accounts, lane_keys);
 
     -- KEY SHARE does not hinder this process's own beat, but whoever would declare it dead waits for this commit:
@@ -68,94 +80,112 @@ BEGIN
     PERFORM 1 FROM processes p WHERE p.id = me AND p.epoch = my_epoch AND p.beat IS NOT NULL FOR KEY SHARE;
     live := FOUND;
 
-    -- Lock in one statement, decide in the next: only the next one's snapshot is younger than the lock.
-    PERFORM 1 FROM (
-        SELECT 1 FROM conversations c WHERE c.id = ANY (lanes) ORDER BY c.id FOR UPDATE
-    ) AS locked;
-    SELECT array_agg(c.last_seq ORDER BY l.c), array_agg(c.done_seq ORDER BY l.c), array_agg(c.fence ORDER BY l.c),
-           array_agg(c.state ORDER BY l.c),
-           array_agg(CASE WHEN c.owner_process IS NULL THEN 'none'
-                          WHEN c.owner_process = me AND c.owner_epoch = my_epoch AND live THEN 'me'
-                          WHEN o.alive THEN 'other' ELSE 'dead' END ORDER BY l.c)
-      INTO last_was, done_was, fence_now, states, owner_was
-    FROM unnest(lanes) WITH ORDINALITY AS l(id, c)
-    CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = l.id OFFSET 0) AS c
-    LEFT JOIN LATERAL (
+    -- A locked row is read as it is under its lock, whatever the statement's snapshot saw of it.  That is true of no other
+    -- row: what is to be read beside it is read by the next statement.
+    FOR lane IN
+        SELECT k.ctid AS at, k.id, k.last_seq, k.done_seq, k.fence, k.state, k.owner_process, k.owner_epoch
+        FROM conversations k WHERE k.id = ANY (lanes) ORDER BY k.id FOR UPDATE
+    LOOP
+        c := array_position(lanes, lane.id);
+        places[c] := lane.at;
+        last_was[c] := lane.last_seq;
+        done_was[c] := lane.done_seq;
+        fence_now[c] := lane.fence;
+        states[c] := lane.state;
+        ours[c] := live AND lane.owner_process = me AND lane.owner_epoch = my_epoch;
+        free[c] := lane.owner_process IS NULL;
+        IF NOT free[c] AND ours[c] IS NOT TRUE THEN
+            others := others || c;
+        END IF;
+        grown[c] := 0;
+    END LOOP;
+    IF others IS NOT NULL THEN
         -- Not by the age of its beat: one that is overdue but not declared dead may still beat, and would go on
         -- with a lane that it has lost.  Whoever looks for the dead declares it (process_bury), then it is free.
-        SELECT true AS alive FROM processes p
-        WHERE p.id = c.owner_process AND p.epoch = c.owner_epoch AND p.beat IS NOT NULL OFFSET 0
-    ) AS o ON true;
+        dead := ARRAY(
+            SELECT o.c FROM unnest(others) AS o(c)
+            CROSS JOIN LATERAL (SELECT * FROM conversations WHERE id = lanes[o.c] OFFSET 0) AS k
+            WHERE NOT EXISTS (
+                SELECT 1 FROM processes p
+                WHERE p.id = k.owner_process AND p.epoch = k.owner_epoch AND p.beat IS NOT NULL
+            )
+        );
+    END IF;
 
-    WITH taken AS (
-        INSERT INTO turns (id, conversation_id, seq, user_id, surface, address, message, trace_id, accepted_by)
-        SELECT ids[x.m], lanes[x.c], last_was[x.c] + x.rank, users_at[x.u],
-               surfaces[x.m], addresses[x.m], messages[x.m], trace_ids[x.m], me
-        FROM (
-            SELECT y.c, y.u, y.m, row_number() OVER (PARTITION BY y.c ORDER BY y.m) AS rank
-            FROM unnest(message_c, message_u) WITH ORDINALITY AS y(c, u, m)
-            WHERE repeat_of[y.m] IS NULL
-        ) AS x
-        WHERE x.rank <= waiting_max - (last_was[x.c] - done_was[x.c])
-        RETURNING id, seq, conversation_id
-    ) SELECT array_agg(t.id), array_agg(t.seq), array_agg(t.conversation_id)
-        INTO fresh, fresh_seq, fresh_lane FROM taken AS t;
+    FOR m IN 1..messages_n LOOP
+        c := message_c[m];
+        IF repeat_of[m] IS NULL AND last_was[c] + grown[c] - done_was[c] < waiting_max THEN
+            grown[c] := grown[c] + 1;
+            seqs[m] := last_was[c] + grown[c];
+        ELSE
+            seqs[m] := NULL;
+        END IF;
+    END LOOP;
+    FOR l IN 1..lanes_n LOOP
+        takes[l] := live AND (free[l] OR l = ANY (dead)) AND last_was[l] + grown[l] > done_was[l];
+    END LOOP;
 
-    IF cardinality(fresh) IS DISTINCT FROM messages_n THEN
+    INSERT INTO turns (id, conversation_id, seq, user_id, surface, address, message, trace_id, accepted_by)
+    SELECT t.id, lanes[message_c[t.m]], seqs[t.m], users_at[message_u[t.m]],
+           surfaces[t.m], addresses[t.m], messages[t.m], trace_ids[t.m], me
+    FROM unnest(ids) WITH ORDINALITY AS t(id, m) WHERE seqs[t.m] IS NOT NULL;
+
+    IF repeats OR array_position(seqs, NULL) IS NOT NULL THEN
         -- What was refused has not been seen: the platform's next delivery of it must be able to succeed.
         DELETE FROM dedupe_keys AS d USING unnest(dedupe_keys, dedupe_m) AS k(key, m)
-        WHERE d.key = k.key AND d.turn_id = ids[k.m] AND d.turn_id <> ALL (coalesce(fresh, '{}'));
+        CROSS JOIN LATERAL (SELECT w.ctid AS at, w.turn_id FROM dedupe_keys w WHERE w.key = k.key OFFSET 0) AS w
+        WHERE d.ctid = w.at AND w.turn_id = ids[k.m] AND seqs[k.m] IS NULL;
     END IF;
 
-    IF live AND 'dead' = ANY (owner_was) THEN
+    IF live AND dead <> '{}' THEN
         -- The head of a lane whose owner died was being run when it died.
-        UPDATE turns AS t SET deaths = t.deaths + 1
-        FROM unnest(lanes, done_was, last_was, owner_was) AS l(id, done, last, owner)
-        WHERE l.owner = 'dead' AND l.last > l.done AND t.conversation_id = l.id AND t.seq = l.done + 1;
+        UPDATE turns AS t SET deaths = t.deaths + 1 WHERE t.id = ANY (ARRAY(
+            SELECT h.id FROM unnest(dead) AS l(c)
+            CROSS JOIN LATERAL (
+                SELECT w.id FROM turns w WHERE w.conversation_id = lanes[l.c] AND w.seq = done_was[l.c] + 1 OFFSET 0
+            ) AS h
+            WHERE last_was[l.c] > done_was[l.c]
+        ));
     END IF;
 
-    WITH granted AS (
-        UPDATE conversations AS c SET
-            last_seq = c.last_seq + l.n,
-            owner_process = CASE WHEN l.take THEN me ELSE c.owner_process END,
-            owner_epoch = CASE WHEN l.take THEN my_epoch ELSE c.owner_epoch END,
-            fence = c.fence + l.take::integer,
-            orphaned = CASE WHEN l.take THEN false ELSE c.owner_process IS NULL AND c.last_seq + l.n > c.done_seq END,
-            active_at = clock_timestamp()
-        FROM (
-            SELECT a.id, a.c, f.n, live AND a.owner IN ('none', 'dead') AND a.last + f.n > a.done AS take
-            FROM unnest(lanes, owner_was, last_was, done_was) WITH ORDINALITY AS a(id, owner, last, done, c)
-            CROSS JOIN LATERAL (SELECT count(*) AS n FROM unnest(fresh_lane) AS g(id) WHERE g.id = a.id) AS f
-        ) AS l
-        WHERE c.id = l.id AND (l.n > 0 OR l.take)
-        RETURNING l.c, c.fence, l.take
-    ) SELECT array_agg(CASE WHEN g.take OR owner_was[l.c] = 'me' THEN coalesce(g.fence, fence_now[l.c]) END
-                       ORDER BY l.c)
-        INTO fence_now
-    FROM generate_subscripts(lanes, 1) AS l(c) LEFT JOIN granted AS g ON g.c = l.c;
+    UPDATE conversations AS k SET
+        last_seq = k.last_seq + grown[l.c],
+        owner_process = CASE WHEN takes[l.c] THEN me ELSE k.owner_process END,
+        owner_epoch = CASE WHEN takes[l.c] THEN my_epoch ELSE k.owner_epoch END,
+        fence = k.fence + takes[l.c]::integer,
+        orphaned = NOT takes[l.c] AND k.owner_process IS NULL AND k.last_seq + grown[l.c] > k.done_seq,
+        active_at = clock_timestamp()
+    -- By where the row is, which stays so while it is locked: a plan that was made on a table known to be empty would read
+    -- all conversations to find it by its id.
+    FROM unnest(places) WITH ORDINALITY AS l(at, c)
+    WHERE k.ctid = l.at AND (grown[l.c] > 0 OR takes[l.c]);
+    FOR l IN 1..lanes_n LOOP
+        fence_now[l] := CASE WHEN takes[l] THEN fence_now[l] + 1 WHEN ours[l] THEN fence_now[l] END;
+    END LOOP;
 
-    RETURN QUERY
-    SELECT CASE WHEN f.id IS NOT NULL THEN 'new' ELSE 'refused' END,
-           f.id, f.seq, lanes[m.c], users_at[m.u], fence_now[m.c], f.seq = done_was[m.c] + 1,
-           CASE WHEN f.seq = done_was[m.c] + 1 THEN states[m.c] END,
-           CASE WHEN f.seq = done_was[m.c] + 1 THEN memories[m.u] END
-    FROM unnest(message_c, message_u) WITH ORDINALITY AS m(c, u, i)
-    LEFT JOIN unnest(fresh, fresh_seq) AS f(id, seq) ON f.id = ids[m.i]
-    WHERE lost_n = 0
-    ORDER BY m.i;
-    IF lost_n > 0 THEN
+    IF NOT repeats THEN
         RETURN QUERY
-        SELECT CASE WHEN f.id IS NOT NULL THEN 'new' WHEN repeat_of[m.i] IS NULL THEN 'refused' ELSE 'duplicate' END,
-               coalesce(f.id, r.id), coalesce(f.seq, r.seq), coalesce(r.conversation_id, lanes[m.c]),
-               coalesce(r.user_id, users_at[m.u]),
+        SELECT CASE WHEN seqs[t.m] IS NOT NULL THEN 'new' ELSE 'refused' END,
+               CASE WHEN seqs[t.m] IS NOT NULL THEN t.id END, seqs[t.m], lanes[message_c[t.m]],
+               users_at[message_u[t.m]], fence_now[message_c[t.m]], h.is_head,
+               CASE WHEN h.is_head THEN states[message_c[t.m]] END,
+               CASE WHEN h.is_head THEN memories[message_u[t.m]] END
+        FROM unnest(ids) WITH ORDINALITY AS t(id, m)
+        CROSS JOIN LATERAL (SELECT coalesce(seqs[t.m] = done_was[message_c[t.m]] + 1, false)) AS h(is_head)
+        ORDER BY t.m;
+    ELSE
+        RETURN QUERY
+        SELECT CASE WHEN seqs[t.m] IS NOT NULL THEN 'new' WHEN repeat_of[t.m] IS NULL THEN 'refused' ELSE 'duplicate' END,
+               CASE WHEN seqs[t.m] IS NOT NULL THEN t.id ELSE r.id END, coalesce(seqs[t.m], r.seq),
+               coalesce(r.conversation_id, lanes[message_c[t.m]]), coalesce(r.user_id, users_at[message_u[t.m]]),
                -- A repeat may have been told in another conversation: that one's lane has a fence of its own.
-               CASE WHEN coalesce(r.conversation_id, lanes[m.c]) = lanes[m.c] THEN fence_now[m.c] END,
-               coalesce(f.seq = done_was[m.c] + 1, false),
-               CASE WHEN f.seq = done_was[m.c] + 1 THEN states[m.c] END,
-               CASE WHEN f.seq = done_was[m.c] + 1 THEN memories[m.u] END
-        FROM unnest(message_c, message_u) WITH ORDINALITY AS m(c, u, i)
-        LEFT JOIN unnest(fresh, fresh_seq) AS f(id, seq) ON f.id = ids[m.i]
-        LEFT JOIN LATERAL (SELECT * FROM turns t WHERE t.id = repeat_of[m.i] OFFSET 0) AS r ON true
-        ORDER BY m.i;
+               CASE WHEN coalesce(r.conversation_id, lanes[message_c[t.m]]) = lanes[message_c[t.m]]
+                    THEN fence_now[message_c[t.m]] END,
+               h.is_head, CASE WHEN h.is_head THEN states[message_c[t.m]] END,
+               CASE WHEN h.is_head THEN memories[message_u[t.m]] END
+        FROM unnest(ids) WITH ORDINALITY AS t(id, m)
+        CROSS JOIN LATERAL (SELECT coalesce(seqs[t.m] = done_was[message_c[t.m]] + 1, false)) AS h(is_head)
+        LEFT JOIN LATERAL (SELECT * FROM turns w WHERE w.id = repeat_of[t.m] OFFSET 0) AS r ON true
+        ORDER BY t.m;
     END IF;
 END $$;

@@ -16,10 +16,12 @@ BEGIN
         WHERE d.turn_id <> ids[k.m]
         GROUP BY k.m
     ) AS w ON w.m = i.m;
-    -- A twin's other key was new: from now on it leads to the same turn.
+    -- A twin's other key was new: from now on it leads to the same turn.  By where the row is, which nobody else has seen
+    -- yet: a plan that was made on a table of few keys would read all of them to find these.
     UPDATE dedupe_keys AS d SET turn_id = repeat_of[k.m]
     FROM unnest(keys, key_m) AS k(key, m)
-    WHERE d.key = k.key AND d.turn_id = ids[k.m] AND repeat_of[k.m] IS NOT NULL;
+    CROSS JOIN LATERAL (SELECT w.ctid AS at, w.turn_id FROM dedupe_keys w WHERE w.key = k.key OFFSET 0) AS w
+    WHERE d.ctid = w.at AND w.turn_id = ids[k.m] AND repeat_of[k.m] IS NOT NULL;
     RETURN repeat_of;
 END $$;
 

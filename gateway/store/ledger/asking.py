@@ -7,18 +7,20 @@ when it is not known whether it was committed: what was written before is told a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.job import Draft, Enqueued
+from gateway.domain.turn import Settlement
 from gateway.store.ledger import jobs, outbox, push, settle
 from gateway.store.ledger.outbox import Finish
 from gateway.store.ledger.process import Process
 from gateway.store.ledger.push import Cancelled
 from gateway.store.ledger.settle import Settled, Settling
 
-__all__ = ["Asked", "Following", "SentMessage", "finish_and_ask", "settle_and_ask"]
+__all__ = ["Asked", "FollowUps", "Following", "SentMessage", "finish_and_ask", "settle_and_ask", "write_ends"]
 
 _SENT = (
     "SELECT id, conversation_id, turn_id, channel, account, platform_id, trace_id FROM outbox"
@@ -47,6 +49,29 @@ class SentMessage(msgspec.Struct, frozen=True):
     account: str
     platform_id: str | None
     trace_id: str
+
+
+class FollowUps(Protocol):
+    """Which jobs follow of what is written here; they are asked for by the same commit."""
+
+    @property
+    def follow_sends(self) -> bool:
+        """Whether anything follows of what is sent."""
+        ...
+
+    def of_turn(self, settlement: Settlement) -> Following | None:
+        """Return what follows of the end of a turn."""
+        ...
+
+    def of_sends(self, messages: Sequence[SentMessage]) -> list[Draft]:
+        """Return what follows of messages that were sent."""
+        ...
+
+    def asked(
+        self, enqueued: Sequence[Enqueued], drafts: Sequence[Draft], cancelled: Sequence[Cancelled]
+    ) -> None:
+        """Hear that they were asked for, that others are no more, and that it is committed."""
+        ...
 
 
 def settle_and_ask(
@@ -81,3 +106,14 @@ def finish_and_ask(
     enqueued = jobs.enqueue(cursor, drafts) if drafts else []
     cursor.execute("COMMIT")
     return written, (enqueued, drafts, [])
+
+
+def write_ends(
+    cursor: Cursor, process: Process, batch: Sequence[Finish], follow_ups: FollowUps | None
+) -> list[bool]:
+    """Write what became of sends, with what follows of them, if anything; False for a row that is not *process*'s."""
+    if follow_ups is None or not follow_ups.follow_sends:
+        return outbox.finish(cursor, process, batch)
+    written, asked = finish_and_ask(cursor, process, batch, follow_ups.of_sends)
+    follow_ups.asked(*asked)
+    return written

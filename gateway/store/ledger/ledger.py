@@ -7,52 +7,26 @@ ledger.settle(settling)   likewise
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.errors import SwitchboardError
-from gateway.domain.job import Draft, Enqueued
-from gateway.domain.turn import LaneKey, Settlement, Turn
+from gateway.domain.turn import LaneKey, Turn
 from gateway.settings.lanes import LaneSettings
 from gateway.settings.store import StoreSettings
 from gateway.store.batcher import Batcher
 from gateway.store.ledger import accept, deliveries, heads, kept, outbox, results, settle
 from gateway.store.ledger.accept import Accepted
 from gateway.store.ledger.arrange import Arrival
-from gateway.store.ledger.asking import Following, SentMessage, finish_and_ask, settle_and_ask
+from gateway.store.ledger.asking import FollowUps, settle_and_ask, write_ends
 from gateway.store.ledger.kept import Kept
 from gateway.store.ledger.outbox import Finish
 from gateway.store.ledger.process import Process
-from gateway.store.ledger.push import Cancelled
 from gateway.store.ledger.results import Result
 from gateway.store.ledger.settle import Settled, Settling
 from gateway.store.postgres import Database
 
-__all__ = ["FollowUps", "Ledger"]
-
-
-class FollowUps(Protocol):
-    """Which jobs follow of what is written here; they are asked for by the same commit."""
-
-    @property
-    def follow_sends(self) -> bool:
-        """Whether anything follows of what is sent."""
-        ...
-
-    def of_turn(self, settlement: Settlement) -> Following | None:
-        """Return what follows of the end of a turn."""
-        ...
-
-    def of_sends(self, messages: Sequence[SentMessage]) -> list[Draft]:
-        """Return what follows of messages that were sent."""
-        ...
-
-    def asked(
-        self, enqueued: Sequence[Enqueued], drafts: Sequence[Draft], cancelled: Sequence[Cancelled]
-    ) -> None:
-        """Hear that they were asked for, that others are no more, and that it is committed."""
-        ...
+__all__ = ["Ledger"]
 
 
 class Ledger:
@@ -140,12 +114,7 @@ class Ledger:
 
     def write_ends(self, cursor: Cursor, batch: Sequence[Finish]) -> list[bool]:
         """Do that with a cursor, for who has a batcher of his own."""
-        follow_ups = self._follow_ups
-        if follow_ups is None or not follow_ups.follow_sends:
-            return outbox.finish(cursor, self._process(), batch)
-        written, asked = finish_and_ask(cursor, self._process(), batch, follow_ups.of_sends)
-        follow_ups.asked(*asked)
-        return written
+        return write_ends(cursor, self._process(), batch, self._follow_ups)
 
     def outbox_owned(self) -> set[int]:
         """Return the outbox rows that this process is sending, as the ledger knows it."""

@@ -10,6 +10,7 @@ import msgspec
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.store.ledger.process import Process
+from gateway.store.statements import Prepared, numbers, texts
 
 __all__ = [
     "Fate", "Finish", "Found", "Mended", "OutboxRow", "Taking", "claim_responses", "counts", "finish", "mend",
@@ -19,6 +20,9 @@ __all__ = [
 Fate = Literal["sent", "not_sent", "unknown", "retry", "wait", "push"]
 #: What ``take`` found: as ``outbox_take`` says; dead: this process was declared dead and takes nothing.
 Found = Literal["taken", "earlier", "early", "elsewhere", "ended", "dead"]
+_FINISH = Prepared(
+    "outbox_finish", "bigint", "bigint", "bigint[]", "text[]", "text[]", "text[]", "text[]", "float8[]"
+)
 _decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -106,18 +110,17 @@ def finish(cursor: Cursor, process: Process, batch: Sequence[Finish]) -> list[bo
     """Write what became of sends; False where the row is not this process's any more and was left as it is."""
     epochs = {0, process.epoch}
     ours = [item for item in batch if item.epoch in epochs]
-    cursor.execute(
-        "SELECT * FROM outbox_finish(%s, %s, %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],"
-        " %s::float8[])",
+    _FINISH.execute(
+        cursor,
         (
             process.process_id,
             process.epoch,
-            [item.outbox_id for item in ours],
-            [item.fate for item in ours],
-            [item.reason or None for item in ours],
-            [item.detail or None for item in ours],
-            [item.platform_id or None for item in ours],
-            [item.after_s for item in ours],
+            numbers([item.outbox_id for item in ours]),
+            texts([item.fate for item in ours]),
+            texts([item.reason or None for item in ours]),
+            texts([item.detail or None for item in ours]),
+            texts([item.platform_id or None for item in ours]),
+            numbers([item.after_s for item in ours]),
         ),
     )
     written = {row[0] for row in cursor.fetchall()}

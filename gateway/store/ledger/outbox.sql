@@ -63,9 +63,12 @@ BEGIN
                     WHEN b.state = 'sending' THEN 'elsewhere'
                     WHEN b.state IS DISTINCT FROM 'pending' THEN 'ended'
                     WHEN EXISTS (
-                        SELECT 1 FROM outbox e
-                        WHERE e.conversation_id = b.conversation_id AND e.id < b.id AND e.state IN ('pending', 'sending')
-                          AND e.kept_until IS NULL
+                        -- OFFSET 0: what is open of the conversation first.  Where the table was last analysed when it had
+                        -- a few rows, all that is earlier looks like less.
+                        SELECT 1 FROM (
+                            SELECT w.id, w.kept_until FROM outbox w
+                            WHERE w.conversation_id = b.conversation_id AND w.state IN ('pending', 'sending') OFFSET 0
+                        ) AS e WHERE e.id < b.id AND e.kept_until IS NULL
                     ) THEN 'earlier'
                     WHEN b.due_at > at_once THEN 'early' ELSE 'taken' END AS found,
                greatest(0, extract(epoch FROM b.due_at - at_once))::float8 AS wait_s
@@ -119,53 +122,56 @@ CREATE OR REPLACE FUNCTION outbox_finish(
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    done          bigint[];
-    boxes         bigint[];   -- of those that are pending again
-    conversations bigint[];
-    traces        text[];
-    dues          timestamptz[];
+    box      record;
+    i        integer;
+    -- By end: where its row is, if it is this process's.  Of its full length from the beginning: an array that is begun
+    -- in its middle counts from there.
+    places   tid[] := array_fill(NULL::tid, ARRAY[cardinality(ids)]);
+    again    boolean[];  -- it is sent again, marked
+    back     boolean[];  -- it is pending again
+    unsent   boolean := false;
+    returned boolean := false;
 BEGIN
-    PERFORM 1 FROM (
-        SELECT 1 FROM outbox o WHERE o.id = ANY (ids) ORDER BY o.id FOR UPDATE
-    ) AS locked;
-    WITH written AS (
-        UPDATE outbox AS o SET
-            state = CASE WHEN f.back THEN 'pending' ELSE f.fate END,
-            kind = CASE WHEN (f.fate = 'push' OR f.again) AND o.kept_until IS NULL THEN 'push' ELSE o.kind END,
-            due_at = CASE WHEN f.back THEN clock_timestamp() + make_interval(secs => f.after_s) ELSE o.due_at END,
-            attempts = o.attempts - (f.fate = 'wait')::integer,
-            maybe_repeat = o.maybe_repeat OR f.again,
-            reason = f.reason, detail = f.detail, platform_id = f.platform_id,
-            finished_at = CASE WHEN NOT f.back THEN clock_timestamp() END
-        FROM (
-            SELECT h.*, h.again OR h.fate IN ('retry', 'wait', 'push') AS back FROM (
-                SELECT g.*, b.at, g.fate = 'unknown' AND b.resend_unknown AND NOT b.maybe_repeat AS again
-                FROM unnest(ids, fates, reasons, details, platform_ids, after_s)
-                     AS g(id, fate, reason, detail, platform_id, after_s)
-                CROSS JOIN LATERAL (
-                    SELECT w.ctid AS at, w.resend_unknown, w.maybe_repeat FROM outbox w WHERE w.id = g.id OFFSET 0
-                ) AS b
-            ) AS h
-        ) AS f
-        -- By where the row is, which stays so while it is locked: a plan that was made on a table known to be empty would
-        -- read all of a history to find it by its id.  || '': as above.
-        WHERE o.ctid = f.at AND o.state || '' = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch
-        RETURNING o.id, o.state, o.channel, o.account, o.conversation_id, o.turn_id, o.reason, o.detail, o.trace_id,
-                  o.due_at, o.kept_until
-    ), letters AS (
+    FOR box IN
+        SELECT o.ctid AS at, o.id, o.resend_unknown AND NOT o.maybe_repeat AS resend,
+               o.state = 'sending' AND o.claimed_process = me AND o.claimed_epoch = my_epoch AS mine
+        FROM outbox o WHERE o.id = ANY (ids) ORDER BY o.id FOR UPDATE
+    LOOP
+        CONTINUE WHEN box.mine IS NOT TRUE;
+        i := array_position(ids, box.id);
+        places[i] := box.at;
+        again[i] := fates[i] = 'unknown' AND box.resend;
+        back[i] := again[i] OR fates[i] IN ('retry', 'wait', 'push');
+        unsent := unsent OR fates[i] <> 'sent';
+        returned := returned OR back[i];
+        RETURN NEXT box.id;
+    END LOOP;
+    -- By where the row is, which stays so while it is locked: a plan that was made on a table known to be empty would read
+    -- all of a history to find it by its id.
+    UPDATE outbox AS o SET
+        state = CASE WHEN back[f.i] THEN 'pending' ELSE fates[f.i] END,
+        kind = CASE WHEN (fates[f.i] = 'push' OR again[f.i]) AND o.kept_until IS NULL THEN 'push' ELSE o.kind END,
+        due_at = CASE WHEN back[f.i] THEN clock_timestamp() + make_interval(secs => after_s[f.i]) ELSE o.due_at END,
+        attempts = o.attempts - (fates[f.i] = 'wait')::integer,
+        maybe_repeat = o.maybe_repeat OR again[f.i],
+        reason = reasons[f.i], detail = details[f.i], platform_id = platform_ids[f.i],
+        finished_at = CASE WHEN NOT back[f.i] THEN clock_timestamp() END
+    FROM unnest(places) WITH ORDINALITY AS f(at, i) WHERE o.ctid = f.at;
+    IF unsent THEN
         INSERT INTO dead_letters (kind, channel, account, conversation_id, turn_id, outbox_id, reason, detail)
-        SELECT 'outbox', w.channel, w.account, w.conversation_id, w.turn_id, w.id,
-               w.state || ': ' || coalesce(w.reason, ''), coalesce(w.detail, '')
-        FROM written w WHERE w.state IN ('not_sent', 'unknown')
-    )
-    SELECT array_agg(w.id), array_agg(w.id ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL),
-           array_agg(w.conversation_id ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL),
-           array_agg(w.trace_id ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL),
-           array_agg(w.due_at ORDER BY w.id) FILTER (WHERE w.state = 'pending' AND w.kept_until IS NULL)
-      INTO done, boxes, conversations, traces, dues
-    FROM written w;
-    PERFORM outbox_carry(boxes, conversations, traces, dues);
-    RETURN QUERY SELECT unnest(done);
+        SELECT 'outbox', o.channel, o.account, o.conversation_id, o.turn_id, o.id,
+               o.state || ': ' || coalesce(o.reason, ''), coalesce(o.detail, '')
+        FROM unnest(ids) WITH ORDINALITY AS f(id, i)
+        CROSS JOIN LATERAL (SELECT * FROM outbox WHERE id = f.id OFFSET 0) AS o
+        WHERE NOT back[f.i] AND fates[f.i] <> 'sent';
+    END IF;
+    IF returned THEN
+        PERFORM outbox_carry(array_agg(o.id ORDER BY o.id), array_agg(o.conversation_id ORDER BY o.id),
+                             array_agg(o.trace_id ORDER BY o.id), array_agg(o.due_at ORDER BY o.id))
+        FROM unnest(ids) WITH ORDINALITY AS f(id, i)
+        CROSS JOIN LATERAL (SELECT * FROM outbox WHERE id = f.id OFFSET 0) AS o
+        WHERE back[f.i] AND o.kept_until IS NULL;
+    END IF;
 END $$;
 
 -- Looks at up to rows_max pending rows, those that are due from behind a time on, and mends those without a carrier,
@@ -215,7 +221,11 @@ BEGIN
         bare := ARRAY(SELECT o.id FROM outbox o WHERE o.id = ANY (bare) AND o.state = 'pending'
                       ORDER BY o.id FOR UPDATE SKIP LOCKED);
         buried := ARRAY(SELECT b.id FROM unnest(bare) AS b(id) CROSS JOIN LATERAL (
-            SELECT 1 FROM jobs j WHERE j.state = 'buried' AND j.unique_key = 'outbox:' || b.id LIMIT 1 OFFSET 0
+            -- BETWEEN, and in order: so that of two indexes over what is buried the one that has the keys is better even
+            -- where nothing is believed to be buried.
+            SELECT 1 FROM jobs j
+            WHERE j.state = 'buried' AND j.unique_key BETWEEN 'outbox:' || b.id AND 'outbox:' || b.id
+            ORDER BY j.unique_key LIMIT 1
         ) AS c);
         PERFORM outbox_carry(array_agg(o.id ORDER BY o.id), array_agg(o.conversation_id ORDER BY o.id),
                              array_agg(o.trace_id ORDER BY o.id), array_agg(o.due_at ORDER BY o.id))

@@ -13,15 +13,16 @@ from gateway.domain.reply import Reply
 from gateway.domain.turn import LaneKey, Settlement, Turn
 from gateway.store.ledger.heads import head_of
 from gateway.store.ledger.process import Process
+from gateway.store.statements import Prepared, numbers, texts
 
 __all__ = ["Settled", "Settling", "settle"]
 
-_STATEMENT = (
-    "SELECT * FROM ledger_settle_batch(%s, %s, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
-    " %s::jsonb[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[], %s::bigint[], %s::jsonb[], %s::boolean[],"
-    " %s::boolean[], %s::integer[], %s::text[], %s::jsonb[], %s::float8[], %s::boolean[], %s::boolean[],"
-    " %s::float8[])"
-)
+_SETTLE = Prepared(
+    "ledger_settle_batch",
+    "bigint", "bigint", "bigint[]", "bigint[]", "bigint[]", "bigint[]", "text[]", "jsonb[]",
+    "text[]", "text[]", "jsonb[]", "jsonb[]", "bigint[]", "jsonb[]", "boolean[]", "boolean[]",
+    "integer[]", "text[]", "jsonb[]", "float8[]", "boolean[]", "boolean[]", "float8[]",
+)  # fmt: skip
 
 
 class Settling(msgspec.Struct, frozen=True):
@@ -55,42 +56,42 @@ def settle(cursor: Cursor, process: Process, batch: Sequence[Settling]) -> list[
 
     Safe to run again when it is not known whether it was committed: it recognises its own fence on the turn.
     """
-    cursor.execute(
-        _STATEMENT, (process.process_id, process.epoch, *_turn_arrays(batch), *_outbox_arrays(batch))
+    _SETTLE.execute(
+        cursor, (process.process_id, process.epoch, *_turn_arrays(batch), *_outbox_arrays(batch))
     )
     return [_settled(row, item.settlement.turn) for row, item in zip(cursor.fetchall(), batch, strict=True)]
 
 
-def _turn_arrays(batch: Sequence[Settling]) -> tuple[list[Any], ...]:
+def _turn_arrays(batch: Sequence[Settling]) -> tuple[str, ...]:
     written = [item.settlement for item in batch]
     return (
-        [item.lane.conversation_id for item in batch],
-        [item.lane.fence for item in batch],
-        [settlement.turn.turn_id for settlement in written],
-        [settlement.turn.seq for settlement in written],
-        [settlement.state for settlement in written],
-        [_json(_shown(settlement.reply)) for settlement in written],
-        [settlement.reason or None for settlement in written],
-        [settlement.detail or None for settlement in written],
-        [_json(settlement.degraded) if settlement.degraded else None for settlement in written],
-        [_kept(settlement.reply.state) for settlement in written],
-        [settlement.turn.user_id for settlement in written],
-        [_kept(settlement.reply.memory) for settlement in written],
-        [item.keep for item in batch],
-        [item.hand_over for item in batch],
+        numbers([item.lane.conversation_id for item in batch]),
+        numbers([item.lane.fence for item in batch]),
+        numbers([settlement.turn.turn_id for settlement in written]),
+        numbers([settlement.turn.seq for settlement in written]),
+        texts([settlement.state for settlement in written]),
+        texts([_json(_shown(settlement.reply)) for settlement in written]),
+        texts([settlement.reason or None for settlement in written]),
+        texts([settlement.detail or None for settlement in written]),
+        texts([_json(settlement.degraded) if settlement.degraded else None for settlement in written]),
+        texts([_kept(settlement.reply.state) for settlement in written]),
+        numbers([settlement.turn.user_id for settlement in written]),
+        texts([_kept(settlement.reply.memory) for settlement in written]),
+        numbers([item.keep for item in batch]),
+        numbers([item.hand_over for item in batch]),
     )
 
 
-def _outbox_arrays(batch: Sequence[Settling]) -> tuple[list[Any], ...]:
+def _outbox_arrays(batch: Sequence[Settling]) -> tuple[str, ...]:
     drafts = [(index, draft) for index, item in enumerate(batch, 1) for draft in item.settlement.outbox]
     return (
-        [index for index, _ in drafts],
-        [draft.kind for _, draft in drafts],
-        [_json(draft.payload) for _, draft in drafts],
-        [draft.due_s for _, draft in drafts],
-        [draft.claimed for _, draft in drafts],
-        [draft.resend_unknown for _, draft in drafts],
-        [draft.kept_s for _, draft in drafts],
+        numbers([index for index, _ in drafts]),
+        texts([draft.kind for _, draft in drafts]),
+        texts([_json(draft.payload) for _, draft in drafts]),
+        numbers([draft.due_s for _, draft in drafts]),
+        numbers([draft.claimed for _, draft in drafts]),
+        numbers([draft.resend_unknown for _, draft in drafts]),
+        numbers([draft.kept_s for _, draft in drafts]),
     )
 
 

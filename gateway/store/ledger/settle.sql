@@ -7,8 +7,8 @@
 --   user_ids, new_memories: the same of the user
 --   keeps         whether this process wants the lane's next turn (not when draining)
 --   handovers     whether the lane should go to the process that accepted its next turn, if another one did
--- Outbox rows, in the order in which they are to be sent: out_t (index into the turns, from 1), out_kinds,
---   out_payloads, out_due (seconds from now), out_claimed (this process is sending it right now), out_resend,
+-- Outbox rows, those of a turn together and in the order in which they are to be sent: out_t (index into the turns, from
+--   1), out_kinds, out_payloads, out_due (seconds from now), out_claimed (this process is sending it right now), out_resend,
 --   out_kept (seconds for which it is kept for a later turn's response; NULL: it is not).  A push is claimed only where
 --   every unfinished row of its conversation is a push that this process is sending; else it waits behind them, and a
 --   turn's rows are all claimed or all not.
@@ -36,36 +36,59 @@ CREATE OR REPLACE FUNCTION ledger_settle_batch(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    fate   text[];     -- by turn: 'write' | 'again' (done before under this fence) | 'lost'
-    more   boolean[];  -- by turn: the lane is still this fence's and has work
-    heir   bigint[];   -- by turn: the process that gets the lane instead
-    heirs  bigint[];
-    boxes  bigint[];   -- outbox rows written, and their turns
-    box_t  integer[];
-    push_t integer[];  -- the turns of those rows that wait to be sent, and the jobs that carry them
-    pushes bigint[];
+    turns_n  integer := cardinality(turn_ids);
+    fate     text[] := array_fill('lost'::text, ARRAY[turns_n]);  -- by turn: 'write' | 'again' (done before under this
+                         -- fence) | 'lost'
+    more     boolean[] := array_fill(false, ARRAY[turns_n]);  -- by turn: the lane is still this fence's and has work
+    places   tid[] := array_fill(NULL::tid, ARRAY[turns_n]);  -- by turn: where its conversation's row is, under its
+                         -- lock; and what that says
+    channels text[];
+    accounts text[];
+    heir     bigint[] := array_fill(NULL::bigint, ARRAY[turns_n]);  -- by turn: the process that gets the lane instead
+    heirs    bigint[];
+    claims   boolean[];  -- by outbox row: this process is sending it
+    boxes    bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(out_t)]);  -- by outbox row: its id, if it is
+                         -- written now; behind them those of what was written before
+    jobs     bigint[] := boxes;  -- by outbox row: the job that carries it, if one does
+    carried  integer[];
+    carriers bigint[];
+    first    integer[];  -- by turn: its outbox rows are those from first to last, if it has any
+    last     integer[];
+    lane     record;
+    t        integer;
 BEGIN
-    PERFORM 1 FROM (
-        SELECT 1 FROM conversations c WHERE c.id = ANY (lanes) ORDER BY c.id FOR UPDATE
-    ) AS locked;
-    SELECT array_agg(CASE WHEN c.fence = s.fence AND c.done_seq = s.seq - 1 THEN 'write'
-                          WHEN t.settled_fence = s.fence THEN 'again' ELSE 'lost' END ORDER BY s.i),
-           array_agg(c.fence = s.fence AND c.owner_process IS NOT NULL AND c.last_seq > s.seq ORDER BY s.i)
-      INTO fate, more
-    FROM unnest(lanes, fences, turn_ids, seqs) WITH ORDINALITY AS s(lane, fence, turn, seq, i)
-    -- LEFT: a row that is gone must be lost, not shift the fates of the turns behind it.
-    LEFT JOIN LATERAL (SELECT * FROM conversations WHERE id = s.lane OFFSET 0) AS c ON true
-    LEFT JOIN LATERAL (SELECT * FROM turns WHERE id = s.turn OFFSET 0) AS t ON true;
+    -- A locked row is read as it is under its lock, whatever the statement's snapshot saw of it.  That is true of no other
+    -- row: what is to be read beside it is read by the next statement.  A row that is gone leaves its turn lost.
+    FOR lane IN
+        SELECT c.ctid AS at, c.id, c.fence, c.last_seq, c.done_seq, c.owner_process, c.channel, c.account
+        FROM conversations c WHERE c.id = ANY (lanes) ORDER BY c.id FOR UPDATE
+    LOOP
+        FOREACH t IN ARRAY array_positions(lanes, lane.id) LOOP
+            places[t] := lane.at;
+            channels[t] := lane.channel;
+            accounts[t] := lane.account;
+            IF lane.fence = fences[t] AND lane.done_seq = seqs[t] - 1 THEN
+                fate[t] := 'write';
+            END IF;
+            more[t] := lane.fence = fences[t] AND lane.owner_process IS NOT NULL AND lane.last_seq > seqs[t];
+        END LOOP;
+    END LOOP;
+    IF 'lost' = ANY (fate) THEN
+        fate := ARRAY(
+            SELECT CASE WHEN fate[s.i] = 'lost' AND w.settled_fence = fences[s.i] THEN 'again' ELSE fate[s.i] END
+            FROM unnest(turn_ids) WITH ORDINALITY AS s(turn, i)
+            LEFT JOIN LATERAL (SELECT settled_fence FROM turns WHERE id = s.turn OFFSET 0) AS w ON true
+            ORDER BY s.i
+        );
+    END IF;
 
     UPDATE turns AS t SET
-        state = s.state, reply = s.reply, reason = s.reason, detail = s.detail, degraded = s.degraded,
-        settled_fence = s.fence, settled_at = clock_timestamp()
-    FROM unnest(turn_ids, fences, states, replies, reasons, details, degradeds, fate)
-         AS s(turn, fence, state, reply, reason, detail, degraded, fate)
-    WHERE s.fate = 'write' AND t.id = s.turn;
+        state = states[s.i], reply = replies[s.i], reason = reasons[s.i], detail = details[s.i],
+        degraded = degradeds[s.i], settled_fence = fences[s.i], settled_at = clock_timestamp()
+    FROM unnest(turn_ids) WITH ORDINALITY AS s(turn, i)
+    WHERE fate[s.i] = 'write' AND t.id = s.turn;
 
     -- A lane that is handed over goes straight to the process that has the next turn's caller, if that one lives.
-    heir := array_fill(NULL::bigint, ARRAY[cardinality(lanes)]);
     IF true = ANY (handovers) THEN
         SELECT array_agg(t.accepted_by ORDER BY s.i) INTO heir
         FROM unnest(lanes, seqs, handovers) WITH ORDINALITY AS s(lane, seq, over, i)
@@ -82,17 +105,20 @@ BEGIN
     END IF;
 
     UPDATE conversations AS c SET
-        done_seq = s.seq,
-        owner_process = CASE WHEN c.last_seq = s.seq THEN NULL WHEN s.heir IS NOT NULL THEN s.heir
-                             WHEN s.keep THEN c.owner_process END,
-        owner_epoch = CASE WHEN c.last_seq = s.seq THEN NULL
-                           WHEN s.heir IS NOT NULL THEN (SELECT epoch FROM processes WHERE id = s.heir)
-                           WHEN s.keep THEN c.owner_epoch END,
-        fence = c.fence + (c.last_seq > s.seq AND s.heir IS NOT NULL)::integer,
-        orphaned = c.last_seq > s.seq AND s.heir IS NULL AND NOT s.keep,
-        state = CASE WHEN s.state IS NULL THEN c.state WHEN s.state = 'null' THEN NULL ELSE s.state END
-    FROM unnest(lanes, seqs, new_states, keeps, heir, fate) AS s(lane, seq, state, keep, heir, fate)
-    WHERE s.fate = 'write' AND c.id = s.lane;
+        done_seq = seqs[s.i],
+        owner_process = CASE WHEN c.last_seq = seqs[s.i] THEN NULL WHEN heir[s.i] IS NOT NULL THEN heir[s.i]
+                             WHEN keeps[s.i] THEN c.owner_process END,
+        owner_epoch = CASE WHEN c.last_seq = seqs[s.i] THEN NULL
+                           WHEN heir[s.i] IS NOT NULL THEN (SELECT epoch FROM processes WHERE id = heir[s.i])
+                           WHEN keeps[s.i] THEN c.owner_epoch END,
+        fence = c.fence + (c.last_seq > seqs[s.i] AND heir[s.i] IS NOT NULL)::integer,
+        orphaned = c.last_seq > seqs[s.i] AND heir[s.i] IS NULL AND NOT keeps[s.i],
+        state = CASE WHEN new_states[s.i] IS NULL THEN c.state WHEN new_states[s.i] = 'null' THEN NULL
+                     ELSE new_states[s.i] END
+    -- By where the row is, which stays so while it is locked: a plan that was made on a table known to be empty would read
+    -- all conversations to find it by its id.
+    FROM unnest(places) WITH ORDINALITY AS s(at, i)
+    WHERE fate[s.i] = 'write' AND c.ctid = s.at;
 
     IF cardinality(array_remove(new_memories, NULL)) > 0 THEN
         -- In order, because a user may speak in many conversations, which others settle at this moment.
@@ -107,37 +133,60 @@ BEGIN
     END IF;
 
     IF cardinality(out_t) > 0 THEN
-        WITH boxed AS (
-            INSERT INTO outbox (conversation_id, turn_id, channel, account, trace_id, kind, state, payload, due_at,
-                                attempts, resend_unknown, claimed_process, claimed_epoch, kept_until)
-            SELECT lanes[o.t], turn_ids[o.t], c.channel, c.account, t.trace_id, o.kind,
-                   CASE WHEN m.claimed THEN 'sending' ELSE 'pending' END, o.payload,
-                   clock_timestamp() + make_interval(secs => o.due), m.claimed::integer, o.resend,
-                   CASE WHEN m.claimed THEN me END, CASE WHEN m.claimed THEN my_epoch END,
-                   clock_timestamp() + make_interval(secs => o.kept)
-            FROM unnest(out_t, out_kinds, out_payloads, out_due, out_claimed, out_resend, out_kept) WITH ORDINALITY
-                 AS o(t, kind, payload, due, claimed, resend, kept, i)
-            CROSS JOIN LATERAL (SELECT channel, account FROM conversations WHERE id = lanes[o.t] OFFSET 0) AS c
-            CROSS JOIN LATERAL (SELECT trace_id FROM turns WHERE id = turn_ids[o.t] OFFSET 0) AS t
-            CROSS JOIN LATERAL (
-                SELECT o.claimed AND (o.kind = 'response' OR NOT EXISTS (
-                    SELECT 1 FROM outbox e
+        claims := out_claimed;
+        IF true = ANY (out_claimed) THEN
+            claims := ARRAY(
+                SELECT out_claimed[o.i] AND (out_kinds[o.i] = 'response' OR w.box IS NULL)
+                FROM unnest(out_t) WITH ORDINALITY AS o(t, i)
+                -- No EXISTS, of which the planner may make a hash of all that waits.
+                LEFT JOIN LATERAL (
+                    SELECT e.id AS box FROM outbox e
                     WHERE e.conversation_id = lanes[o.t] AND e.state IN ('pending', 'sending') AND e.kept_until IS NULL
                       AND (e.state, e.kind, e.claimed_process, e.claimed_epoch)
                           IS DISTINCT FROM ('sending', 'push', me, my_epoch)
-                )) AS claimed OFFSET 0
-            ) AS m
-            WHERE fate[o.t] = 'write'
-            ORDER BY o.i
-            RETURNING id, turn_id, array_position(turn_ids, turn_id) AS t, conversation_id, trace_id, due_at,
-                      state = 'pending' AND kept_until IS NULL AS carried
-        ) SELECT array_agg(b.id ORDER BY b.id), array_agg(b.t ORDER BY b.id),
-                 array_agg(b.t ORDER BY b.id) FILTER (WHERE b.carried),
-                 outbox_carry(array_agg(b.id ORDER BY b.id) FILTER (WHERE b.carried),
-                              array_agg(b.conversation_id ORDER BY b.id) FILTER (WHERE b.carried),
-                              array_agg(b.trace_id ORDER BY b.id) FILTER (WHERE b.carried),
-                              array_agg(b.due_at ORDER BY b.id) FILTER (WHERE b.carried))
-            INTO boxes, box_t, push_t, pushes FROM boxed AS b;
+                    LIMIT 1
+                ) AS w ON true
+                ORDER BY o.i
+            );
+        END IF;
+        FOR o IN 1..cardinality(out_t) LOOP
+            t := out_t[o];
+            IF fate[t] = 'write' THEN
+                boxes[o] := nextval('outbox_id_seq');
+                first[t] := coalesce(first[t], o);
+                last[t] := o;
+            END IF;
+        END LOOP;
+        INSERT INTO outbox (id, conversation_id, turn_id, channel, account, trace_id, kind, state, payload, due_at,
+                            attempts, resend_unknown, claimed_process, claimed_epoch, kept_until)
+        OVERRIDING SYSTEM VALUE
+        SELECT boxes[o.i], lanes[o.t], turn_ids[o.t], channels[o.t], accounts[o.t],
+               (SELECT trace_id FROM turns WHERE id = turn_ids[o.t]), out_kinds[o.i],
+               CASE WHEN claims[o.i] THEN 'sending' ELSE 'pending' END, out_payloads[o.i],
+               clock_timestamp() + make_interval(secs => out_due[o.i]), claims[o.i]::integer, out_resend[o.i],
+               CASE WHEN claims[o.i] THEN me END, CASE WHEN claims[o.i] THEN my_epoch END,
+               clock_timestamp() + make_interval(secs => out_kept[o.i])
+        FROM unnest(out_t) WITH ORDINALITY AS o(t, i) WHERE boxes[o.i] IS NOT NULL;
+        IF false = ANY (claims) THEN
+            SELECT array_agg(o.i ORDER BY o.i),
+                   outbox_carry(array_agg(b.id ORDER BY o.i), array_agg(b.conversation_id ORDER BY o.i),
+                                array_agg(b.trace_id ORDER BY o.i), array_agg(b.due_at ORDER BY o.i))
+              INTO carried, carriers
+            FROM unnest(boxes) WITH ORDINALITY AS o(id, i)
+            CROSS JOIN LATERAL (SELECT * FROM outbox WHERE id = o.id OFFSET 0) AS b
+            WHERE NOT claims[o.i] AND b.kept_until IS NULL;
+            FOR n IN 1..coalesce(cardinality(carried), 0) LOOP
+                jobs[carried[n]] := carriers[n];
+            END LOOP;
+        END IF;
+    END IF;
+    IF 'again' = ANY (fate) THEN
+        -- The answer that named them was lost: without it nobody would ever end them.
+        FOR t IN SELECT s.i FROM unnest(fate) WITH ORDINALITY AS s(fate, i) WHERE s.fate = 'again' LOOP
+            first[t] := cardinality(boxes) + 1;
+            boxes := boxes || ARRAY(SELECT o.id FROM outbox o WHERE o.turn_id = turn_ids[t] ORDER BY o.id);
+            last[t] := cardinality(boxes);
+        END LOOP;
     END IF;
 
     IF 'failed' = ANY (states) THEN
@@ -148,18 +197,26 @@ BEGIN
         WHERE s.fate = 'write' AND s.state = 'failed';
     END IF;
 
-    RETURN QUERY
-    SELECT CASE s.fate WHEN 'write' THEN 'done' ELSE s.fate END, h.turn IS NOT NULL, s.heir,
-           CASE s.fate WHEN 'write' THEN ARRAY(SELECT b.id FROM unnest(boxes, box_t) AS b(id, t) WHERE b.t = s.i)
-                       -- The answer that named them was lost: without it nobody would ever end them.
-                       WHEN 'again' THEN ARRAY(SELECT o.id FROM outbox o WHERE o.turn_id = s.turn ORDER BY o.id)
-                       ELSE '{}' END,
-           ARRAY(SELECT p.id FROM unnest(pushes, push_t) AS p(id, t) WHERE p.t = s.i),
-           h.turn, h.seq, h.surface, h.address, h.message, h.trace_id, h.user_id, h.user_key, h.user_name,
-           h.user_locale, h.accepted_by, h.deaths, h.age_s, h.state, h.memory
-    FROM unnest(lanes, turn_ids, fate, more, keeps, heir) WITH ORDINALITY AS s(lane, turn, fate, more, keep, heir, i)
-    LEFT JOIN LATERAL (
-        SELECT * FROM ledger_head(s.lane) WHERE s.more AND s.keep AND s.heir IS NULL
-    ) AS h ON true
-    ORDER BY s.i;
+    IF true = ANY (more) THEN
+        RETURN QUERY
+        SELECT CASE fate[s.i] WHEN 'write' THEN 'done' ELSE fate[s.i] END, h.turn IS NOT NULL, heir[s.i],
+               coalesce(boxes[first[s.i]:last[s.i]], '{}'),
+               coalesce(array_remove(jobs[first[s.i]:last[s.i]], NULL), '{}'),
+               h.turn, h.seq, h.surface, h.address, h.message, h.trace_id, h.user_id, h.user_key, h.user_name,
+               h.user_locale, h.accepted_by, h.deaths, h.age_s, h.state, h.memory
+        FROM unnest(lanes) WITH ORDINALITY AS s(lane, i)
+        LEFT JOIN LATERAL (
+            SELECT * FROM ledger_head(s.lane) WHERE more[s.i] AND keeps[s.i] AND heir[s.i] IS NULL
+        ) AS h ON true
+        ORDER BY s.i;
+    ELSE
+        FOR t IN 1..turns_n LOOP
+            outcome := CASE fate[t] WHEN 'write' THEN 'done' ELSE fate[t] END;
+            kept := false;
+            handed_to := heir[t];
+            outbox_ids := coalesce(boxes[first[t]:last[t]], '{}');
+            push_jobs := coalesce(array_remove(jobs[first[t]:last[t]], NULL), '{}');
+            RETURN NEXT;
+        END LOOP;
+    END IF;
 END $$;
