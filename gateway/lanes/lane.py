@@ -1,4 +1,4 @@
-"""The lanes that this process runs: a greenlet each, for as long as the lane has work.
+"""The lanes that this process runs: an errand each, for as long as the lane has work.
 
     head ─▶ lease holds? ─▶ run ─▶ settle ─▶ tell ─▶ the next head, as the settle returned it ─▶ ... ─▶ gone
 
@@ -18,17 +18,18 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
 import gevent
-from gevent import Greenlet
 from gevent.event import Event
 
 from gateway import telemetry
 from gateway.domain.errors import SwitchboardError, TooLate, TryLater
 from gateway.domain.reply import Reply
 from gateway.domain.turn import LaneKey, Settlement, Turn
+from gateway.server.errands import Errand, Errands
 from gateway.settings.lanes import LaneSettings
 from gateway.store.ledger.settle import Settled, Settling
 
@@ -71,12 +72,12 @@ class LeaseHolder(Protocol):
 class _Lane:
     """One running lane."""
 
-    __slots__ = ("account", "forgotten", "greenlet", "key")
+    __slots__ = ("account", "errand", "forgotten", "key")
 
     def __init__(self, key: LaneKey, account: tuple[str, str]) -> None:
         self.key = key
         self.account = account
-        self.greenlet: Greenlet[..., None] | None = None
+        self.errand: Errand | None = None
         self.forgotten = False
 
 
@@ -107,6 +108,7 @@ class Lanes:
         #: Tenants of the accounts whose lanes are counted together, where a bound asks for it.
         self._tenants = tenants
         self._by_tenant: Counter[str] = Counter()
+        self._errands = Errands()
         self._draining = False
         #: Monotonic seconds from which on nothing new is begun.
         self._until = float("inf")
@@ -149,15 +151,16 @@ class Lanes:
         if (tenant := self._tenants.get(account)) is not None:
             self._by_tenant[tenant] += 1
         self._empty.clear()
-        entry.greenlet = gevent.spawn(self._work, entry, head)
+        entry.errand = self._errands.start(partial(self._work, entry, head))
 
     def drop(self) -> None:
         """Stop all lanes at once: this process was declared dead, and what they do belongs to others."""
         entries = list(self._lanes.values())
         for entry in entries:
-            # Here, because a greenlet that is killed before it began runs no `finally`.
+            # Here, because an errand that is killed before it began runs no `finally`.
             self._forget(entry)
-        gevent.killall([entry.greenlet for entry in entries if entry.greenlet is not None], block=False)
+            if entry.errand is not None:
+                entry.errand.kill()
 
     def drain(self, deadline: float) -> bool:
         """Finish running turns, free the lanes with work still in them; return whether all ended by *deadline*.

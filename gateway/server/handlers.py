@@ -70,6 +70,9 @@ class Handlers:
     def __repr__(self) -> str:
         return f"<Handlers: {len(self._parked)} parked>"
 
+    def __len__(self) -> int:
+        return len(self._parked)
+
     def run(self, jobs: deque[Callable[[], None]], until: float = inf) -> None:
         """Run *jobs* in order, each until it ends or waits for the first time.  To be called in the hub only.
 
