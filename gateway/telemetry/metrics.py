@@ -32,6 +32,7 @@ from prometheus_client.values import MutexValue, ValueClass
 from gateway.settings.accounts import Account
 from gateway.telemetry.catalogue import Event
 from gateway.telemetry.emit import Writer
+from gateway.telemetry.tallies import CounterTally, HistogramTally
 
 __all__ = ["METRICS", "SERIES_MAX", "Counted", "Held", "Measured", "Metrics", "Shown"]
 
@@ -268,6 +269,19 @@ class Metrics:
     def _declare(self, metric: Counted | Measured | Held | Shown) -> None:
         common: dict[str, Any] = {"labelnames": metric.labels, "registry": self._registry}
         match metric:
+            case Counted() if not self._several_processes:
+                count = CounterTally(
+                    metric.name, metric.meaning, metric.labels, amount=metric.amount, series_max=SERIES_MAX
+                )
+                self._registry.register(count)
+                self._feed(metric.event, count.write)
+            case Measured() if not self._several_processes:
+                times = HistogramTally(
+                    metric.name, metric.meaning, metric.labels,
+                    value=metric.value, bounds=metric.buckets, series_max=SERIES_MAX,
+                )  # fmt: skip
+                self._registry.register(times)
+                self._feed(metric.event, times.write)
             case Counted():
                 counter = Counter(metric.name, metric.meaning, **common)
                 self._feed(metric.event, _writer(counter, metric.labels, _adding(metric.amount)))

@@ -50,6 +50,16 @@ def test_one_event_feeds_its_counter_and_its_histogram(metrics: Metrics) -> None
     ]
 
 
+def test_an_observation_on_a_bound_is_within_it_and_in_all_above(metrics: Metrics) -> None:
+    for duration_s in (0.05, 0.051, 61.0):
+        settled(duration_s=duration_s)
+
+    found = [line.rpartition(" ") for line in lines(metrics, "switchboard_turn_seconds_bucket")]
+    counted = {head.partition('le="')[2].partition('"')[0]: count for head, _, count in found}
+    assert (counted["0.025"], counted["0.05"], counted["0.1"]) == ("0.0", "1.0", "2.0")
+    assert (counted["60.0"], counted["+Inf"]) == ("2.0", "3.0")
+
+
 def test_a_counter_adds_what_its_field_says(metrics: Metrics) -> None:
     telemetry.event("outbox.claimed", rows=5)
     telemetry.event("outbox.claimed", rows=2)
