@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +16,7 @@ from bench.generator import ECHO_BODY, Expected
 from bench.keys import KEYS, Keys, a_value
 from bench.load import Answer, each_once
 
-__all__ = ["Check", "WrongAnswer", "check_echo", "check_get", "check_put", "check_rpc"]
+__all__ = ["QUESTIONS", "Check", "WrongAnswer", "check_echo", "check_get", "check_put", "check_rpc"]
 
 QUESTIONS = 1_000
 _CALLERS = 64
@@ -29,13 +30,17 @@ class WrongAnswer(Exception):
     """A contestant does not do what is measured; says what it did."""
 
 
-#: Asks the server on a port, and returns what a right answer looks like to wrk.
-Check = Callable[[int, Keys], Expected]
+class Check(Protocol):
+    """Asks the server on a port, and returns what a right answer looks like to wrk."""
+
+    def __call__(self, port: int, keys: Keys, /, *, questions: int = QUESTIONS) -> Expected:
+        """Ask so many questions; :exc:`WrongAnswer` if one is answered wrongly."""
+        ...
 
 
-def check_echo(port: int, _: Keys) -> Expected:
+def check_echo(port: int, _: Keys, /, *, questions: int = QUESTIONS) -> Expected:
     """POST JSON of many shapes; the same value must come back."""
-    bodies = [*(msgspec.json.encode(_anything()) for _ in range(QUESTIONS)), ECHO_BODY]
+    bodies = [*(msgspec.json.encode(_anything()) for _ in range(questions)), ECHO_BODY]
     answers = _ask(port, [_request("POST", "/bench/echo", body) for body in bodies])
     for body, answer in zip(bodies, answers, strict=True):
         _must(answer.status == 200, f"status {answer.status}")
@@ -43,9 +48,9 @@ def check_echo(port: int, _: Keys) -> Expected:
     return Expected(200, len(answers[-1].body))
 
 
-def check_rpc(port: int, _: Keys) -> Expected:
+def check_rpc(port: int, _: Keys, /, *, questions: int = QUESTIONS) -> Expected:
     """GET; an object must come back, not before the wait is over."""
-    answers = _ask(port, [_request("GET", "/bench/rpc")] * QUESTIONS, _RPC_CALLERS)
+    answers = _ask(port, [_request("GET", "/bench/rpc")] * questions, _RPC_CALLERS)
     for answer in answers:
         _must(answer.status == 200, f"status {answer.status}")
         _must(isinstance(_decoded(answer.body), dict), "not an object")
@@ -53,9 +58,9 @@ def check_rpc(port: int, _: Keys) -> Expected:
     return _alike(answers)
 
 
-def check_get(port: int, keys: Keys) -> Expected:
+def check_get(port: int, keys: Keys, /, *, questions: int = QUESTIONS) -> Expected:
     """GET values that were changed in PostgreSQL a moment ago: whoever remembers older ones is found out."""
-    wanted = keys.change("get", QUESTIONS)
+    wanted = keys.change("get", questions)
     answers = _ask(port, [_request("GET", f"/bench/kvs/{key}") for key in wanted])
     for (key, value), answer in zip(wanted.items(), answers, strict=True):
         _must(answer.status == 200, f"status {answer.status}")
@@ -63,9 +68,9 @@ def check_get(port: int, keys: Keys) -> Expected:
     return _alike(answers)
 
 
-def check_put(port: int, keys: Keys) -> Expected:
+def check_put(port: int, keys: Keys, /, *, questions: int = QUESTIONS) -> Expected:
     """PUT values; PostgreSQL must have them."""
-    written = {f"put-{number:05d}": a_value() for number in random.sample(range(KEYS), QUESTIONS)}
+    written = {f"put-{number:05d}": a_value() for number in random.sample(range(KEYS), questions)}
     answers = _ask(port, [_request("PUT", f"/bench/kvs/{key}", v.encode()) for key, v in written.items()])
     for answer in answers:
         _must(answer.status in (200, 201, 204), f"status {answer.status}")

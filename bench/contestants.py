@@ -14,17 +14,20 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import psutil
 
-from bench.needs import FALCON, PEERS
-from bench.stack import GATEWAY_CPU, READY_MAX_S, ROOT, cpu_s, pinned
+from bench import versions
+from bench.needs import ELIXIR, FALCON, GO, PEERS, built, peer_folder, release
+from bench.stack import GATEWAY_CPU, ROOT, cpu_s, pinned
+from bench.stores import READY_MAX_S
 from gateway.embedded.errors import StartFailed
 from gateway.embedded.process import Process, Program
 
-__all__ = ["CONTESTANTS", "OURS", "WORKER", "Contestant", "Running", "answers", "free_port", "run"]
+__all__ = ["CONTESTANTS", "OURS", "WORKER", "Contestant", "Running", "answers", "command", "free_port", "run"]
 
 #: Our worker class.
 WORKER = "gateway.server.worker.Worker"
@@ -45,6 +48,10 @@ class Contestant(msgspec.Struct, frozen=True):
     env: Mapping[str, str] = {}
     #: Whether the process that answers is gunicorn's child.
     gunicorn: bool = False
+    #: Whether its memory is taken long before it is needed, and given to connections without growing.
+    heap_ahead: bool = False
+    #: Called when its needs are met.
+    version: versions.Version = versions.unknown
 
 
 def _gunicorn(*arguments: str) -> tuple[str, ...]:
@@ -56,8 +63,47 @@ def _peer(worker: str, folder: str) -> tuple[str, ...]:
     return _gunicorn("-c", str(config), "-k", worker, "--pythonpath", str(app), "app:app")
 
 
+def _node(name: str, title: str, program: str, packages: Sequence[str], **env: str) -> Contestant:
+    return Contestant(
+        name,
+        title,
+        ("node", str(PEERS / "node" / program)),
+        ("node", "npm packages"),
+        env,
+        version=versions.node(packages, PEERS / "node"),
+    )
+
+
+def _falcon(name: str, worker: str, **env: str) -> Contestant:
+    return Contestant(
+        name,
+        f"Falcon, gunicorn {worker}",
+        _peer(worker, "falcon"),
+        ("falcon",),
+        # That folder holds Falcon alone: gunicorn, gevent and psycopg2 are the product's own.
+        {"PYTHONPATH": f"{ROOT}:{FALCON}", **env},
+        gunicorn=True,
+        version=versions.python(("falcon", "gunicorn", *(["gevent"] if worker == "gevent" else [])), FALCON),
+    )
+
+
+def _elixir(name: str, title: str, *packages: str) -> Contestant:
+    return Contestant(
+        name,
+        title,
+        (str(release(name)), "start"),
+        (ELIXIR, name),
+        version=versions.elixir(built(name), (*packages, "bandit", "postgrex")),
+    )
+
+
+def _flask(name: str, title: str, worker: str) -> Contestant:
+    return Contestant(
+        name, title, _peer(worker, "flask"), gunicorn=True, version=versions.python(("flask", "gunicorn", "gevent"))
+    )
+
+
 _OUR_CONFIG = str(ROOT / "config" / "gunicorn.conf.py")
-_NODE = ("node", "npm packages")
 
 CONTESTANTS: Mapping[str, Contestant] = {
     contestant.name: contestant
@@ -68,29 +114,47 @@ CONTESTANTS: Mapping[str, Contestant] = {
             _gunicorn("-c", _OUR_CONFIG, "-k", WORKER, "gateway.wsgi:app"),
             env={"SWITCHBOARD_BENCH__ENABLED": "true"},
             gunicorn=True,
+            version=versions.python(("gunicorn", "gevent", "httptools")),
         ),
+        # Each of its workers serves one caller at a time; as many as its manual advises for one core, 2 x cores + 1.
+        _falcon("falcon_sync", "sync", WEB_CONCURRENCY="3", POOL="1"),
+        _falcon("falcon", "gevent"),
         Contestant(
-            "falcon",
-            "Falcon, gunicorn gevent",
-            _peer("gevent", "falcon"),
-            ("falcon",),
-            # That folder holds Falcon alone: gunicorn, gevent and psycopg2 are the product's own.
-            {"PYTHONPATH": f"{ROOT}:{FALCON}"},
-            gunicorn=True,
+            "fastapi",
+            "FastAPI on uvicorn",
+            (
+                sys.executable, "-m", "uvicorn", "--app-dir", str(PEERS / "fastapi"), "--loop", "uvloop",
+                "--http", "httptools", "--no-access-log", "--log-level", "warning", "--backlog", "4096",
+                "--timeout-keep-alive", "75", "app:app",
+            ),
+            ("fastapi",),
+            {"PYTHONPATH": str(peer_folder("fastapi"))},
+            version=versions.python(("fastapi", "uvicorn", "uvloop", "asyncpg"), peer_folder("fastapi")),
         ),
-        Contestant("node", "Node, bare http", ("node", str(PEERS / "node" / "bare.mjs")), _NODE),
-        Contestant("fastify", "Fastify", ("node", str(PEERS / "node" / "fastify.mjs")), _NODE),
+        _node("node", "Node, bare http", "bare.mjs", ("pg",)),
+        _node("fastify", "Fastify", "fastify.mjs", ("fastify", "pg")),
+        _node("dataloader", "Fastify with DataLoader", "fastify.mjs", ("fastify", "dataloader", "pg"), KVS="batched"),
         Contestant(
-            "dataloader",
-            "Fastify with DataLoader",
-            ("node", str(PEERS / "node" / "fastify.mjs")),
-            _NODE,
-            {"KVS": "batched"},
+            "go",
+            "Go net/http",
+            (str(built("go")),),
+            ("go", "go app"),
+            version=versions.go(GO, built("go"), ("pgx",)),
         ),
-        Contestant("flask_ours", "Flask, our worker", _peer(WORKER, "flask"), gunicorn=True),
-        Contestant("flask_gevent", "Flask, gunicorn gevent", _peer("gevent", "flask"), gunicorn=True),
+        _elixir("plug", "Plug on Bandit", "plug"),
+        _elixir("phoenix", "Phoenix on Bandit", "phoenix"),
+        Contestant(
+            "aleph",
+            "Aleph",
+            ("java", f"@{built('aleph') / 'arguments'}"),
+            ("java", "aleph"),
+            heap_ahead=True,
+            version=versions.clojure(PEERS / "aleph" / "deps.edn", ("clojure", "aleph", "jsonista", "postgresql")),
+        ),
+        _flask("flask_ours", "Flask, our worker", WORKER),
+        _flask("flask_gevent", "Flask, gunicorn gevent", "gevent"),
     )
-}
+}  # fmt: skip
 
 
 class Running:
@@ -108,6 +172,11 @@ class Running:
         if not self.contestant.gunicorn:
             return self._process.pid
         return psutil.Process(self._process.pid).children()[0].pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
 
     def wait_ready(self) -> None:
         """Return once it answers; :exc:`StartFailed` if it does not."""
@@ -135,11 +204,12 @@ def run(
 
     Those that do not start are not among what is yielded.
     """
-    running: dict[str, Running] = {}
-    with contextlib.ExitStack() as stack:
+    started: list[Running] = []
+    try:
         for contestant in contestants:
-            running[contestant.name] = started = _start(contestant, free_port(), env, folder)
-            stack.callback(started.stop)
+            # One after the other: those before one that fails are to be ended too.
+            started.append(_start(contestant, free_port(), env, folder))  # noqa: PERF401
+        running = {each.contestant.name: each for each in started}
         for name, each in list(running.items()):
             try:
                 each.wait_ready()
@@ -147,15 +217,27 @@ def run(
                 print(f"\n{error}", file=sys.stderr)
                 del running[name]
         yield running
+    finally:
+        # All at once: some take a second to say goodbye.
+        with ThreadPoolExecutor(max(1, len(started))) as threads:
+            list(threads.map(Running.stop, started))
+
+
+def command(contestant: Contestant, port: int, env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Return the command that has a contestant serve on *port*, and its environment."""
+    program, *arguments = contestant.argv
+    # PORT, and what uvicorn calls it.
+    ports = {"PORT": str(port), "UVICORN_PORT": str(port)}
+    return [shutil.which(program) or program, *arguments], {**env, **contestant.env, **ports}
 
 
 def _start(contestant: Contestant, port: int, env: Mapping[str, str], folder: Path) -> Running:
-    program, *arguments = contestant.argv
+    argv, environment = command(contestant, port, env)
     process = Process(
         Program(
             name=contestant.name,
-            argv=(shutil.which(program) or program, *arguments),
-            env={**env, **contestant.env, "PORT": str(port)},
+            argv=tuple(argv),
+            env=environment,
             log=folder / f"{contestant.name}.log",
             ready=lambda _: answers(port),
         )

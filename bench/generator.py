@@ -11,13 +11,14 @@ import math
 import resource
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from bench.stack import pinned
 
-__all__ = ["ECHO_BODY", "Expected", "Shot", "fire", "parse"]
+__all__ = ["ECHO_BODY", "Expected", "GeneratorFailed", "Shot", "fire", "parse"]
 
 SCRIPTS = Path(__file__).parent / "wrk"
 #: What wrk posts to be echoed.
@@ -26,6 +27,10 @@ ECHO_BODY = (SCRIPTS / "echo.json").read_bytes()
 TIMEOUT_S = 10
 #: Seconds beyond the length of a run that wrk may take to end.
 _GRACE_S = 30.0
+
+
+class GeneratorFailed(SystemExit):
+    """wrk could not do what it should; ends a benchmark that cannot go on without the run."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -46,8 +51,9 @@ class Shot(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: int = 0
     p50_us: int
     p99_us: int
-    #: Processor seconds of wrk itself.
+    #: Processor seconds of wrk itself, and seconds in which it would have used its core and others had it.
     busy_s: float = 0.0
+    waited_s: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -68,10 +74,19 @@ class Shot(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
 
 
-def fire(url: str, script: str, expected: Expected, *, connections: int, seconds: float, cpu: int) -> Shot:
-    """Open *connections* at once and keep each busy for *seconds*."""
+def fire(
+    url: str,
+    script: str,
+    expected: Expected,
+    *,
+    connections: int,
+    seconds: float,
+    cpu: int,
+    more: Sequence[str] = (),
+) -> Shot:
+    """Open *connections* at once and keep each busy for *seconds*; *more* is for the script."""
     argv = ["wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds) + 1}s", f"--timeout={TIMEOUT_S}s"]
-    argv += ["-s", script, url, "--", str(expected.status), str(expected.length)]
+    argv += ["-s", script, url, "--", str(expected.status), str(expected.length), *more]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with pinned(cpu):
         wrk = subprocess.Popen(argv, cwd=SCRIPTS, stdout=subprocess.PIPE)
@@ -79,16 +94,26 @@ def fire(url: str, script: str, expected: Expected, *, connections: int, seconds
         # wrk counts in whole seconds; interrupted, it ends its run in order and reports.
         with contextlib.suppress(subprocess.TimeoutExpired):
             wrk.wait(seconds)
+        waited_s = _waited_s(wrk.pid)
         wrk.send_signal(signal.SIGINT)
         try:
             output, _ = wrk.communicate(timeout=_GRACE_S)
         except subprocess.TimeoutExpired:
             wrk.kill()
-            raise SystemExit("wrk does not end") from None
+            raise GeneratorFailed("wrk does not end") from None
     # wrk is the only child that ended meanwhile.
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return msgspec.structs.replace(parse(output), busy_s=used_s)
+    return msgspec.structs.replace(parse(output), busy_s=used_s, waited_s=waited_s)
+
+
+def _waited_s(pid: int) -> float:
+    """Return for how long a process could have run and did not, as far as the kernel keeps account of it."""
+    waited_ns = 0
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            waited_ns += int((task / "schedstat").read_text().split()[1])
+    return waited_ns / 1e9
 
 
 def parse(output: bytes) -> Shot:
@@ -97,4 +122,4 @@ def parse(output: bytes) -> Shot:
     try:
         return msgspec.json.decode(lines[-1], type=Shot)
     except (IndexError, msgspec.DecodeError) as error:
-        raise SystemExit(f"wrk said nothing that can be read: {output.decode(errors='replace')}") from error
+        raise GeneratorFailed(f"wrk said nothing that can be read: {output.decode(errors='replace')}") from error

@@ -17,6 +17,7 @@ import msgspec
 
 from bench.ledger import Run
 from bench.stack import cpu_s
+from gateway.domain.errors import SwitchboardError
 from gateway.domain.message import Inbound, Message, Sender
 from gateway.domain.reply import Reply, Text
 from gateway.domain.turn import Settlement
@@ -55,6 +56,8 @@ def main(database_url: str, postgres_pid: int, seconds: float, rows_max: int, co
             message = Message("text", text="something with gin and lemon, please")
             inbound = Inbound(name, (f"{name}:{until}:{number}",), Sender(name), message, "message", {})
             accepted = ledger.accept([Arrival("webchat", "bench", inbound, f"{number:032x}")])[0]
+            if isinstance(accepted, SwitchboardError):
+                raise accepted
             assert accepted.lane is not None
             assert accepted.head is not None
             settlement = Settlement(turn=accepted.head, state="answered", reply=REPLY)

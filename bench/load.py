@@ -36,6 +36,8 @@ class _Caller(asyncio.Protocol):
         self._received = b""
         self._answer: asyncio.Future[tuple[bytes, bytes]] | None = None
         self._transport: asyncio.Transport | None = None
+        #: The server ends this connection with this answer.
+        self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -51,6 +53,7 @@ class _Caller(asyncio.Protocol):
         length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
         if len(self._received) >= end + 4 + length:
             body, self._received = self._received[end + 4 : end + 4 + length], b""
+            self.ended = b"\r\nconnection: close" in head.lower()
             answer, self._answer = self._answer, None
             assert answer is not None, "an answer that nobody asked for"
             answer.set_result((head.split(b"\r\n", 1)[0], body))
@@ -132,22 +135,28 @@ def fixed_rate(
 
 
 def each_once(host: str, port: int, requests: Sequence[bytes], *, callers_n: int) -> list[Answer]:
-    """Send each request once, *callers_n* at a time, and return all answers in order."""
+    """Send each request once, *callers_n* at a time, and return all answers in order.
+
+    A server may end a connection with an answer, if it says so.
+    """
 
     async def run() -> list[Answer]:
         answers: dict[int, Answer] = {}
         left = iter(enumerate(requests))
 
-        async def call(caller: _Caller) -> None:
+        async def call(place: int) -> None:
             for number, request in left:
+                if callers[place].ended:
+                    callers[place].close()
+                    callers[place] = (await _connect(host, port, 1))[0]
                 began = time.perf_counter()
-                status, body = await caller.ask(request)
+                status, body = await callers[place].ask(request)
                 answers[number] = Answer(int(status.split(b" ", 2)[1]), body, time.perf_counter() - began)
 
         callers = await _connect(host, port, callers_n)
         try:
             async with asyncio.timeout(EACH_ONCE_MAX_S):
-                await asyncio.gather(*map(call, callers))
+                await asyncio.gather(*map(call, range(callers_n)))
         finally:
             for caller in callers:
                 caller.close()

@@ -1,4 +1,4 @@
-"""What benchmarks need that the product does not: Falcon, HTTP clients, job queues, npm packages, wrk, matplotlib.
+"""What benchmarks need that the product does not: Falcon, job queues, npm packages, Go, Elixir's packages, wrk, plots.
 
 Each is installed when it is missing, at the versions that are pinned here, where it touches nothing else: Python
 packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon, or a client, is
@@ -20,7 +20,21 @@ from pathlib import Path
 import click
 import msgspec
 
-__all__ = ["CLIENTS", "FALCON", "NEEDS", "PEERS", "PLOTS", "QUEUES", "Need", "built", "missing", "peer_folder"]
+__all__ = [
+    "CLIENTS",
+    "ELIXIR",
+    "FALCON",
+    "GO",
+    "NEEDS",
+    "PEERS",
+    "PLOTS",
+    "QUEUES",
+    "Need",
+    "built",
+    "missing",
+    "peer_folder",
+    "release",
+]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / "bench" / "peers"
@@ -30,6 +44,11 @@ CLIENTS = ROOT / ".bench" / "rpc-peers"
 PLOTS = ROOT / ".bench" / "plots"
 #: Job queues of PyPI that bench.queue knows.
 QUEUES = ("dramatiq", "huey", "taskiq", "celery", "rq")
+#: Go as PyPI has it: what distributions have is too old for the driver.
+GO = ROOT / ".bench" / "go" / "go" / "bin" / "go"
+ELIXIR = "elixir 1.15 or later"
+#: What a contestant that must be built is made of.
+_SOURCES = ("*.go", "go.*", "mix.exs", "config/*", "lib/*", "rel/*", "deps.edn", "build.sh", "src/*/*.clj")
 _INSTALL_MAX_S = 300.0
 
 
@@ -43,16 +62,21 @@ class Need(msgspec.Struct, frozen=True):
     folder: Path = ROOT
     #: Only root can.
     as_root: bool = False
+    #: Besides what the environment has.
+    env: Mapping[str, str] = {}
+    #: A command that fails where what is there is too old.
+    proof: tuple[str, ...] = ()
 
     @property
     def there(self) -> bool:
-        """Whether it is installed."""
-        return Path(self.sign).exists() if "/" in self.sign else shutil.which(self.sign) is not None
+        """Whether it is installed, and new enough."""
+        there = Path(self.sign).exists() if "/" in self.sign else shutil.which(self.sign) is not None
+        return there and not (self.proof and self._run(*self.proof).returncode)
 
     @property
     def command(self) -> str:
         """The command that installs it, for a person."""
-        text = " ".join(self.argv)
+        text = " ".join((*(f"{name}={value}" for name, value in self.env.items()), *self.argv))
         return text if self.folder == ROOT else f"cd {self.folder.relative_to(ROOT)} && {text}"
 
     def install(self) -> str:
@@ -75,6 +99,7 @@ class Need(msgspec.Struct, frozen=True):
         return subprocess.run(
             argv,
             cwd=self.folder,
+            env={**os.environ, **self.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -112,15 +137,41 @@ def _npm(name: str, folder: str) -> Need:
     )
 
 
-def built(folder: str) -> Path:
-    """Return the program that is built of a contestant's sources in Go; another one when they change."""
-    sources = b"".join(path.read_bytes() for path in sorted((PEERS / folder).glob("*.go")))
+def built(folder: str, peers: Path = PEERS) -> Path:
+    """Return what is built of a contestant's sources in Go, Elixir or Clojure; another one when they change."""
+    paths = sorted({path for pattern in _SOURCES for path in (peers / folder).glob(pattern)})
+    sources = b"".join(path.read_bytes() for path in paths)
     return ROOT / ".bench" / f"{folder}-{hashlib.sha256(sources).hexdigest()[:12]}"
 
 
-def _go(name: str, folder: str) -> Need:
+def _go(name: str, folder: str, go: str = "go") -> Need:
     program = built(folder)
-    return Need(name, str(program), ("go", "build", "-trimpath", "-o", str(program), "."), PEERS / folder)
+    return Need(
+        name,
+        str(program),
+        (go, "build", "-trimpath", "-o", str(program), "."),
+        PEERS / folder,
+        # With the very Go that is here, never with one that it fetches by itself.
+        env={"GOTOOLCHAIN": "local"},
+    )
+
+
+def release(folder: str) -> Path:
+    """Return the program that starts the release of a contestant in Elixir."""
+    return built(folder) / "bin" / "bench"
+
+
+def _mix(name: str, folder: str) -> Need:
+    # What a machine lacks that never saw Elixir; where sources are here already (mix.exs), nothing is fetched.
+    tools = ("local.hex", "--force", "--if-missing", "+", "local.rebar", "--force", "--if-missing", "+")
+    fetch = () if os.environ.get("HEX_SOURCES") else (*tools, "deps.get", "+")
+    return Need(
+        name,
+        str(release(folder)),
+        ("mix", "do", *fetch, "release", "--overwrite", "--path", str(built(folder))),
+        PEERS / folder,
+        env={"MIX_ENV": "prod"},
+    )
 
 
 NEEDS: Mapping[str, Need] = {
@@ -136,15 +187,39 @@ NEEDS: Mapping[str, Need] = {
         ),
         Need("golang", "go", ("apt-get", "install", "-y", "-q", "golang-go"), as_root=True),
         _go("chat_go", "chat_go"),
+        _peer("go"),
+        _go("go app", "go", str(GO)),
+        Need(
+            ELIXIR,
+            "elixir",
+            ("apt-get", "install", "-y", "-q", "elixir", "erlang-dev"),
+            as_root=True,
+            proof=("elixir", "-e", 'Version.match?(System.version(), ">= 1.15.0") || System.halt(1)'),
+        ),
+        _mix("plug", "plug"),
+        _mix("phoenix", "phoenix"),
+        Need("java", "java", ("apt-get", "install", "-y", "-q", "openjdk-17-jre-headless"), as_root=True),
+        Need(
+            "aleph",
+            str(built("aleph") / "arguments"),
+            # Asks Clojure's own command line tool for the packages.
+            ("sh", "build.sh", str(built("aleph"))),
+            PEERS / "aleph",
+        ),
+        _peer("fastapi"),
         _npm("bullmq", "bullmq"),
         _npm("chat sdk", "chat_sdk"),
         *(_peer(name) for name in QUEUES),
         # What bench.chat's own side runs on, and its contestants.
         _peer("uvloop"),
+        # bench.locust's users; locust's gevent, Flask and psutil are those that are there.
+        _peer("locust"),
         _peer("bolt_flask", "slack_bolt"),
         _peer("bolt_async", "slack_bolt"),
         Need("falcon", str(FALCON / "falcon" / "__init__.py"), _pip("falcon", FALCON)),
         Need("http clients", str(CLIENTS / "geventhttpclient" / "__init__.py"), _pip("rpc", CLIENTS)),
+        # Draws the evaluation's page and picture from Vega-Lite's specifications, without a browser.
+        _peer("vega", "vl_convert"),
         Need("plots", str(PLOTS / "matplotlib" / "__init__.py"), _pip("plots", PLOTS)),
     )
 }

@@ -73,14 +73,17 @@ class Report:
         for note in self.notes:
             print(f"  {note}")
 
+    def goals_json(self) -> list[dict[str, Any]]:
+        """Return the goals as they are written."""
+        return [
+            {"name": g.name, "goal": g.goal, "measured": g.measured, "unit": g.unit, "ok": g.ok, "at": g.at}
+            for g in self.goals
+        ]
+
     def write(self, path: Path | None) -> None:
         """Write the JSON, if a path was given."""
         if path is None:
             return
-        goals = [
-            {"name": g.name, "goal": g.goal, "measured": g.measured, "unit": g.unit, "ok": g.ok, "at": g.at}
-            for g in self.goals
-        ]
         value = {
             "name": self.name,
             "quick": self.quick,
@@ -89,7 +92,7 @@ class Report:
                 "platform": platform.platform(),
                 "python": sys.version.split()[0],
             },
-            "goals": goals,
+            "goals": self.goals_json(),
             "notes": self.notes,
             "samples": self.samples,
         }

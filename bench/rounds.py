@@ -9,13 +9,12 @@ from pathlib import Path
 import click
 
 from bench.answers import WrongAnswer
-from bench.contestants import CONTESTANTS, Contestant, Running, run
-from bench.generator import fire
+from bench.contestants import CONTESTANTS, Contestant, Running, command, run
 from bench.keys import Keys
 from bench.lines import Line
 from bench.needs import NEEDS, Need, missing
-from bench.stack import OTHERS_CPU, busy_s, cpu_s
-from bench.standings import Sample, Standings
+from bench.sampling import Pace, sampled
+from bench.standings import Standings
 
 __all__ = ["Field", "Plan", "Rounds"]
 
@@ -80,6 +79,10 @@ class Field:
         able = [self.contestants[name] for name in names if not self.lack(name)]
         return run(able, self._env, self._folder)
 
+    def command(self, name: str, port: int) -> tuple[list[str], dict[str, str]]:
+        """Return the command that has a contestant serve on *port*, and its environment."""
+        return command(self.contestants[name], port, self._env)
+
 
 class Rounds:
     """Measures the lines of a plan."""
@@ -114,37 +117,7 @@ class Rounds:
             self.standings.throw_out(line, name, "it did not start")
             return
         try:
-            self.standings.add(line, name, self._measure(line, server))
+            pace = Pace(warm_s=self._plan.warm_s, measured_s=self._plan.measured_s)
+            self.standings.add(line, name, sampled(line, server, self._keys, self._postgres_pid, pace))
         except WrongAnswer as error:
             self.standings.throw_out(line, name, str(error))
-
-    def _measure(self, line: Line, server: Running) -> Sample:
-        expected = line.check(server.port, self._keys)
-        url = f"http://127.0.0.1:{server.port}{line.path}"
-        for seconds in (self._plan.warm_s, self._plan.measured_s):
-            all_s, server_s, postgres_s = busy_s(), server.cpu_s(), cpu_s(self._postgres_pid)
-            shot = fire(
-                url,
-                line.script,
-                expected,
-                connections=line.connections,
-                seconds=seconds * line.longer,
-                cpu=OTHERS_CPU,
-            )
-            server_s, postgres_s = server.cpu_s() - server_s, cpu_s(self._postgres_pid) - postgres_s
-            strangers_s = busy_s() - all_s - server_s - postgres_s - shot.busy_s
-            if shot.wrong:
-                raise WrongAnswer(shot.wrong)
-        if line.check(server.port, self._keys) != expected:
-            raise WrongAnswer("its answers look different after a run")
-        took_s = shot.took_us / 1e6
-        return Sample(
-            rate=shot.rate,
-            p50_ms=shot.p50_us / 1e3,
-            p99_ms=shot.p99_us / 1e3,
-            server_us=1e6 * server_s / shot.requests,
-            server_share=server_s / took_s,
-            generator_share=shot.busy_s / took_s,
-            postgres_share=postgres_s / took_s,
-            strangers_share=max(0.0, strangers_s / took_s),
-        )

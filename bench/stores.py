@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import msgspec
 
 from gateway.embedded.home import Home
 from gateway.embedded.postgres import EmbeddedPostgres
-from gateway.embedded.process import Process
+from gateway.embedded.process import Process, Program
 from gateway.embedded.redis import EmbeddedRedis
 from gateway.store.migrate import migrate
 
@@ -20,6 +21,8 @@ __all__ = ["Stores", "stores"]
 
 READY_MAX_S = 30.0
 STOP_MAX_S = 10.0
+#: Ten contestants run beside one another, each with a pool.
+SESSIONS_MAX = 300
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -56,7 +59,7 @@ def stores(*, fsync: bool = True) -> Iterator[Stores]:
             durable=fsync,
         )
         redis = EmbeddedRedis(data=home.data / "redis", sockets=home.sockets, log=home.log / "redis.log")
-        processes = [Process(server.prepare()) for server in (postgres, redis)]
+        processes = [Process(_roomy(postgres.prepare())), Process(redis.prepare())]
         try:
             for process in processes:
                 process.start()
@@ -68,3 +71,8 @@ def stores(*, fsync: bool = True) -> Iterator[Stores]:
             for process in processes:
                 process.stop(time.monotonic() + STOP_MAX_S)
             home.close()
+
+
+def _roomy(program: Program) -> Program:
+    """Return PostgreSQL with more sessions: of a setting that is given twice, the later one counts."""
+    return dataclasses.replace(program, argv=(*program.argv, "-c", f"max_connections={SESSIONS_MAX}"))

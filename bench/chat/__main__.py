@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.chat", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="within 60 s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write goals and raw samples")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5; a quick run has one")
     parser.add_argument("--only", default="", metavar="NAME,...", help=", ".join(CONTESTANTS))
     options = parser.parse_args()
     known = [name for name in CONTESTANTS if not (options.quick and name in _LONG)]
@@ -41,7 +42,7 @@ def main() -> None:
     )
     pin_to_others()
     with outside() as running:
-        rounds = Rounds(quick if options.quick else Plan(names=names), running)
+        rounds = Rounds(quick if options.quick else Plan(names=names, rounds=options.rounds), running)
         rounds.run()
     rounds.standings.print()
     rounds.standings.report(report)

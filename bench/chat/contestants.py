@@ -21,8 +21,8 @@ import msgspec
 from bench.chat.messages import SIGNING_SECRET, TOKEN
 from bench.contestants import answers, free_port
 from bench.needs import PEERS, built, peer_folder
-from bench.stack import ASSISTANT_SECRET, GATEWAY_CPU, OTHERS_CPU, READY_MAX_S, ROOT, cpu_s, pinned
-from bench.stores import Stores, stores
+from bench.stack import ASSISTANT_SECRET, GATEWAY_CPU, OTHERS_CPU, ROOT, cpu_s, pinned
+from bench.stores import READY_MAX_S, Stores, stores
 from gateway.embedded.process import Process, Program
 
 __all__ = ["CEILING", "CONTESTANTS", "HOOK", "OURS", "Contestant", "Running", "run"]
@@ -142,6 +142,12 @@ class Running:
         """Its own processes, without their children."""
         return [process.pid for process in self._processes if process.pid is not None]
 
+    @property
+    def database_url(self) -> str:
+        """Where its ledger is."""
+        assert self._stores is not None
+        return self._stores.postgres.url()
+
     def cpu_s(self) -> list[float]:
         """Return the processor seconds that each of its own processes has used so far, children included."""
         return [cpu_s(pid) for pid in self.pids]
@@ -154,8 +160,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def run(contestant: Contestant, *, assistant: str, slack: str) -> Iterator[Running]:
-    """Run *contestant* until the block ends, or raise :exc:`StartFailed`; *assistant* and *slack* are addresses."""
+def run(contestant: Contestant, *, assistant: str, slack: str, settings: str = SETTINGS) -> Iterator[Running]:
+    """Run *contestant* until the block ends, or raise :exc:`StartFailed`; *assistant* and *slack* are addresses.
+
+    *settings*, with both in it, is for who has stores.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-chat-")))
         running = None
@@ -173,7 +182,7 @@ def run(contestant: Contestant, *, assistant: str, slack: str) -> Iterator[Runni
         if contestant.stores:
             with pinned(OTHERS_CPU):
                 running = stack.enter_context(stores())
-            env |= _settings(running, folder, assistant, slack)
+            env |= _settings(running, folder, settings.format(assistant=assistant, slack=slack))
         processes = []
         for at, argv in enumerate(contestant.argvs):
             program = Program(
@@ -194,9 +203,9 @@ def run(contestant: Contestant, *, assistant: str, slack: str) -> Iterator[Runni
         yield Running(port, processes, running)
 
 
-def _settings(running: Stores, folder: Path, assistant: str, slack: str) -> dict[str, str]:
+def _settings(running: Stores, folder: Path, settings: str) -> dict[str, str]:
     config = folder / "switchboard.toml"
-    config.write_text(SETTINGS.format(assistant=assistant, slack=slack))
+    config.write_text(settings)
     return {
         "SWITCHBOARD_CONFIG": str(config),
         "SWITCHBOARD_HOME": str(folder),

@@ -23,7 +23,7 @@ __all__ = [
 
 CONVERSATIONS = 500
 SIGNING_SECRET = "a signing secret of the benchmark, known to both sides"  # noqa: S105  # protects nothing
-TOKEN = "xoxb-bench-00000000-token"  # noqa: S105
+TOKEN = "xoxb-bench-00000000-token"  # noqa: S105  # protects nothing
 
 _ASKED = re.compile(rb'"text": *"order (\d{1,18}): ')
 _ANSWERED = re.compile(r"Order (\d{1,18}): a gimlet, shaken and strained")

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from bench.chat.contestants import CONTESTANTS, HOOK, Contestant, Running, run
-from bench.chat.scenes import BURST, Order, Outcome
+from bench.chat.scenes import BURST, Order, Outcome, Played
 from bench.chat.stage import Outside
 from bench.chat.standings import CLOSED, COMMON, HALF, LINES, MOST, Sample, Standings
 from bench.needs import NEEDS, Need, missing
@@ -100,7 +100,8 @@ class Rounds:
             standings.add(line, name, sample, outcome.verdict)
             if line == CLOSED:
                 rate = sample.rate
-        for scene, messages in (("repeats", plan.repeats), ("bursts", plan.bursts * BURST)):
+        counted: tuple[tuple[Played, int], ...] = (("repeats", plan.repeats), ("bursts", plan.bursts * BURST))
+        for scene, messages in counted:
             standings.count(scene, name, self._play(running, scene=scene, messages=messages).verdict)
 
     def _sampled(self, line: str, running: Running, rate: float) -> tuple[Sample, Outcome]:
@@ -135,11 +136,11 @@ class Rounds:
         return sample, outcome
 
     def _play(
-        self, running: Running, *, scene: str, seconds: float = 0.0, rate: float = 0.0, messages: int = 0
+        self, running: Running, *, scene: Played, seconds: float = 0.0, rate: float = 0.0, messages: int = 0
     ) -> Outcome:
         return self._outside.play(
             Order(
-                scene=scene,  # type: ignore[arg-type]
+                scene=scene,
                 port=running.port,
                 path=HOOK,
                 seconds=seconds,

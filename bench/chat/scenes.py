@@ -20,7 +20,7 @@ from bench.chat.messages import CONVERSATIONS, delivery
 from bench.chat.wire import Callers
 from bench.report import percentile
 
-__all__ = ["BURST", "DELIVERED", "Order", "Outcome", "Scene"]
+__all__ = ["BURST", "DELIVERED", "Order", "Outcome", "Played", "Scene"]
 
 #: Messages that a conversation sends in a burst, and times that a message of the scene "repeats" is delivered.
 BURST, DELIVERED = 10, 3
@@ -29,6 +29,9 @@ CALLERS = 64
 #: Seconds between two messages of the scene "repeats".
 _REPEATS_EVERY_S = 0.005
 _LOOK_S = 0.01
+
+#: What can be played.
+Played = Literal["closed", "rate", "repeats", "bursts"]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +43,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     assistant takes its time, another one for each.
     """
 
-    scene: Literal["closed", "rate", "repeats", "bursts"]
+    scene: Played
     port: int
     path: str
     seconds: float = 0.0

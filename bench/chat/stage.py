@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import msgspec
 
+from bench.beside import beside
 from bench.chat.scenes import Order, Outcome
 from bench.needs import peer_folder
-from bench.stack import OTHERS_CPU, ROOT, pinned
 
 __all__ = ["Outside", "outside"]
-
-_STOP_MAX_S = 10.0
 
 
 class Outside:
@@ -43,18 +39,5 @@ class Outside:
 @contextlib.contextmanager
 def outside() -> Iterator[Outside]:
     """Run it until the block ends."""
-    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{peer_folder('uvloop')}"}
-    with pinned(OTHERS_CPU):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.chat.outside"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-    try:
+    with beside("bench.chat.outside", packages=peer_folder("uvloop")) as process:
         yield Outside(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(_STOP_MAX_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

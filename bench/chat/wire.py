@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-__all__ = ["Answering", "Callers", "Serving"]
+__all__ = ["Answering", "Callers", "Serving", "whole"]
 
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: *(\d+)")
 _END = b"\r\n\r\n"
@@ -40,7 +40,7 @@ class Serving(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         received = self._rest + data if self._rest else data
-        while (message := _message(received)) is not None:
+        while (message := whole(received)) is not None:
             head, body, received = message
             answer = self._answering(head, body)
             last = b"onnection: close" in head
@@ -114,7 +114,7 @@ class _Caller(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         received = self._rest + data if self._rest else data
-        message = _message(received)
+        message = whole(received)
         if message is None:
             self._rest = received
             return
@@ -143,7 +143,7 @@ def _begin(opened: asyncio.Task[_Caller], request: bytes, told: Told) -> None:
         opened.result().send(request, told)
 
 
-def _message(received: bytes) -> tuple[bytes, bytes, bytes] | None:
+def whole(received: bytes) -> tuple[bytes, bytes, bytes] | None:
     """Return the head, the body and what follows of a whole message; None if it is not whole yet."""
     end = received.find(_END)
     if end < 0:

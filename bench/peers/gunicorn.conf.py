@@ -3,7 +3,7 @@
 import os
 
 bind = [f"127.0.0.1:{os.environ['PORT']}"]
-workers = 1
+# WEB_CONCURRENCY, gunicorn's own default, says how many workers.
 worker_connections = 20_000
 backlog = 4_096
 keepalive = 75

@@ -64,7 +64,7 @@ class Backend:
         self._open: set[socket.socket] = set()
         self.be(Order("be"))
         self.open()
-        self._address = ("127.0.0.1", self._server.server_port)
+        self._address = ("127.0.0.1", int(self._server.server_port or 0))
 
     @property
     def port(self) -> int:

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from bench.beside import end
 from bench.rpc.backend import Counted, Order
 from bench.stack import OTHERS_CPU, ROOT, pinned
 
 __all__ = ["Backends", "backends"]
-
-_STOP_MAX_S = 10.0
 
 
 class Backends:
@@ -56,13 +55,7 @@ class Backends:
 
     def stop(self) -> None:
         """End them: their stdin ends."""
-        self._stdin.close()
-        try:
-            self._process.wait(_STOP_MAX_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._stdout.close()
+        end(self._process)
 
 
 @contextlib.contextmanager

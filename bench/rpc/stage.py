@@ -34,7 +34,8 @@ def play(scene: Callable[[P], R], plan: P) -> R:
         done = subprocess.run(
             [*argv, msgspec.json.encode(plan).decode()], cwd=ROOT, stdout=subprocess.PIPE, check=True
         )
-    return msgspec.json.decode(done.stdout, type=get_type_hints(scene)["return"])
+    seen: R = msgspec.json.decode(done.stdout, type=get_type_hints(scene)["return"])
+    return seen
 
 
 def asker(

@@ -13,8 +13,10 @@ function setup(thread)
    table.insert(threads, thread)
 end
 
--- args: the status of a right answer, and the length of its body.
+-- args: the status of a right answer, and the length of its body; what else a script wants it finds in arguments.
+-- A script whose right answers differ in length has an is_right(body) of its own, which is asked instead.
 function init(args)
+   arguments = args
    status_expected = tonumber(args[1])
    length_expected = tonumber(args[2])
    if prepare then prepare() end
@@ -23,6 +25,8 @@ end
 function response(status, headers, body)
    if status ~= status_expected then
       wrong_statuses = wrong_statuses + 1
+   elseif is_right then
+      if not is_right(body) then wrong_lengths = wrong_lengths + 1 end
    elseif #body ~= length_expected then
       wrong_lengths = wrong_lengths + 1
    end

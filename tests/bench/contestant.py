@@ -7,6 +7,7 @@ honest, or
 - cached    reads a key from PostgreSQL once
 - trimmed   answers the first thousand rightly, then with a byte less
 - fat       keeps 20,000 bytes for each connection
+- closing   ends each connection with its first answer, and says so
 - deaf      leaves one stream out when it tells all
 """
 
@@ -78,7 +79,8 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def answer(start_response: Any, body: bytes) -> list[bytes]:
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    ended = [("Connection", "close")] if habit == "closing" else []
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *ended])
     return [body]
 
 

@@ -19,6 +19,12 @@ def test_right_answers_tell_what_wrk_is_to_expect(serving: Serving, database: st
         assert check_put(server.port, keys) == Expected(200, len(b"{}"))
 
 
+def test_who_ends_connections_with_answers_is_asked_over_others(serving: Serving, keys: Keys) -> None:
+    """As gunicorn's sync worker does."""
+    with serving("closing") as server:
+        assert check_echo(server.port, keys) == Expected(200, len(ECHO_BODY))
+
+
 @pytest.mark.parametrize(
     ("habit", "check", "found"),
     [

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from bench import needs, versions
 from bench.contestants import CONTESTANTS
 from bench.lines import LINES
 from bench.needs import NEEDS, PEERS
@@ -25,7 +28,7 @@ def test_npm_packages_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     assert {each: packages[f"node_modules/{each}"]["version"] for each in asked} == asked
 
 
-@pytest.mark.parametrize("name", ["falcon", "bolt_flask", "bolt_async", "uvloop"])
+@pytest.mark.parametrize("name", ["falcon", "fastapi", "go", "bolt_flask", "bolt_async", "uvloop", "locust"])
 def test_packages_of_pypi_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     """As the product's own lock files are."""
     text = (PEERS / name / "requirements.txt").read_text()
@@ -36,9 +39,73 @@ def test_packages_of_pypi_are_pinned_by_hash_and_without_a_place(name: str) -> N
     assert not re.search(r"://|^\s*-(?!-hash=)|\bfile:| @ ", text, re.MULTILINE)
 
 
+def test_modules_of_go_are_pinned_by_hash() -> None:
+    """Each that go.mod names, with what it is made of and with its own go.mod."""
+    modules = re.findall(r"(\S+\.\S+/\S+) (v\S+)", (PEERS / "go" / "go.mod").read_text())
+    assert len(modules) > 3
+    sums = dict(line.rsplit(" ", 1) for line in (PEERS / "go" / "go.sum").read_text().splitlines())
+    for module, version in modules:
+        assert sums[f"{module} {version}"].startswith("h1:")
+        assert sums[f"{module} {version}/go.mod"].startswith("h1:")
+
+
+@pytest.mark.parametrize("name", ["plug", "phoenix"])
+def test_packages_of_hex_are_pinned(name: str) -> None:
+    """To the last digit; a bare version is exactly that one."""
+    text = (PEERS / name / "mix.exs").read_text()
+    packages = text[text.index("@packages [") : text.index("]")]
+    versions = re.findall(r'^    \w+: "(.+)",?$', packages, re.MULTILINE)
+    assert len(versions) > 10
+    assert [version for version in versions if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
+
+
+def test_packages_of_clojure_are_pinned() -> None:
+    """To the last digit."""
+    text = (PEERS / "aleph" / "deps.edn").read_text()
+    versions = re.findall(r'{:mvn/version "(.+?)"}', text)
+    assert len(versions) == len(re.findall(r"\w/\w", text)) - text.count(":mvn/version")
+    assert [version for version in versions if not re.fullmatch(r"[\d.]+", version)] == []
+
+
+def test_another_source_is_another_program(tmp_path: Path) -> None:
+    """And what a build leaves beside the sources is none of them."""
+    (tmp_path / "app" / "lib").mkdir(parents=True)
+    source = tmp_path / "app" / "lib" / "router.ex"
+    source.write_text("one")
+    before = needs.built("app", tmp_path)
+    (tmp_path / "app" / "_build").mkdir()
+    (tmp_path / "app" / "_build" / "router.ex").write_text("one, built")
+    assert needs.built("app", tmp_path) == before
+    source.write_text("two")
+    assert needs.built("app", tmp_path) != before
+
+
+def test_what_is_too_old_is_not_there() -> None:
+    """A distribution's may be; what the proof needs stands in its environment."""
+    old = needs.Need("tool", "sh", ("true",), proof=("sh", "-c", 'test "$AGE" = new'), env={"AGE": "old"})
+    assert not old.there
+    assert msgspec.structs.replace(old, env={"AGE": "new"}).there
+    assert old.command == "AGE=old true"
+
+
+def test_who_is_here_tells_its_versions() -> None:
+    """The product's own Python packages are, whatever else is."""
+    told = CONTESTANTS["flask_gevent"].version()
+    assert re.fullmatch(r"Python 3\.\d+\.\d+, flask \S+, gunicorn \S+, gevent \S+", told)
+
+
+def test_who_is_not_here_has_no_version(tmp_path: Path) -> None:
+    """And that is no reason to lose a run."""
+    assert versions.node(("fastify",), tmp_path)() == ""
+    assert versions.go(tmp_path / "go", tmp_path / "program", ("pgx",))() == ""
+    assert versions.elixir(tmp_path, ("bandit",))() == ""
+    assert versions.clojure(tmp_path / "deps.edn", ("aleph",))() == ""
+
+
 def test_peers_are_not_in_the_product() -> None:
     """A benchmark installs nothing beside what is shipped."""
     assert importlib.util.find_spec("falcon") is None
+    assert importlib.util.find_spec("fastapi") is None
 
 
 def test_lines_name_contestants_that_exist() -> None:

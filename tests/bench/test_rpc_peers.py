@@ -13,7 +13,7 @@ from bench.rpc.speed import CONTESTANTS
 REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 
 
-@pytest.mark.parametrize("name", ["rpc", "plots", *QUEUES])
+@pytest.mark.parametrize("name", ["rpc", "plots", "vega", *QUEUES])
 def test_requirements_are_pinned_by_hash_and_without_a_place(name: str) -> None:
     """As the product's own lock files are."""
     text = (PEERS / name / "requirements.txt").read_text()

@@ -8,6 +8,7 @@ import pytest
 
 from bench.lines import LINES
 from bench.report import Report
+from bench.sampling import Pace, settled
 from bench.standings import Sample, Standings
 
 ECHO, RPC = LINES["echo"], LINES["rpc1000"]
@@ -17,19 +18,22 @@ def sample(
     rate: float,
     *,
     p99_ms: float = 5.0,
+    server_us: float = 10.0,
     server: float = 1.0,
     generator: float = 0.5,
     postgres: float = 0.0,
+    waited: float = 0.0,
     strangers: float = 0.0,
 ):
     return Sample(
         rate=rate,
         p50_ms=1.0,
         p99_ms=p99_ms,
-        server_us=10.0,
+        server_us=server_us,
         server_share=server,
         generator_share=generator,
         postgres_share=postgres,
+        waited_share=waited,
         strangers_share=strangers,
     )
 
@@ -109,20 +113,24 @@ def test_who_did_not_run_keeps_no_promise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "generator", "postgres", "limit"),
+    ("server", "generator", "postgres", "waited", "limit"),
     [
-        (0.99, 0.80, 0.0, ""),
-        (0.80, 0.96, 0.0, "limited by the generator"),
+        (0.99, 0.80, 0.0, 0.0, ""),
+        (0.80, 0.96, 0.0, 0.0, "limited by the generator"),
         # Both at their end: the server is what it is.
-        (0.95, 0.96, 0.0, ""),
-        (0.80, 0.94, 0.0, ""),
-        (0.80, 0.50, 0.46, "limited by the generator and PostgreSQL together"),
-        (0.80, 0.50, 0.40, ""),
+        (0.95, 0.96, 0.0, 0.0, ""),
+        (0.80, 0.94, 0.0, 0.0, ""),
+        (0.80, 0.50, 0.46, 0.0, "limited by the generator and PostgreSQL together"),
+        (0.80, 0.50, 0.40, 0.0, ""),
+        # It was never idle, and did not get what it needed.
+        (0.80, 0.50, 0.0, 0.46, "limited by the generator, whose core others used"),
+        (0.80, 0.50, 0.0, 0.40, ""),
+        (0.80, 0.50, 0.46, 0.46, "limited by the generator and PostgreSQL together"),
     ],
 )
-def test_the_limit_is_named(server: float, generator: float, postgres: float, limit: str) -> None:
+def test_the_limit_is_named(server: float, generator: float, postgres: float, waited: float, limit: str) -> None:
     """A rate that the server did not set is not the server's."""
-    assert sample(1, server=server, generator=generator, postgres=postgres).limit == limit
+    assert sample(1, server=server, generator=generator, postgres=postgres, waited=waited).limit == limit
 
 
 def test_a_limited_run_is_told_beside_the_goals() -> None:
@@ -138,3 +146,27 @@ def test_a_machine_that_others_use_is_told_beside_the_goals() -> None:
     assert "disturbed" not in notes(standings)
     standings.add(ECHO, "fastify", sample(30, strangers=0.4))
     assert "disturbed: beside 1 runs other processes used up to 40% of a core" in notes(standings)
+
+
+@pytest.mark.parametrize(
+    ("costs", "again_max", "measured"),
+    [
+        ([20.0, 19.0, 5.0], 3, 19.0),
+        # Every answer is cheaper than the last: it is still being compiled.
+        ([800.0, 200.0, 90.0, 85.0, 50.0], 3, 85.0),
+        ([800.0, 200.0, 90.0, 40.0], 2, 40.0),
+        ([800.0, 200.0, 90.0], 0, 200.0),
+        ([20.0, 30.0, 10.0], 3, 30.0),
+    ],
+)
+def test_who_gets_warm_is_measured_when_it_is(costs: list[float], again_max: int, measured: float) -> None:
+    """By what an answer costs it, which does not depend on what else the machine does; not for ever."""
+    left = iter(costs)
+    asked_s = []
+
+    def shot(seconds: float) -> Sample:
+        asked_s.append(seconds)
+        return sample(1, server_us=next(left))
+
+    assert settled(shot, Pace(warm_s=0.5, measured_s=2.0, again_max=again_max)).server_us == measured
+    assert asked_s == [0.5] + [2.0] * costs.index(measured)

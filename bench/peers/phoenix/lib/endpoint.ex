@@ -1,0 +1,8 @@
+defmodule Bench.Endpoint do
+  @moduledoc "What a new Phoenix project for an API has, less what is for browsers."
+  use Phoenix.Endpoint, otp_app: :bench
+
+  plug Bench.Body
+  plug Plug.Parsers, parsers: [:json], pass: ["*/*"], json_decoder: Phoenix.json_library()
+  plug Bench.Router
+end
