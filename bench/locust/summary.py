@@ -1,0 +1,115 @@
+"""What a run comes to, for a person and as JSON.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from bench.locust.desk import FAULTS, Desk, Tally
+from bench.locust.watch import Generator
+from bench.report import percentile
+
+__all__ = ["Channel", "Summary", "summary"]
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel's messages, or those of all."""
+
+    asked: int
+    answered: int
+    late: int
+    lost: int
+    doubled: int
+    swapped: int
+    wrong: int
+    refused: int
+    #: From the intended start to the answer's arrival; 0 where nothing was answered.
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    #: From when a delivery left to its acknowledgement.
+    accepted_p50_ms: float
+    accepted_p99_ms: float
+
+    @property
+    def faults(self) -> int:
+        """How many messages did not end as promised; late ones are none of them."""
+        return sum(getattr(self, kind) for kind in FAULTS)
+
+    @property
+    def text(self) -> str:
+        """Return it as a line."""
+        counts = ((getattr(self, kind), kind) for kind in ("late", *FAULTS))
+        faults = ", ".join(f"{count:,} {kind}" for count, kind in counts if count)
+        return (
+            f"{self.asked:,} messages, p50 {self.p50_ms:,.1f} ms, p99 {self.p99_ms:,.1f} ms, greatest "
+            f"{self.max_ms:,.0f} ms; accepted p50 {self.accepted_p50_ms:,.1f} ms, p99 {self.accepted_p99_ms:,.1f} ms; "
+            f"{faults or 'each answered once, in order, in time'}"
+        )
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run."""
+
+    conversations: int
+    asked_rate: float
+    #: Messages that left in a second.
+    rate: float
+    channels: Mapping[str, Channel]
+    generator: Generator
+    limit: str
+    #: On the machine's clock (``CLOCK_MONOTONIC``), so that others can say what they did meanwhile.
+    began_s: float
+
+    @property
+    def faults(self) -> int:
+        """Over all channels."""
+        return sum(channel.faults for channel in self.channels.values())
+
+    @property
+    def text(self) -> str:
+        """Return it as a table."""
+        head = f"\n{self.conversations:,} conversations, {self.rate:,.1f} messages/s of {self.asked_rate:,.1f} meant\n"
+        lines = [f"  {name}: {one.text}\n" for name, one in self.channels.items()]
+        own = self.generator
+        lines.append(
+            f"  generator: {own.share:.0%} of its core, waited for it for {own.waited_share:.0%} of the time, "
+            f"{own.us_a_message:,.0f} µs a message, "
+            f"starts late p99 {1e3 * own.late_p99_s:,.1f} ms, greatest {1e3 * own.late_max_s:,.0f} ms\n"
+        )
+        return "".join((head, *lines, f"  {self.limit}\n" if self.limit else ""))
+
+
+def summary(
+    desk: Desk, generator: Generator, *, conversations: int, asked_rate: float, began_s: float
+) -> Summary:
+    """Return what *desk* and *generator* say together."""
+    channels = {name: _channel(tally) for name, tally in desk.tallies.items()}
+    return Summary(
+        conversations=conversations,
+        asked_rate=asked_rate,
+        rate=sum(channel.asked for channel in channels.values()) / max(generator.took_s, 1e-9),
+        channels=channels,
+        generator=generator,
+        limit=generator.limit,
+        began_s=began_s,
+    )
+
+
+def _channel(tally: Tally) -> Channel:
+    return Channel(
+        asked=tally.asked,
+        answered=tally.answered,
+        late=tally.late,
+        **{kind: getattr(tally, kind) for kind in FAULTS},
+        p50_ms=_ms(tally.took_s, 0.5),
+        p99_ms=_ms(tally.took_s, 0.99),
+        max_ms=_ms(tally.took_s, 1.0),
+        accepted_p50_ms=_ms(tally.accepted_s, 0.5),
+        accepted_p99_ms=_ms(tally.accepted_s, 0.99),
+    )
+
+
+def _ms(seconds: Sequence[float], share: float) -> float:
+    return 1e3 * percentile(seconds, share) if seconds else 0.0

@@ -1,0 +1,111 @@
+"""locust itself: the whole of bench.locust and of bench.wrk against the real stack, briefly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from bench.contestants import free_port
+from bench.locust.__main__ import load
+from bench.locust.outside import outside
+from bench.locust.stack import ALEXA_CHAIN, ALEXA_KEY, certificates, deployment
+from bench.needs import missing, peer_folder
+from bench.stack import ROOT
+from bench.wrk.__main__ import stage, take
+from bench.wrk.deliveries import ACKNOWLEDGED
+from tests.bench.locust_deployment import Deployment
+from tests.support.waiting import until
+
+LOCUSTFILE = str(ROOT / "bench" / "locust" / "conversations.py")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True, scope="module")
+def locust() -> None:
+    """Install it, or leave these out."""
+    if lack := missing(("locust",)):
+        pytest.skip(lack)
+
+
+def test_everybody_is_answered_once_by_the_real_stack(tmp_path: Path) -> None:
+    """On all channels, with commands, redeliveries, and new conversations while others go on."""
+    folder, port = certificates(tmp_path), free_port()
+    with (
+        outside(folder) as around,
+        deployment(tmp_path, assistant=around.assistant, stand_in=f"http://127.0.0.1:{port}") as running,
+    ):
+        often = ("--turns=3", "--commands=0.3", "--repeated=0.3")
+        found, beside = load(running, tmp_path, port, users=40, rate=60.0, seconds=5.0, more=often)
+    assert found.faults == 0, found.text
+    assert {name: one.asked == one.answered > 30 for name, one in found.channels.items()} == dict.fromkeys(
+        ("slack", "telegram", "alexa", "webchat"), True
+    )
+    assert found.conversations == 40
+    assert found.generator.us_a_message > 0
+    assert set(beside) == {"gateway", "worker", "postgres", "redis"}
+
+
+@pytest.mark.usefixtures("wrk")
+def test_what_wrk_was_acknowledged_is_in_the_ledger() -> None:
+    """Of each channel."""
+    with stage() as (running, deliveries, ledger):
+        for channel in ACKNOWLEDGED:
+            taken = take(running, deliveries, ledger, channel, seconds=0.5)
+            assert taken.faults == "", (channel, taken)
+            assert taken.shot.requests > 0
+
+
+def alone(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run locust as a person does."""
+    env = {**os.environ, "PYTHONPATH": str(peer_folder("locust")), **variables}
+    argv = [sys.executable, "-m", "locust", "-f", LOCUSTFILE, "--headless", "-u", "2", *arguments]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_alone_it_says_all_that_is_missing() -> None:
+    """And nothing of what channels need that nobody asked for."""
+    ended = alone("SlackUser", "TelegramUser", LOAD_SLACK_ACCOUNT="load")
+    assert ended.returncode == 78, ended.stderr
+    assert "--host: expected where the gateway is" in ended.stderr
+    assert "slack: expected LOAD_SLACK_SIGNING_SECRET" in ended.stderr
+    assert "telegram: expected LOAD_TELEGRAM_ACCOUNT" in ended.stderr
+    assert "LOAD_ALEXA" not in ended.stderr
+
+
+def test_alone_it_tells_what_it_has_when_it_is_interrupted() -> None:
+    """And waits for the answers that are underway before."""
+    deployment = Deployment("honest")
+    env = {**os.environ, "PYTHONPATH": str(peer_folder("locust"))}
+    argv = [
+        sys.executable, "-m", "locust", "-f", LOCUSTFILE, "--headless", "-u", "2", "AlexaUser", "--rate=40",
+        "--host", deployment.origin, "--stand-in-port=0", "--alexa-account=load", "--alexa-skill-id=s",
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        folder = certificates(Path(name))
+        argv += [f"--alexa-key={folder / ALEXA_KEY}", f"--alexa-chain={folder / ALEXA_CHAIN}"]
+        with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+            until("ten messages have come", lambda: len(deployment.delivered) >= 10)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+    deployment.stop()
+    assert process.returncode == 0, said
+    assert "2 conversations" in said
+    assert "each answered once, in order, in time" in said
+
+
+def test_alone_a_deployment_that_is_not_there_is_a_failure() -> None:
+    """Told by locust's own table and status."""
+    ended = alone(
+        "SlackUser", "--host", "http://127.0.0.1:1", "--rate=20", "--seconds=0.5", "--stand-in-port=0",
+        LOAD_SLACK_ACCOUNT="load", LOAD_SLACK_SIGNING_SECRET="s",
+    )  # fmt: skip
+    assert ended.returncode == 1, ended.stderr
+    assert "ConnectionRefusedError" in ended.stderr + ended.stdout
+    assert "refused" in ended.stderr
