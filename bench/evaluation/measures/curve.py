@@ -1,0 +1,144 @@
+"""Latency at fixed rates, up to where a contestant falls behind: a curve, and how far along it callers are served well.
+
+The rates are of one grid, so that curves lie over each other; which of them a contestant is asked for follows from what
+it does in a closed loop: a few that are easy, and all that are near its end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from bench.evaluation.arrivals.asking import CAPACITY_S, Asking
+from bench.evaluation.arrivals.generator import generator
+from bench.evaluation.arrivals.orders import Heard, Load
+from bench.evaluation.measure import Plot, Stage, Taken
+from bench.lines import LINES, Line
+
+__all__ = ["Curve", "curves", "highest", "rates"]
+
+#: What callers are served well by.
+P99_MAX_MS = 10.0
+#: Who answers less than this share in time has fallen behind, and who has made callers wait for as long as this: in one
+#: step no queue grows much longer, unless it does not end.
+DONE_MIN, BEHIND_MS = 0.99, 300.0
+#: Requests a second; each rate is 1.2 to 1.35 times the one before.
+GRID = (
+    250, 500, 750, 1_000, 1_250, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000, 7_500, 10_000, 12_500, 15_000, 17_500,
+    20_000, 25_000, 30_000, 35_000, 40_000, 50_000, 60_000, 75_000, 90_000, 110_000,
+)  # fmt: skip
+#: At this rate everybody is asked who can do it: there their latencies compare.
+COMMON = 1_000
+#: Shares of the closed loop's rate: the easy ones, and from where to where every rate of the grid is asked for.
+EASY, DENSE, END = (0.1, 0.25), 0.55, 1.7
+_SETTLE_S, _STEP_S = 0.2, 1.0
+_TITLES = {"echo": "Echo at fixed rates", "kvs_get": "KVS GET at fixed rates"}
+
+
+class Curve:
+    """One line's requests at one rate after the other."""
+
+    value: str = "rate"
+    unit: str = "requests/s"
+    better: Literal["more", "less"] = "more"
+    plot: Plot | None = Plot(
+        x="rate", x_title="requests a second", y="p99_ms", y_title="p99 in ms, from the intended start", log_y=True
+    )
+    quick: bool = False
+    rounds: int = 2
+    take_s: float = 12.0
+
+    def __init__(
+        self,
+        line: Line,
+        contestants: Sequence[str],
+        *,
+        settle_s: float = _SETTLE_S,
+        step_s: float = _STEP_S,
+        capacity_s: Sequence[float] = CAPACITY_S,
+        grid: Sequence[int] = GRID,
+    ) -> None:
+        self.name = f"curve_{line.name.removeprefix('kvs_')}" if line.name == "echo" else "curve_kvs"
+        self.title = _TITLES[line.name]
+        self.about = (
+            "Requests leave at instants drawn beforehand, whether or not earlier ones were answered, and latency "
+            "counts from these; who gets no right answer within a second counts with a second. The number is the "
+            f"highest rate at which p99 stays within {P99_MAX_MS:g} ms, read off between two rates that were measured."
+        )
+        self.contestants = contestants
+        self._line = line
+        self._settle_s, self._step_s = settle_s, step_s
+        self._capacity_s = capacity_s
+        self._grid = grid
+
+    def take(self, name: str, stage: Stage) -> Taken:
+        """Find out what it can do, and go up to there and beyond."""
+        with generator() as generating:
+            asking = Asking(self._line, stage.shared(name), stage, generating)
+            capacity = asking.capacity(self._capacity_s)
+            rows: list[dict[str, float]] = []
+            notes: dict[str, None] = {}
+            for rate in rates(capacity, self._grid):
+                ran = asking.run(asking.order([Load(rate, self._settle_s), Load(rate, self._step_s)]))
+                heard = ran.arrived.loads[-1]
+                rows.append(_row(rate, heard))
+                notes |= dict.fromkeys(ran.notes(heard))
+                if behind(heard):
+                    break
+            asking.check_again()
+        return Taken(values=_values(rows, capacity), rows=rows, notes=list(notes))
+
+
+def curves(contestants: Sequence[str]) -> list[Curve]:
+    """Return both."""
+    return [Curve(LINES[name], contestants) for name in _TITLES]
+
+
+def rates(capacity: float, grid: Sequence[int] = GRID) -> Iterator[int]:
+    """Return the rates that one is asked for who answers *capacity* in a closed loop; whoever has fallen behind stops.
+
+    Of the grid alone: two rounds, and two contestants, have as many rates in common as their capacities allow.
+    """
+    easy = {min(grid, key=lambda rate: abs(math.log(rate / (share * capacity)))) for share in EASY}
+    easy.add(COMMON)
+    for rate in grid:
+        if DENSE * capacity <= rate <= END * capacity or (rate in easy and rate < DENSE * capacity):
+            yield rate
+
+
+def behind(heard: Heard) -> bool:
+    """Whether a contestant could not keep up."""
+    return heard.done_share < DONE_MIN or heard.p99_ms > BEHIND_MS
+
+
+def highest(rows: Sequence[Mapping[str, float]]) -> float:
+    """Return the rate at which p99 reaches :data:`P99_MAX_MS`, on a straight line where latency is logarithmic.
+
+    It begins at the highest rate that was well: one that was not, below it, was an accident.
+    """
+    well = [number for number, row in enumerate(rows) if row["p99_ms"] <= P99_MAX_MS]
+    if not well:
+        return 0.0
+    last = rows[well[-1]]
+    if well[-1] == len(rows) - 1:
+        return last["rate"]
+    beyond = rows[well[-1] + 1]
+    rise = math.log(beyond["p99_ms"] / last["p99_ms"])
+    return last["rate"] + (beyond["rate"] - last["rate"]) * math.log(P99_MAX_MS / last["p99_ms"]) / rise
+
+
+def _row(rate: int, heard: Heard) -> dict[str, float]:
+    return {
+        "rate": rate,
+        "p50_ms": heard.p50_ms,
+        "p99_ms": heard.p99_ms,
+        "p999_ms": heard.p999_ms,
+        "done_share": heard.done_share,
+    }
+
+
+def _values(rows: Sequence[Mapping[str, float]], capacity: float) -> dict[str, float]:
+    values = {"rate": highest(rows), "capacity_rate": capacity}
+    common = [row["p99_ms"] for row in rows if row["rate"] == COMMON]
+    return values | ({"p99_at_1000_ms": common[0]} if common else {})

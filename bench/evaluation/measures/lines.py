@@ -1,0 +1,104 @@
+"""The lines of 2018, as wrk sees them: as many answers as there can be, each asked for when the last has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from bench.answers import WrongAnswer
+from bench.contestants import Running
+from bench.evaluation.measure import Plot, Stage, Taken
+from bench.generator import TIMEOUT_S
+from bench.lines import LINES, Line
+from bench.load import each_once
+from bench.sampling import Pace, sampled
+from bench.standings import STRANGERS_MAX, Sample
+
+__all__ = ["Closed", "closed_lines"]
+
+#: Of a whole run and of a quick one, which asks fewer questions: still more than anybody has answers ready for.
+WHOLE = Pace(warm_s=0.5, measured_s=1.0, again_max=3)
+QUICK = Pace(warm_s=0.1, measured_s=0.35, again_max=4, questions=100)
+_CHECKS_S = 0.5
+#: Callers at once in the first look at those who make them wait.
+_LOOK = 32
+_WAIT = b"GET /bench/rpc HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+_ABOUT = {
+    "echo": "POST 238 bytes of JSON, decoded and encoded again, over 64 connections.",
+    "rpc1000": "GET, answered after the server has waited 50 ms, over 1,000 connections: at most 20,000 a second.",
+    "rpc4000": "GET, answered after the server has waited 50 ms, over 4,000 connections: at most 80,000 a second.",
+    "kvs_get": "GET one of 10,000 keys at random, each read from PostgreSQL, over 64 connections.",
+    "kvs_put": "PUT one of 10,000 keys at random, each on disk before its answer, over 64 connections.",
+}
+#: 4,000 waits at once are nothing for a short look: some need a second for the first answers to all.
+_LONG = ("rpc4000",)
+_LONGER, _LONG_ROUNDS = 3.0, 2
+
+
+class Closed:
+    """One line."""
+
+    value: str = "rate"
+    unit: str = "requests/s"
+    better: Literal["more", "less"] = "more"
+    plot: Plot | None = None
+
+    def __init__(
+        self,
+        line: Line,
+        contestants: Sequence[str],
+        *,
+        whole: Pace = WHOLE,
+    ) -> None:
+        self.name = line.name
+        self.title = line.title
+        self.about = _ABOUT[line.name]
+        self.contestants = contestants
+        self.quick = line.name not in _LONG
+        self.rounds = 5 if self.quick else _LONG_ROUNDS
+        self.take_s = (whole.warm_s + whole.measured_s) * line.longer + _CHECKS_S
+        self._line = line
+        self._whole = whole
+
+    def take(self, name: str, stage: Stage) -> Taken:
+        """Check, warm up, measure and check again."""
+        server = stage.shared(name)
+        if self._line.path == "/bench/rpc":
+            _must_wait_side_by_side(server, self._line.connections)
+        sample = sampled(
+            self._line, server, stage.keys, stage.postgres_pid, QUICK if stage.quick else self._whole
+        )
+        return Taken(values=msgspec.structs.asdict(sample), notes=notes(sample))
+
+
+def notes(sample: Sample) -> list[str]:
+    """Return what a reader of a sample must know."""
+    disturbed = "disturbed by other processes" if sample.strangers_share > STRANGERS_MAX else ""
+    return [note for note in (sample.limit, disturbed) if note]
+
+
+def _must_wait_side_by_side(server: Running, connections: int) -> None:
+    """Throw out who would need longer than wrk's patience for one wait of all, before minutes are spent on it."""
+    try:
+        answers = each_once("127.0.0.1", server.port, [_WAIT] * _LOOK, callers_n=_LOOK)
+    except (OSError, ValueError) as error:
+        raise WrongAnswer(f"no answer: {error!r}") from error
+    took_s = [answer.took_s for answer in answers]
+    each_s = (max(took_s) - min(took_s)) / (_LOOK - 1)
+    if each_s * connections > TIMEOUT_S:
+        raise WrongAnswer(
+            f"answers only {1 / each_s:,.0f} waits of 50 ms a second: {connections:,} callers at once would wait for "
+            f"{each_s * connections:,.0f} s, and {TIMEOUT_S} s is the limit"
+        )
+
+
+def closed_lines(contestants: Sequence[str]) -> list[Closed]:
+    """Return all of them."""
+    lines = [LINES[name] for name in _ABOUT]
+    return [
+        Closed(msgspec.structs.replace(line, longer=_LONGER) if line.name in _LONG else line, contestants)
+        for line in lines
+    ]

@@ -1,0 +1,88 @@
+"""What is made of a run that has ended: evaluation.json, tables, goals, and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from bench.contestants import CONTESTANTS
+from bench.evaluation.journal import Journal
+from bench.evaluation.measures.catalogue import MEASURES
+from bench.evaluation.page import page
+from bench.evaluation.results import Contestant, Results
+from bench.evaluation.sentences import answer
+from bench.evaluation.standings import standings
+from bench.evaluation.table import lines_of
+from bench.report import Report
+
+__all__ = ["draw", "read", "results", "tell", "write"]
+
+#: Ours is to be first or second.
+PLACE_GOAL = 2
+
+
+def results(journal: Journal, lacks: Mapping[str, str]) -> Results:
+    """Return what a journal says together."""
+    plan = journal.head.plan
+    found = standings(journal, MEASURES)
+    notes = [f"bench.{name} failed, and is left out" for name, part in journal.parts.items() if part is None]
+    whole = Results(
+        quick=plan.quick,
+        rounds=plan.rounds,
+        began=journal.head.began,
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=journal.head.machine,
+        contestants=[_contestant(name, lacks.get(name, "")) for name in plan.contestants],
+        measures=found,
+        chat=journal.parts.get("chat"),
+        locust=journal.parts.get("locust"),
+        notes=notes,
+    )
+    return msgspec.structs.replace(whole, goals=_goals(whole).goals_json())
+
+
+def write(whole: Results, path: Path) -> None:
+    """Write evaluation.json."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=1))
+
+
+def read(path: Path) -> Results:
+    """Return the results of a run that was written."""
+    return msgspec.json.decode(path.read_bytes(), type=Results)
+
+
+def tell(whole: Results) -> None:
+    """Print tables and goals, and where ours stands."""
+    for line in lines_of(whole):
+        click.echo(line)
+    _goals(whole).print()
+    found = answer(whole)
+    click.echo(f"\n{found.lead}")
+    for measured, sentence in (*found.behind, *found.without):
+        click.echo(f"  {measured.title}: {sentence}")
+
+
+def draw(whole: Results, folder: Path) -> None:
+    """Write page and picture into *folder*."""
+    lack = page.write(whole, folder)
+    click.echo(f"\nwritten: {folder / 'evaluation.html'}{f', without drawings: {lack}' if lack else ''}")
+
+
+def _goals(whole: Results) -> Report:
+    report = Report("bench.evaluation", quick=whole.quick)
+    for measured in whole.measures:
+        place = measured.place or float("nan")
+        report.goal(f"{measured.title}: place of ours", PLACE_GOAL, place, "", "most")
+    for note in whole.notes:
+        report.note(note)
+    return report
+
+
+def _contestant(name: str, lack: str) -> Contestant:
+    contestant = CONTESTANTS[name]
+    return Contestant(name=name, title=contestant.title, version="" if lack else contestant.version(), lack=lack)
