@@ -35,7 +35,7 @@ HEAVY = """
 dofile("echo.lua")
 function request()
    local x = 0
-   for i = 1, 60000 do x = x + i % 7 end
+   for i = 1, 600000 do x = x + i % 7 end
    return wrk.format()
 end
 """
