@@ -36,6 +36,9 @@ def main() -> None:
     if options.page:
         report.draw(report.read(options.page), options.page.parent)
         return
+    if options.compare:
+        report.compare(*options.compare)
+        return
     plan = _plan(parser, options)
     path = options.json or (_RESULTS / "quick" if plan.quick else _RESULTS) / "evaluation.json"
     if lack := missing(("wrk",)):
@@ -105,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--chat", type=Path, metavar="FILE", help="take bench.chat's report from its JSON instead of running it")
     add("--locust", type=Path, metavar="FILE", help="the same of bench.locust")
     add("--page", type=Path, metavar="FILE", help="only draw page and picture again, from the JSON of a run")
+    add("--compare", type=Path, nargs=2, metavar="FILE", help="only say where two runs agree, from their JSON")
     return parser
 
 

@@ -16,10 +16,10 @@ from bench.evaluation.page import page
 from bench.evaluation.results import Contestant, Results
 from bench.evaluation.sentences import answer
 from bench.evaluation.standings import standings
-from bench.evaluation.table import lines_of
+from bench.evaluation.table import compared, lines_of
 from bench.report import Report
 
-__all__ = ["draw", "read", "results", "tell", "write"]
+__all__ = ["compare", "draw", "read", "results", "tell", "write"]
 
 #: Ours is to be first or second.
 PLACE_GOAL = 2
@@ -52,8 +52,13 @@ def write(whole: Results, path: Path) -> None:
 
 
 def read(path: Path) -> Results:
-    """Return the results of a run that was written."""
-    return msgspec.json.decode(path.read_bytes(), type=Results)
+    """Return the results of a run that was written; ends the program when they are not there."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except OSError as error:
+        raise SystemExit(f"expected the JSON of a run at {path}: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise SystemExit(f"expected the JSON of a run in {path}, as this version writes it: {error}") from None
 
 
 def tell(whole: Results) -> None:
@@ -65,6 +70,12 @@ def tell(whole: Results) -> None:
     click.echo(f"\n{found.lead}")
     for measured, sentence in (*found.behind, *found.without):
         click.echo(f"  {measured.title}: {sentence}")
+
+
+def compare(first: Path, second: Path) -> None:
+    """Print where two runs that were written agree."""
+    for line in compared(read(first), read(second)):
+        click.echo(line)
 
 
 def draw(whole: Results, folder: Path) -> None:
