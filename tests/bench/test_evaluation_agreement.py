@@ -41,10 +41,10 @@ def names(pairs: Sequence[tuple[msgspec.Struct, msgspec.Struct]]) -> list[tuple[
 def test_runs_agree_where_their_spreads_touch() -> None:
     """Below, above, at one point, inside; who is in one of them alone is not counted."""
     found = agreement(
-        {"ours": [10, 12], "go": [5, 6], "node": [3, 4], "plug": [1, 2], "aleph": [1, 1]},
-        {"ours": [12, 14], "go": [6.1, 7], "node": [2, 2.9], "plug": [1.4, 1.5], "fastapi": [1, 1]},
+        {"ours": [10, 12], "go": [5, 6], "node": [3, 4], "plug": [1, 2], "aleph": [1, 1], "phoenix": [1, 4]},
+        {"ours": [12, 14], "go": [6.1, 7], "node": [2, 2.9], "plug": [0.5, 1], "fastapi": [1, 1], "phoenix": [2, 3]},
     )
-    assert found.both_n == 4
+    assert found.both_n == 5
     assert names(found.apart) == [("go", "go"), ("node", "node")]
 
 
