@@ -120,6 +120,8 @@ def _conclude(report: Report, found: Summary, beside: dict[str, float]) -> None:
         SHARE_MAX, own.busy_share, "", "most",
     )  # fmt: skip
     report.goal("a hundredth of all messages left later than meant by", 1e3 * LATE_START_S_MAX, late_ms, "ms", "most")
+    if not found.messages:
+        report.failed("speaking", "no message left")
     report.goal("messages lost, doubled, swapped, wrong or refused", 0, found.faults, "messages", "most")
     for name, one in found.channels.items():
         report.note(f"{name}: {one.text}")
@@ -131,8 +133,8 @@ def _conclude(report: Report, found: Summary, beside: dict[str, float]) -> None:
     if beside:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in beside.items())
         report.note(f"of a core meanwhile: {shares}; gateway and worker share one, the others the generator's")
-    if found.limit:
-        report.note(found.limit)
+    for line in (*found.advice, *([found.limit] if found.limit else [])):
+        report.note(line)
     report.add("summary", msgspec.to_builtins(found))
     report.add("limit", found.limit)
     report.add("beside", beside)

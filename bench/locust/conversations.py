@@ -33,9 +33,7 @@ def _begin(environment: Any, **_: Any) -> None:
     """Make what users share, or say all that is missing."""
     given: Namespace = environment.parsed_options
     channels = [user.channel for user in environment.user_classes]
-    found = problems(channels, given)
-    if not environment.host:
-        found.insert(0, "--host: expected where the gateway is")
+    found = problems(channels, given, environment.host or "")
     if given.master or given.worker:
         found.insert(0, "expected one process: answers arrive at the one stand-in, and only it would know of them")
     if found:
@@ -53,13 +51,14 @@ def _begin(environment: Any, **_: Any) -> None:
 
     try:
         run = Run(environment.host, channels, given, tell)
-    except (OSError, ValueError) as error:
-        _end(str(error))
+    except OSError as error:
+        where = f"{given.stand_in_host}:{given.stand_in_port}"
+        _end(f"--stand-in-host, --stand-in-port: expected where calls can be taken, got {where}: {error.strerror}")
     Conversation.run_of_all = run
     environment.events.spawning_complete.add_listener(lambda user_count, **_: _open(run, user_count))
     environment.events.test_stopping.add_listener(lambda **_: run.close())
-    environment.events.quitting.add_listener(lambda **_: _conclude(run))
-    environment.events.test_start.add_listener(lambda **_: _refuse_another(run, environment.runner))
+    environment.events.quitting.add_listener(lambda **_: _conclude(run, environment))
+    environment.events.test_start.add_listener(lambda **_: _refuse_another(run, environment))
     if given.seconds:
         gevent.spawn(_stop_after, run, environment.runner, given.seconds)
 
@@ -68,20 +67,28 @@ def _open(run: Run, users: int) -> None:
     # What is there stays: to look through it again and again would be pauses of ours in everybody's latencies.
     gc.collect()
     gc.freeze()
-    run.expect(users)
+    if not run.expect(users):
+        sys.stderr.write(f"expected {run.users} users from the first message on, got {users}: the plan stays theirs\n")
 
 
-def _conclude(run: Run) -> None:
+def _conclude(run: Run, environment: Any) -> None:
     # An interrupt comes here first, before locust has stopped anybody.
     run.close()
     run.report()
+    if not run.summary().messages:
+        # Nothing went wrong because nothing was said: that proves nothing.
+        environment.process_exit_code = 1
 
 
-def _refuse_another(run: Run, runner: Any) -> None:
-    # By locust's page one could start again what has been stopped.
+def _refuse_another(run: Run, environment: Any) -> None:
+    # By locust's page one could start again what has been stopped, or ask for another host.
     if run.is_over:
         sys.stderr.write("One run for each process: its numbers, its stand-in and its answers are over.\n")
-        runner.quit()
+    elif environment.host != run.host:
+        sys.stderr.write(f"expected the host that locust was started with, {run.host}, got {environment.host}\n")
+    else:
+        return
+    environment.runner.quit()
 
 
 def _stop_after(run: Run, runner: Any, seconds: float) -> None:

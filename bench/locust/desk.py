@@ -20,6 +20,9 @@ Kind = Literal["answered", "late", "swapped", "doubled", "wrong", "lost", "refus
 #: What must not happen at all; ``late`` is a matter of degree.
 FAULTS: tuple[Kind, ...] = ("lost", "doubled", "swapped", "wrong", "refused")
 
+#: Of a wrong answer, so much is shown.
+_SHOWN_CHARS_MAX = 200
+
 Place = tuple[str, str]
 
 
@@ -47,6 +50,8 @@ class Tally:
         self.answered = 0
         self.late = self.lost = self.doubled = self.swapped = self.wrong = self.refused = 0
         self.took_s: array[float] = array("d")
+        #: What was said first of all that is wrong.
+        self.wrong_text = ""
         #: Until the delivery was answered with a 2xx, from when it left.
         self.accepted_s: array[float] = array("d")
 
@@ -92,10 +97,18 @@ class Desk:
         it overtook others, or they it, nobody promises.
         """
         numbers = self._words.answered(text, beside)
-        if numbers is None:
-            return [self._wrong(where[0])]
+        tally = self.tallies[where[0]]
         # None of "That takes me a little longer", which is no answer yet, and nothing wrong.
-        return [self._judge(where, number, now_s, apart=apart) for number in numbers]
+        found = (
+            [Judged("wrong")]
+            if numbers is None
+            else [self._judge(where, number, now_s, apart=apart) for number in numbers]
+        )
+        wrong_n = sum(judged.kind == "wrong" for judged in found)
+        if wrong_n and not tally.wrong:
+            tally.wrong_text = text[:_SHOWN_CHARS_MAX]
+        tally.wrong += wrong_n
+        return found
 
     def overdue(self, now_s: float) -> list[str]:
         """Give up what nobody waits for any more; return the channel of each."""
@@ -125,12 +138,12 @@ class Desk:
         asked = self._open.get(number) or self._given_up.get(number)
         if asked is None:
             if self._closed.get(number) != where:
-                return self._wrong(where[0])
+                return Judged("wrong")
             tally.doubled += 1
             return Judged("doubled")
         if asked.where != where:
             # Somebody else's answer; whose it is waits on.
-            return self._wrong(where[0])
+            return Judged("wrong")
         took_s = now_s - asked.meant_s
         kind: Kind = "late" if took_s > self._late_s else "answered"
         if asked.fate == "lost":
@@ -167,7 +180,3 @@ class Desk:
         asked.fate = "lost"
         self._given_up[number] = asked
         return asked.where[0]
-
-    def _wrong(self, channel: str) -> Judged:
-        self.tallies[channel].wrong += 1
-        return Judged("wrong")

@@ -5,15 +5,18 @@ A secret belongs into the variable: a command line can be read by everybody on t
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from bench.locust.platforms.alexa import Alexa
+from bench.locust.platforms.alexa import Alexa, certificates, signing_key
 from bench.locust.platforms.slack import Slack
 from bench.locust.platforms.telegram import Telegram
 from bench.locust.platforms.webchat import Webchat
-from bench.locust.words import REPLY, SAYS
+from bench.locust.words import REPLY, SAYS, Words
 
 __all__ = ["NEEDED", "Accounts", "accounts", "add_options", "problems"]
 
@@ -50,16 +53,18 @@ _NUMBERS: Mapping[str, tuple[float, str]] = {
     "patience-s": (30.0, "one that has not come by then is lost"),
 }
 
+#: Addresses to listen at, and none to call.
+_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  # nobody listens there by this
+
 Accounts = Slack | Telegram | Alexa | Webchat
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Add ours to locust's."""
     def add(name: str, default: float | str, about: str) -> None:
-        variable = PREFIX + name.upper().replace("-", "_")
-        more: dict[str, Any] = {"is_secret": True} if "secret" in name or "token" in name else {}
-        # That it reads variables, and hides secrets in its page, is locust's parser's own.
-        more["env_var"] = variable
+        # That it reads variables is locust's parser's own.  Its page neither shows nor changes them: secrets are not
+        # for whoever opens it, and what is read once here would not follow.
+        more: dict[str, Any] = {"env_var": PREFIX + name.upper().replace("-", "_"), "include_in_web_ui": False}
         parser.add_argument(f"--{name}", type=type(default), default=default, help=about, **more)
 
     for name, (number, about) in _NUMBERS.items():
@@ -70,29 +75,87 @@ def add_options(parser: ArgumentParser) -> None:
     add("says", SAYS, "what is said; {number} stands for the message's number")
     add("reply", REPLY, "what the assistant answers to that, to the letter")
     add("stand-in-host", "127.0.0.1", "address at which replies are taken")
-    add("stand-in-port", 8099, "its port")
+    add("stand-in-port", 8099, "its port; 0: any that is free")
     add("stand-in-url", "", "how the deployment reaches it, if not by http, host and port")
     add("report", "", "write the summary there, as JSON")
 
 
-def problems(channels: Iterable[str], given: Namespace) -> list[str]:
-    """Return what is missing for *channels* or cannot be, a sentence each."""
-    found = []
+def problems(channels: Iterable[str], given: Namespace, host: str) -> list[str]:
+    """Return what is missing for *channels* or cannot be, a sentence each; *host*: where the gateway is said to be."""
+    channels = list(channels)
+    return [*_of_addresses(channels, given, host), *_of_accounts(channels, given), *_of_values(given)]
+
+
+def _of_addresses(channels: list[str], given: Namespace, host: str) -> Iterator[str]:
+    if not _is_address(host) or urlsplit(host).path.strip("/"):
+        yield f"--host: expected where the gateway is, as https://HOST or http://HOST:PORT, got {host!r}"
+    if not 0 <= given.stand_in_port <= 65_535:
+        yield f"--stand-in-port: expected 0 to 65535, got {given.stand_in_port}"
+    if given.stand_in_url and not _is_address(given.stand_in_url):
+        yield f"--stand-in-url: expected http://HOST:PORT or https://HOST, got {given.stand_in_url!r}"
+    if given.stand_in_host in _ANYWHERE and not given.stand_in_url and {"slack", "alexa"} & {*channels}:
+        yield (
+            "--stand-in-url: expected how the deployment reaches it; --stand-in-host "
+            f"({given.stand_in_host!r}) is no address to call"
+        )
+
+
+def _of_accounts(channels: list[str], given: Namespace) -> Iterator[str]:
     for channel in channels:
         lack = [name for name in NEEDED[channel] if not getattr(given, name)]
         if lack:
-            variables = ", ".join(f"{PREFIX}{name.upper()} ({NEEDED[channel][name]})" for name in lack)
-            found.append(f"{channel}: expected {variables}")
-    found += [f"--{name}: expected more than 0" for name in ("rate", "turns") if getattr(given, name) <= 0]
-    found += [f"--{name}: expected 0 to 1" for name in ("commands", "repeated") if not 0 <= getattr(given, name) <= 1]
-    return found
+            yield f"{channel}: expected {', '.join(f'{_variable(name)} ({NEEDED[channel][name]})' for name in lack)}"
+    if "alexa" not in channels:
+        return
+    for name, read in (("alexa_key", signing_key), ("alexa_chain", certificates)):
+        path = getattr(given, name)
+        try:
+            if path:
+                read(Path(path).read_text("ascii"))
+        except OSError as error:
+            yield f"{_variable(name)}: expected a {NEEDED['alexa'][name]}, got {path!r}: {error.strerror}"
+        except ValueError:
+            yield f"{_variable(name)}: expected a {NEEDED['alexa'][name]}, got {path!r} with something else in it"
+
+
+def _of_values(given: Namespace) -> Iterator[str]:
+    def value(name: str) -> float:
+        return float(getattr(given, name.replace("-", "_")))
+
+    for name in ("rate", "turns", "late-s", "patience-s"):
+        if not 0 < value(name) < float("inf"):
+            yield f"--{name}: expected more than 0, got {value(name):g}"
+    if not 0 <= value("seconds") < float("inf"):
+        yield f"--seconds: expected 0 or more, got {value('seconds'):g}"
+    for name in ("commands", "repeated"):
+        if not 0 <= value(name) <= 1:
+            yield f"--{name}: expected 0 to 1, got {value(name):g}"
+    try:
+        Words(given.says, given.reply)
+    except ValueError as error:
+        yield f"--{error}"
+    # Found out at the end of a run, its numbers would be gone.
+    report = Path(given.report)
+    if given.report and (report.is_dir() or not os.access(report.parent, os.W_OK)):
+        yield f"--report: expected a file in a folder that can be written to, got {given.report!r}"
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_named = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        return parts.scheme in ("http", "https") and is_named and not parts.query
+    except ValueError:
+        # A port that is no number, or no port.
+        return False
 
 
 def accounts(channels: Iterable[str], given: Namespace, stand_in: str) -> dict[str, Accounts]:
-    """Return the account of each channel.
-
-    :raises OSError: a file of Alexa's cannot be read.
-    """
+    """Return the account of each channel; without :func:`problems`."""
     made: dict[str, Accounts] = {}
     for channel in channels:
         match channel:
@@ -113,15 +176,11 @@ def accounts(channels: Iterable[str], given: Namespace, stand_in: str) -> dict[s
                 made[channel] = Alexa(
                     account=given.alexa_account,
                     skill_id=given.alexa_skill_id,
-                    key=_text(given.alexa_key),
-                    chain=_text(given.alexa_chain),
+                    key=Path(given.alexa_key).read_text("ascii"),
+                    chain=Path(given.alexa_chain).read_text("ascii"),
                     stand_in=stand_in,
                 )
             case _:
                 made[channel] = Webchat(account=given.webchat_account)
     return made
 
-
-def _text(path: str) -> str:
-    with open(path, encoding="ascii") as file:  # noqa: PTH123  # locust's own options are plain strings, too
-        return file.read()

@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -54,8 +55,9 @@ class Run:
     ) -> None:
         """Take calls at the stand-in's address from now on.
 
-        :raises OSError: its port is taken, or a file cannot be read.
+        :raises OSError: its port is taken.
         """
+        self.host = host
         self.given = given
         self.words = Words(given.says, given.reply)
         self.draws = random.Random()
@@ -72,6 +74,7 @@ class Run:
         # Growing from run to run, too: an answer of an earlier one is not taken for one of this.
         self._numbers = itertools.count(int(time.time()) * 100_000)
         self._users = itertools.count()
+        self._called_n: Counter[str] = Counter()
         self._ready = self._expected = 0
         self.began_s = 0.0
         self._began = self._ended = Clock.now()
@@ -90,10 +93,16 @@ class Run:
         """Return the place of a new user among all, from 0."""
         return next(self._users)
 
-    def expect(self, users: int) -> None:
-        """Know how many users there will be: as soon as all are ready, they begin."""
+    def expect(self, users: int) -> bool:
+        """Know how many users there will be: as soon as all are ready, they begin.
+
+        Once they have begun, False if it is another number: everybody's instants were planned for this one.
+        """
+        if self.opened.is_set():
+            return users == self._expected
         self._expected = users
         self._open()
+        return True
 
     def ready(self) -> None:
         """A user could speak now."""
@@ -134,7 +143,12 @@ class Run:
         messages = sum(tally.asked for tally in self.desk.tallies.values())
         generator = self.watch.generator(self._began, self._ended, messages=messages)
         return summary(
-            self.desk, generator, conversations=self.users, asked_rate=self.given.rate, began_s=self.began_s
+            self.desk,
+            generator,
+            conversations=self.users,
+            asked_rate=self.given.rate,
+            began_s=self.began_s,
+            advice=self._advice(),
         )
 
     def report(self) -> None:
@@ -164,11 +178,26 @@ class Run:
             called = getattr(account, "called", None)
             call = called and called(method, path, head, body)
             if call:
+                self._called_n[channel] += 1
+                if call.wrong:
+                    self._tell(channel, "call", 0.0, call.wrong)
                 if call.place:
                     self.judge(channel, call.place, call.text)
                 answer: bytes = call.answer
                 return answer
+        # A token is in the middle of a path.
+        name = path.partition("?")[0].rpartition("/")[2]
+        self._tell("stand-in", "call", 0.0, f"nobody is played here who is called at .../{name}: see api_base_url")
         return json_answer({"error": "nobody of this name is played here"}, 404)
+
+    def _advice(self) -> list[str]:
+        """Return what to look at, where a platform was never called though messages were taken."""
+        roots = {"slack": f"{self.stand_in}/api", "telegram": self.stand_in}
+        return [
+            f"{channel}: nobody called the stand-in: expected {roots[channel]} as the account's api_base_url"
+            for channel, tally in self.desk.tallies.items()
+            if channel in roots and tally.accepted_s and tally.lost and not self._called_n[channel]
+        ]
 
     def _tell_judged(self, channel: str, judged: Judged) -> None:
         self._tell(channel, "answer", 1e3 * judged.took_s, "" if judged.kind == "answered" else judged.kind)

@@ -21,6 +21,11 @@ from bench.locust.visitor import Stream
 
 __all__ = ["SPEAKERS", "Speaker"]
 
+#: What is mostly meant by a status, where settings of both sides do not fit.
+_HINTS: Mapping[int, str] = {
+    401: ": the proof was refused; see what `--help` says of LOAD_{1}_..., which the account must know, and the clock",
+    404: ": no such account; see --host, LOAD_{1}_ACCOUNT and [accounts.{0}] of the deployment",
+}
 #: A conversation has so many times its mean length, drawn from between these.
 _LENGTHS = (0.5, 1.5)
 
@@ -99,11 +104,18 @@ class Speaker:
         try:
             status, _, body = run.connections.ask(raw)
             if not 200 <= status < 300:
-                wrong = f"status {status}"
+                wrong = f"status {status}{_HINTS.get(status, '').format(self.channel, self.channel.upper())}"
         except (OSError, ValueError) as error:
             wrong = f"{type(error).__name__}: {error}"
         run.told(self.channel, "delivery", time.perf_counter() - began_s, wrong)
         return None if wrong else body
+
+    def read(self, body: bytes) -> str:
+        """Return what a user reads in the answer to a delivery; of what no platform understands, that it is so."""
+        try:
+            return str(self.account.answered(body))
+        except ValueError as error:
+            return f"not what {self.channel} understands: {error}"
 
     def is_command(self) -> bool:
         """Draw whether the next message is one."""
@@ -138,8 +150,9 @@ class _Pushed(Speaker):
         make = self.account.command if is_command else self.account.message
         delivery = make(self.person, number, text, time.time())
         body = self.ask(delivery, number, meant_s)
-        if body and (read := self.account.answered(body)):
-            # In the response: it need not wait for an answer before it that Slack is slow to take.
+        # Only a command's user reads what is in the response.
+        if is_command and body and (read := self.read(body)):
+            # It need not wait for an answer before it that Slack is slow to take.
             self._run.judge(self.channel, delivery.place, read, apart=True)
         # Slack sends a command once, whatever becomes of it.
         if body is not None and not (is_command and self.channel == "slack"):
@@ -168,11 +181,7 @@ class _Alexa(Speaker):
         delivery = self.account.message(self.person, number, text, time.time())
         body = self.ask(delivery, number, meant_s)
         if body is not None:
-            try:
-                read = self.account.answered(body)
-            except ValueError as error:
-                read = f"not Alexa's: {error}"
-            self._run.judge(self.channel, delivery.place, read)
+            self._run.judge(self.channel, delivery.place, self.read(body))
 
 
 class _Webchat(Speaker):

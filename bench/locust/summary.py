@@ -31,6 +31,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     #: From when a delivery left to its acknowledgement.
     accepted_p50_ms: float
     accepted_p99_ms: float
+    #: What was said first of all that is wrong.
+    wrong_text: str = ""
 
     @property
     def faults(self) -> int:
@@ -40,12 +42,15 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """Return it as a line."""
+        if not self.asked:
+            return "nothing was said"
         counts = ((getattr(self, kind), kind) for kind in ("late", *FAULTS))
         faults = ", ".join(f"{count:,} {kind}" for count, kind in counts if count)
         return (
             f"{self.asked:,} messages, p50 {self.p50_ms:,.1f} ms, p99 {self.p99_ms:,.1f} ms, greatest "
             f"{self.max_ms:,.0f} ms; accepted p50 {self.accepted_p50_ms:,.1f} ms, p99 {self.accepted_p99_ms:,.1f} ms; "
             f"{faults or 'each answered once, in order, in time'}"
+            f"{f'; the first wrong words: {self.wrong_text!r}' if self.wrong else ''}"
         )
 
 
@@ -61,6 +66,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     limit: str
     #: On the machine's clock (``CLOCK_MONOTONIC``), so that others can say what they did meanwhile.
     began_s: float
+    #: What to look at in the deployment's settings; mostly nothing.
+    advice: Sequence[str] = ()
+
+    @property
+    def messages(self) -> int:
+        """How many left, over all channels."""
+        return sum(channel.asked for channel in self.channels.values())
 
     @property
     def faults(self) -> int:
@@ -78,11 +90,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             f"{own.us_a_message:,.0f} µs a message, "
             f"starts late p99 {1e3 * own.late_p99_s:,.1f} ms, greatest {1e3 * own.late_max_s:,.0f} ms\n"
         )
-        return "".join((head, *lines, f"  {self.limit}\n" if self.limit else ""))
+        more = (*self.advice, *([self.limit] if self.limit else []))
+        return "".join((head, *lines, *(f"  {line}\n" for line in more)))
 
 
 def summary(
-    desk: Desk, generator: Generator, *, conversations: int, asked_rate: float, began_s: float
+    desk: Desk,
+    generator: Generator,
+    *,
+    conversations: int,
+    asked_rate: float,
+    began_s: float,
+    advice: Sequence[str] = (),
 ) -> Summary:
     """Return what *desk* and *generator* say together."""
     channels = {name: _channel(tally) for name, tally in desk.tallies.items()}
@@ -94,6 +113,7 @@ def summary(
         generator=generator,
         limit=generator.limit,
         began_s=began_s,
+        advice=advice,
     )
 
 
@@ -108,6 +128,7 @@ def _channel(tally: Tally) -> Channel:
         max_ms=_ms(tally.took_s, 1.0),
         accepted_p50_ms=_ms(tally.accepted_s, 0.5),
         accepted_p99_ms=_ms(tally.accepted_s, 0.99),
+        wrong_text=tally.wrong_text,
     )
 
 

@@ -28,9 +28,11 @@ class Stream:
         self._ready = Event()
 
     def start(self) -> None:
-        """Return when it is open."""
+        """Return when it is open, or when nobody would wait for it any longer."""
         gevent.spawn(self._read_on)
-        self._ready.wait(self._run.given.patience_s)
+        patience_s = self._run.given.patience_s
+        if not self._ready.wait(patience_s) and not self._run.is_over:
+            self._run.told("webchat", "stream", patience_s, f"was not ready within {patience_s:g} s")
 
     def retire(self) -> None:
         """Close it as soon as nobody waits there any more."""

@@ -26,6 +26,7 @@ Answering = Callable[[str, str, bytes, bytes], bytes]
 _RECEIVE_BYTES = 65_536
 _CONNECT_S_MAX = 10.0
 _END = b"\r\n\r\n"
+_CHUNKED = re.compile(rb"(?i)\r\ntransfer-encoding:[^\r]*chunked")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]+)[^\r\n]*\r\n")
 
 
@@ -78,7 +79,7 @@ class Connections:
             head, rest = received[: end + 2], received[end + 4 :]
             if int(head[9:12]) != 200:
                 raise ConnectionRefusedError(f"status {int(head[9:12])}")
-            chunked = b"chunked" in head
+            chunked = _CHUNKED.search(head)
             while True:
                 if chunked:
                     data, rest = _dechunked(rest)
@@ -112,7 +113,7 @@ class Connections:
         try:
             try:
                 connection.sendall(message)
-                while (answer := whole(received)) is None:
+                while (answer := _answer(received)) is None:
                     received += _some(connection)
             except (_Gone, BrokenPipeError, ConnectionResetError):
                 if received:
@@ -121,7 +122,7 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        head, body, _ = answer
+        head, body = answer
         if b"onnection: close" in head:
             connection.close()
         else:
@@ -162,6 +163,25 @@ def _some(connection: socket.socket) -> bytes:
     if not data:
         raise _Gone
     return data
+
+
+def _answer(received: bytes) -> tuple[bytes, bytes] | None:
+    """Return the head and the body of a whole answer; None if it is not whole yet.
+
+    In chunks, too: what is before a deployment may make them of whatever it passes on.
+    """
+    head, end, rest = received.partition(_END)
+    if not end or not _CHUNKED.search(head):
+        found = whole(received)
+        return found and found[:2]
+    body = b""
+    while True:
+        data, rest = _dechunked(rest)
+        if data is None:
+            return head + b"\r\n", body
+        if not data:
+            return None
+        body += data
 
 
 def _dechunked(received: bytes) -> tuple[bytes | None, bytes]:

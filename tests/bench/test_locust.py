@@ -73,7 +73,7 @@ def test_alone_it_says_all_that_is_missing() -> None:
     """And nothing of what channels need that nobody asked for."""
     ended = alone("SlackUser", "TelegramUser", LOAD_SLACK_ACCOUNT="load")
     assert ended.returncode == 78, ended.stderr
-    assert "--host: expected where the gateway is" in ended.stderr
+    assert "--host: expected where the gateway is, as https://HOST or http://HOST:PORT, got ''" in ended.stderr
     assert "slack: expected LOAD_SLACK_SIGNING_SECRET" in ended.stderr
     assert "telegram: expected LOAD_TELEGRAM_ACCOUNT" in ended.stderr
     assert "LOAD_ALEXA" not in ended.stderr
@@ -109,3 +109,26 @@ def test_alone_a_deployment_that_is_not_there_is_a_failure() -> None:
     assert ended.returncode == 1, ended.stderr
     assert "ConnectionRefusedError" in ended.stderr + ended.stdout
     assert "refused" in ended.stderr
+
+
+def test_alone_a_run_in_which_nothing_was_said_is_a_failure() -> None:
+    """It has proved nothing."""
+    ended = alone(
+        "SlackUser", "--host", "http://127.0.0.1:1", "--rate=0.001", "--seconds=0.2", "--stand-in-port=0",
+        LOAD_SLACK_ACCOUNT="load", LOAD_SLACK_SIGNING_SECRET="s",
+    )  # fmt: skip
+    assert "slack: nothing was said" in ended.stderr
+    assert ended.returncode == 1, ended.stderr
+
+
+def test_alone_a_port_that_is_taken_is_told() -> None:
+    """By the options that say which one it is."""
+    deployment = Deployment("honest")
+    port = deployment.origin.rpartition(":")[2]
+    ended = alone(
+        "SlackUser", "--host", deployment.origin, f"--stand-in-port={port}",
+        LOAD_SLACK_ACCOUNT="load", LOAD_SLACK_SIGNING_SECRET="s",
+    )  # fmt: skip
+    deployment.stop()
+    assert ended.returncode == 78, ended.stderr
+    assert f"--stand-in-port: expected where calls can be taken, got 127.0.0.1:{port}: Address" in ended.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ import gevent
 import pytest
 from gevent.server import StreamServer
 
-from bench.locust.options import NEEDED, add_options, problems
 from bench.locust.platforms.webchat import Webchat
 from bench.locust.run import Run
 from bench.locust.speakers import SPEAKERS
@@ -20,25 +18,11 @@ from bench.locust.summary import Summary
 from bench.locust.visitor import Stream
 from gateway.embedded.trial_authority import ALEXA_CHAIN, ALEXA_KEY, alexa_trial
 from tests.bench.locust_deployment import Deployment
+from tests.bench.locust_options import given
 from tests.support.waiting import until
 
 CHANNELS = ("slack", "telegram", "alexa")
 USERS = 12
-
-
-class Parser(argparse.ArgumentParser):
-    """locust's parser, as far as ours knows of it."""
-
-    def add_argument(self, *names: str, env_var: str = "", is_secret: bool = False, **more: Any) -> Any:
-        return super().add_argument(*names, **more)
-
-
-def given(**more: object) -> argparse.Namespace:
-    """Return what a run is told if it is told no more."""
-    parser = Parser()
-    add_options(parser)
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in more.items()]
-    return parser.parse_args(["--stand-in-port=0", *words])
 
 
 @pytest.fixture(scope="module")
@@ -173,13 +157,3 @@ def test_a_visitor_reads_on_behind_what_they_have_read(streaming: tuple[StreamSe
     assert b"Cookie: cookie=1\r\n" in asked[0]
     run.close()
     assert run.summary().faults == 0
-
-
-def test_what_is_missing_is_told_all_at_once() -> None:
-    """By the variable that would hold it."""
-    found = problems(NEEDED, given(rate=0, slack_account="load"))
-    assert len(found) == 5
-    assert found[0] == "slack: expected LOAD_SLACK_SIGNING_SECRET (what its deliveries are signed with)"
-    assert "LOAD_ALEXA_KEY" in found[2]
-    assert found[4] == "--rate: expected more than 0"
-    assert problems(("slack",), given(slack_account="load", slack_signing_secret="s")) == []

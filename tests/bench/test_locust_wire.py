@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import gevent
 import pytest
 from gevent.server import StreamServer
 
@@ -120,3 +122,21 @@ def test_calls_are_answered_however_they_are_torn() -> None:
     finally:
         connections.close()
         server.stop()
+
+
+def test_an_answer_in_chunks_is_read_whole_wherever_it_is_torn() -> None:
+    """What stands before a deployment may make chunks of it; and the connection is kept."""
+    chunked = b'HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n3\r\n{"a\r\n5\r\n":1}\n\r\n0\r\n\r\n'
+
+    def torn(connection: Any, _: int) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(1, len(chunked)):
+            connection.recv(4096)
+            connection.sendall(chunked[:at])
+            gevent.idle()
+            connection.sendall(chunked[at:])
+
+    with asking(torn) as (server, connections):
+        for _ in range(1, len(chunked)):
+            assert connections.ask(ASK)[::2] == (200, b'{"a":1}\n')
+        assert server.connections == 1

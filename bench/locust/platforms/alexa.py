@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from bench.locust.platforms.delivery import Call, Delivery, json_answer
 
-__all__ = ["CHAIN_PATH", "Alexa"]
+__all__ = ["CHAIN_PATH", "Alexa", "certificates", "signing_key"]
 
 #: Where the chain is, at Amazon's address and at the stand-in's.
 CHAIN_PATH = "/echo.api/echo-api-cert-load.pem"
@@ -72,7 +73,7 @@ class Alexa(msgspec.Struct, frozen=True, kw_only=True):
             },
         }  # fmt: skip
         encoded = msgspec.json.encode(body)
-        signature = _key(self.key).sign(encoded, PKCS1v15(), SHA256())
+        signature = signing_key(self.key).sign(encoded, PKCS1v15(), SHA256())
         headers = {
             "Content-Type": "application/json",
             "SignatureCertChainUrl": f"https://s3.amazonaws.com{CHAIN_PATH}",
@@ -95,8 +96,18 @@ class Alexa(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=4)
-def _key(pem: str) -> RSAPrivateKey:
-    key = load_pem_private_key(pem.encode(), None)
+def signing_key(pem: str) -> RSAPrivateKey:
+    """Return the key that requests are signed with; :exc:`ValueError`: there is none, or not of Alexa's kind."""
+    try:
+        key = load_pem_private_key(pem.encode(), None)
+    except TypeError:
+        # What cryptography raises where a password is wanted.
+        raise ValueError("the key has a password") from None
     if not isinstance(key, RSAPrivateKey):
-        raise TypeError("Alexa's key is RSA")
+        raise ValueError("Alexa's key is RSA")
     return key
+
+
+def certificates(pem: str) -> list[Certificate]:
+    """Return the certificates of a chain; :exc:`ValueError`: there are none."""
+    return load_pem_x509_certificates(pem.encode())

@@ -29,6 +29,8 @@ class Call(msgspec.Struct, frozen=True):
     answer: bytes
     place: str = ""
     text: str = ""
+    #: Why nobody reads it, for who looks for a mistake in the settings.
+    wrong: str = ""
 
 
 def request(method: str, path: str, host: str, headers: Mapping[str, str]) -> bytes:

@@ -92,11 +92,12 @@ class Slack(msgspec.Struct, frozen=True, kw_only=True):
         """Return what Slack says to a call, or None: it is not for Slack."""
         if path == "/api/chat.postMessage":
             if self.bot_token and f"Bearer {self.bot_token}".encode() not in head:
-                return Call(json_answer({"ok": False, "error": "invalid_auth"}))
+                wrong = "without the bot_token of the account: see LOAD_SLACK_BOT_TOKEN"
+                return Call(json_answer({"ok": False, "error": "invalid_auth"}), wrong=wrong)
             try:
                 posted = msgspec.json.decode(body, type=_Posted)
             except msgspec.DecodeError:
-                return Call(json_answer({"ok": False, "error": "invalid_json"}))
+                return Call(json_answer({"ok": False, "error": "invalid_json"}), wrong="not what Slack understands")
             answer = {"ok": True, "channel": posted.channel, "ts": "1800000000.000001", "message": {"type": "message"}}
             return Call(json_answer(answer), posted.channel, posted.text)
         if path.startswith(_RESPOND):
@@ -104,7 +105,8 @@ class Slack(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 return Call(json_answer({"ok": True}), place, msgspec.json.decode(body, type=_Responded).text)
             except msgspec.DecodeError:
-                return Call(json_answer({"ok": False, "error": "invalid_payload"}, 400))
+                wrong = "not what Slack understands"
+                return Call(json_answer({"ok": False, "error": "invalid_payload"}, 400), wrong=wrong)
         if path.startswith("/api/"):
             return Call(json_answer({"ok": True, "bot_id": "B0LOADTEST", "user_id": _BOT, "team_id": _TEAM}))
         return None

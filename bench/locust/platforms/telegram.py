@@ -50,13 +50,15 @@ class Telegram(msgspec.Struct, frozen=True, kw_only=True):
         if found is None:
             return None
         if self.bot_token and found[1] != self.bot_token:
-            return Call(_refused(401, "Unauthorized"))
+            wrong = "without the bot_token of the account: see LOAD_TELEGRAM_BOT_TOKEN"
+            return Call(_refused(401, "Unauthorized"), wrong=wrong)
         if found[2] != "sendMessage":
             return Call(json_answer({"ok": True, "result": True}))
         try:
             sent = msgspec.json.decode(body, type=_Sent)
         except msgspec.DecodeError:
-            return Call(_refused(400, "Bad Request: can't parse JSON object"))
+            wrong = "not what Telegram understands"
+            return Call(_refused(400, "Bad Request: can't parse JSON object"), wrong=wrong)
         result = {"message_id": 1, "date": 1_800_000_000, "chat": {"id": sent.chat_id, "type": "private"}}
         return Call(json_answer({"ok": True, "result": {**result, "text": sent.text}}), str(sent.chat_id), sent.text)
 
