@@ -51,13 +51,18 @@ class Shot(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: int = 0
     p50_us: int
     p99_us: int
+    #: Of a script that leaves the opening out: answers after it, and for how long they came.
+    counted: int = 0
+    counted_us: int = 0
     #: Processor seconds of wrk itself, and seconds in which it would have used its core and others had it.
     busy_s: float = 0.0
     waited_s: float = 0.0
 
     @property
     def rate(self) -> float:
-        """Return answers a second."""
+        """Return answers a second; of the whole run where nothing came after the opening."""
+        if self.counted_us:
+            return 1e6 * self.counted / self.counted_us
         return 1e6 * self.requests / self.took_us
 
     @property
@@ -86,7 +91,7 @@ def fire(
 ) -> Shot:
     """Open *connections* at once and keep each busy for *seconds*; *more* is for the script."""
     argv = ["wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds) + 1}s", f"--timeout={TIMEOUT_S}s"]
-    argv += ["-s", script, url, "--", str(expected.status), str(expected.length), *more]
+    argv += ["-s", script, url, "--", str(expected.status), str(expected.length), str(connections), *more]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with pinned(cpu):
         wrk = subprocess.Popen(argv, cwd=SCRIPTS, stdout=subprocess.PIPE)

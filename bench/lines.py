@@ -62,7 +62,7 @@ LINES: Mapping[str, Line] = {
         Line(
             "rpc1000", "RPC 50 ms, 1,000 connections", "/bench/rpc", "rpc.lua", 1_000, check_rpc, _WEB,
             (Promise(0.95, unit_of=RPC_CEILING), Promise(70.0, of="p99_ms")),
-            # All wait for the same 50 ms: the wave that is under way at the end is lost, and must not weigh.
+            # The first wave, in which all connections are opened, is to be less than a hundredth, and in no p99.
             longer=2.0,
         ),
         Line(

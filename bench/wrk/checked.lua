@@ -13,7 +13,8 @@ function setup(thread)
    table.insert(threads, thread)
 end
 
--- args: the status of a right answer, and the length of its body; what else a script wants it finds in arguments.
+-- args: the status of a right answer, the length of its body, how many connections; what else a script wants it finds
+-- in arguments.
 -- A script whose right answers differ in length has an is_right(body) of its own, which is asked instead.
 function init(args)
    arguments = args
@@ -33,16 +34,19 @@ function response(status, headers, body)
 end
 
 function done(summary, latency, requests)
-   local statuses, lengths = 0, 0
+   local statuses, lengths, counted, counted_us = 0, 0, 0, 0
    for _, thread in ipairs(threads) do
       statuses = statuses + thread:get("wrong_statuses")
       lengths = lengths + thread:get("wrong_lengths")
+      -- Of a script that leaves the opening out.
+      counted = counted + (thread:get("counted") or 0)
+      counted_us = math.max(counted_us, thread:get("counted_us") or 0)
    end
    local errors = summary.errors
    io.write(string.format(
       '\n{"requests":%d,"took_us":%d,"wrong_statuses":%d,"wrong_lengths":%d,' ..
-      '"socket_errors":%d,"timeouts":%d,"p50_us":%d,"p99_us":%d}\n',
+      '"socket_errors":%d,"timeouts":%d,"p50_us":%d,"p99_us":%d,"counted":%d,"counted_us":%d}\n',
       summary.requests, summary.duration, statuses, lengths,
       errors.connect + errors.read + errors.write, errors.timeout,
-      latency:percentile(50), latency:percentile(99)))
+      latency:percentile(50), latency:percentile(99), counted, counted_us))
 end

@@ -6,7 +6,7 @@ dofile("checked.lua")
 local requests, sent = {}, -1
 
 function prepare()
-   local file = assert(io.open(arguments[3], "rb"))
+   local file = assert(io.open(arguments[4], "rb"))
    while true do
       local length = file:read("*l")
       if not length then break end

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
+import gevent
 import pytest
 from gevent.pywsgi import WSGIServer
 
@@ -104,16 +106,47 @@ def test_a_script_asks_what_its_line_says(script: str, method: str, path: str) -
         assert len({len(body) for body in bodies}) == 1
 
 
+@pytest.mark.usefixtures("wrk")
+@pytest.mark.parametrize(
+    ("script", "later_s", "counts"),
+    [
+        pytest.param("rpc.lua", 0.02, True, id="the opening is left out"),
+        pytest.param("rpc.lua", 10.0, False, id="unless there is nothing else"),
+        pytest.param("get.lua", 0.02, False, id="and where nobody waits it is nothing"),
+    ],
+)
+def test_the_rate_of_who_waits_is_that_after_the_opening(script: str, later_s: float, counts: bool) -> None:
+    """Not how fast a thousand connections are opened, which would be a good part of a short run."""
+    numbers = itertools.count()
+
+    def app(environ, start_response):
+        # Four connections: each one's first answer is late.
+        gevent.sleep(0.2 if next(numbers) < 4 else later_s)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    shot = Recorded(app).fire(script, Expected(200, 0), seconds=0.5)
+    assert shot.wrong == ""
+    whole = 1e6 * shot.requests / shot.took_us
+    if counts:
+        assert shot.counted == shot.requests - 4
+        assert shot.rate == 1e6 * shot.counted / shot.counted_us
+        assert shot.rate > 1.2 * whole
+    else:
+        assert shot.counted == 0
+        assert shot.rate == whole
+
+
 class Recorded:
     """A server in this process, for one run."""
 
     def __init__(self, app) -> None:
         self._server = WSGIServer(("127.0.0.1", 0), app, log=None)
 
-    def fire(self, script: str, expected: Expected) -> Shot:
+    def fire(self, script: str, expected: Expected, *, seconds: float = 0.2) -> Shot:
         self._server.start()
         try:
             url = f"http://127.0.0.1:{self._server.server_port}/bench/any"
-            return fire(url, script, expected, connections=4, seconds=0.2, cpu=OTHERS_CPU)
+            return fire(url, script, expected, connections=4, seconds=seconds, cpu=OTHERS_CPU)
         finally:
             self._server.stop()
