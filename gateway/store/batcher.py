@@ -38,8 +38,9 @@ Result = TypeVar("Result")
 
 #: SQLSTATE classes of bad data: data exception, integrity constraint violation.
 _BAD_DATA = ("22", "23")
-#: deadlock_detected, serialization_failure, lock_not_available: the same batch may succeed now.
-_REPEATABLE = ("40P01", "40001", "55P03")
+#: deadlock_detected, serialization_failure, lock_not_available, and invalid_sql_statement_name (what the connection had
+#: prepared was thrown away): the same batch may succeed now.
+_REPEATABLE = ("40P01", "40001", "55P03", "26000")
 #: Tries of one batch, none of them begun after the time in which PostgreSQL should have answered the first.
 _TRIES_MAX = 4
 #: Pause before another try, times its number.

@@ -14,6 +14,7 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 from psycopg2 import errors
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -42,14 +43,30 @@ class Prepared:
         if names is None:
             names = _prepared[cursor.connection] = set()
         if self._name not in names:
-            cursor.execute(self._prepare)
-            names.add(self._name)
+            self._make(cursor, names)
         try:
             cursor.execute(self._execute, values)
         except errors.InvalidSqlStatementName:
-            # Somebody has thrown away what the connection had: it is prepared anew when it is tried again.
+            # Somebody has thrown away what the connection had (DISCARD ALL).  Nothing was done, so it can be done now;
+            # but not inside of a transaction, which has failed with it.
             names.discard(self._name)
-            raise
+            if _in_transaction(cursor):
+                raise
+            self._make(cursor, names)
+            cursor.execute(self._execute, values)
+
+    def _make(self, cursor: Cursor, names: set[str]) -> None:
+        try:
+            cursor.execute(self._prepare)
+        except errors.DuplicatePreparedStatement:
+            # It was cancelled (statement_timeout) when it had just been done.  Whoever tried again would always fail.
+            if _in_transaction(cursor):
+                raise
+        names.add(self._name)
+
+
+def _in_transaction(cursor: Cursor) -> bool:
+    return bool(cursor.connection.info.transaction_status != TRANSACTION_STATUS_IDLE)
 
 
 def texts(items: Sequence[str | None]) -> str:

@@ -19,6 +19,7 @@ from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.batcher import Batcher
 from gateway.store.postgres import Database
+from gateway.store.statements import Prepared
 from tests.store.kept import kept, make_table
 from tests.support.stores import own_stores
 from tests.support.waiting import GUARD_S, until
@@ -66,6 +67,27 @@ def test_a_batch_whose_connection_dies_is_run_again(table: Database, database: s
     assert len(tries) == 2
     assert tries[0] != tries[1]
     assert kept(table) == ["once"]
+
+
+def test_a_batch_in_a_transaction_whose_connection_was_wiped_is_run_again(table: Database) -> None:
+    """Law: whoever wipes a connection (DISCARD ALL) between two batches costs nobody a message."""
+    statement = Prepared("generate_series", "integer", "integer")
+    tries: list[int] = []
+
+    def work(cursor: Cursor, items: Sequence[str]) -> Sequence[str]:
+        tries.append(cursor.connection.info.backend_pid)
+        cursor.execute("BEGIN")
+        statement.execute(cursor, (1, 1))
+        cursor.execute(_KEEP, (list(items),))
+        cursor.execute("COMMIT")
+        return items
+
+    batcher = batcher_of(table, work)
+    assert batcher.submit("one") == "one"
+    table.run(lambda cursor: cursor.execute("DISCARD ALL"))
+    assert batcher.submit("two") == "two"
+    assert tries[0] == tries[1] != tries[2]
+    assert sorted(kept(table)) == ["one", "two"]
 
 
 def test_a_connection_that_keeps_dying_is_given_up(table: Database, database: str) -> None:

@@ -113,6 +113,21 @@ def test_a_claimed_row_says_all_that_its_sender_needs(here: Actor, worker: Actor
     assert worker.sending() == {outbox_id}
 
 
+@pytest.mark.parametrize("fate", ["sent", "not_sent", "unknown", "retry", "wait", "push"])
+def test_an_end_that_comes_twice_in_one_batch_is_written_once(here: Actor, worker: Actor, fate: Any) -> None:
+    """Law: who was cut off while its end was being written has it written again, perhaps by the same statement."""
+    first, (other,) = filled(here, "first")[0], filled(here, "other", lane="b")
+    worker.claim()
+    twice = Finish(first, fate, "why", "how")
+    assert worker.finish(twice, Finish(other, "sent"), twice) == [True, True, True]
+    ended = fate in ("sent", "not_sent", "unknown")
+    row = worker.one("SELECT state, attempts, finished_at IS NOT NULL FROM outbox WHERE id = %s", first)
+    assert row == (fate if ended else "pending", 0 if fate == "wait" else 1, ended)
+    assert worker.one("SELECT count(*) FROM dead_letters") == (fate in ("not_sent", "unknown"))
+    carriers = worker.one("SELECT count(*) FROM jobs WHERE unique_key = %s AND state <> 'done'", f"outbox:{first}")
+    assert carriers == 1
+
+
 @pytest.mark.parametrize(("fate", "letters"), [("sent", 0), ("not_sent", 1), ("unknown", 1)])
 def test_every_end_is_written_once_and_a_bad_one_is_a_dead_letter(
     here: Actor, worker: Actor, fate: Any, letters: int

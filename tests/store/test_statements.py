@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from psycopg2 import errors
 
@@ -32,7 +34,19 @@ def test_numbers_are_read_as_they_are(here: Actor) -> None:
     assert back(here, numbers([]), "bigint") == []
     assert back(here, numbers([0, -1, 2**62, None]), "bigint") == [0, -1, 2**62, None]
     assert back(here, numbers([0.1, 1e300, 1e-9, None]), "float8") == [0.1, 1e300, 1e-9, None]
+    assert back(here, numbers([float("inf"), float("-inf")]), "float8") == [float("inf"), float("-inf")]
+    assert str(back(here, numbers([float("nan")]), "float8")) == "[nan]"
     assert back(here, numbers([True, False, None]), "boolean") == [True, False, None]
+
+
+def test_json_is_read_as_it_is(here: Actor) -> None:
+    """Law: what JSON escapes is escaped again by the array around it, and neither reads the other's."""
+    values = ['"', "\\", "\\u0041", "a\nb", "😀", "x" * 1_000_000, None]
+    assert back(here, texts([json.dumps(value) for value in values]), "text") == [json.dumps(value) for value in values]
+    read = here.rows("SELECT v ->> 0 FROM unnest(%s::jsonb[]) AS u(v)", texts([json.dumps([v]) for v in values]))
+    assert read == [(value,) for value in values]
+    with pytest.raises(errors.UntranslatableCharacter):
+        back(here, texts(['"\\u0000"']), "jsonb")
 
 
 def test_a_statement_is_prepared_once_for_each_connection(here: Actor, there: Actor) -> None:
@@ -45,10 +59,47 @@ def test_a_statement_is_prepared_once_for_each_connection(here: Actor, there: Ac
 
 
 def test_one_that_somebody_threw_away_is_prepared_anew(here: Actor) -> None:
+    """Law: nobody is refused because a connection was wiped behind our backs."""
+    statement = Prepared("generate_series", "integer", "integer")
+    statement.execute(here.cursor, (1, 1))
+    here.cursor.execute("DISCARD ALL")
+    statement.execute(here.cursor, (3, 3))
+    assert here.cursor.fetchall() == [(3,)]
+
+
+def test_one_that_was_thrown_away_inside_of_a_transaction_is_prepared_anew_in_the_next(here: Actor) -> None:
     statement = Prepared("generate_series", "integer", "integer")
     statement.execute(here.cursor, (1, 1))
     here.cursor.execute("DEALLOCATE ALL")
-    with pytest.raises(errors.InvalidSqlStatementName):
-        statement.execute(here.cursor, (1, 1))
-    statement.execute(here.cursor, (3, 3))
-    assert here.cursor.fetchall() == [(3,)]
+    with pytest.raises(errors.InvalidSqlStatementName), here.transaction():
+        statement.execute(here.cursor, (2, 2))
+    with here.transaction():
+        statement.execute(here.cursor, (3, 3))
+        assert here.cursor.fetchall() == [(3,)]
+
+
+def test_one_that_was_prepared_without_our_knowing_it_is_used(here: Actor) -> None:
+    """Law: a PREPARE that was cancelled when it was done does not make its connection useless."""
+    here.cursor.execute("PREPARE generate_series (integer, integer) AS SELECT * FROM generate_series($1, $2)")
+    statement = Prepared("generate_series", "integer", "integer")
+    for number in (1, 2):
+        statement.execute(here.cursor, (number, number))
+        assert here.cursor.fetchall() == [(number,)]
+
+
+def test_a_function_that_is_not_there_yet_or_is_made_anew_is_called_as_it_is(here: Actor) -> None:
+    """Law: functions are code, which a migration replaces while processes run."""
+    statement = Prepared("greeting", "text")
+    with pytest.raises(errors.UndefinedFunction):
+        statement.execute(here.cursor, ("you",))
+    for making, word in (
+        ("CREATE", "hello"),
+        ("CREATE OR REPLACE", "good day"),
+        ("DROP FUNCTION greeting; CREATE", "good night"),
+    ):
+        here.cursor.execute(
+            f"{making} FUNCTION greeting(name text) RETURNS TABLE (words text) LANGUAGE plpgsql AS"
+            f" $$ BEGIN RETURN QUERY SELECT '{word}, ' || name; END $$"
+        )
+        statement.execute(here.cursor, ("you",))
+        assert here.cursor.fetchall() == [(f"{word}, you",)]
