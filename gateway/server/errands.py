@@ -84,7 +84,7 @@ class Errands:
         self._idle.set()
         # The hub is not there before the first of them: this is made before a process forks, perhaps.
         self._handlers: Handlers | None = None
-        #: None while no greenlet is parked.
+        #: None while there is no greenlet.
         self._trimming: Any = None
 
     def __repr__(self) -> str:
@@ -118,7 +118,8 @@ class Errands:
     def _trim(self) -> None:
         assert self._handlers is not None
         self._handlers.trim()
-        if not self._handlers:
+        # Not while some are under way, which park when they are over.
+        if not self._under_way and not self._handlers:
             self._trimming.close()
             self._trimming = None
 

@@ -151,6 +151,21 @@ def test_greenlets_that_are_not_needed_are_let_go() -> None:
     assert errands.join(GUARD_S)
 
 
+def test_greenlets_of_errands_that_last_are_let_go_when_these_are_over() -> None:
+    """Law: also if none was parked when it was looked, and none is begun any more."""
+    errands, gate = Errands(trim_s=0.005), Event()
+    for _ in range(20):
+        errands.start(lambda: gate.wait(GUARD_S))
+    looked = Event()
+    look = gevent.get_hub().loop.timer(0.02)
+    look.start(looked.set)
+    assert looked.wait(GUARD_S)
+    gate.set()
+    assert errands.join(GUARD_S)
+    until("all to be let go", lambda: errands._handlers is not None and len(errands._handlers) == 0)
+    look.close()
+
+
 def test_one_that_ends_with_a_greenlet_exit_of_its_own_is_no_error() -> None:
     def leave() -> None:
         raise GreenletExit
