@@ -21,11 +21,15 @@ PUT = "INSERT INTO bench_kvs (key, value) VALUES ($1, $2) ON CONFLICT (key) DO U
 streams: set[asyncio.Queue[str]] = set()
 
 
+async def as_it_is(connection: asyncpg.Connection) -> None:
+    """Do not have PostgreSQL undo, in a statement after each request's own, what no request here does to a session."""
+
+
 @contextlib.asynccontextmanager
 async def lifespan(made: FastAPI) -> AsyncIterator[None]:
     """Keep a pool for as long as the application runs."""
-    size = {"min_size": CONNECTIONS, "max_size": CONNECTIONS}
-    async with asyncpg.create_pool(os.environ["DATABASE_URL"], **size) as made.state.pool:
+    options = {"min_size": CONNECTIONS, "max_size": CONNECTIONS, "reset": as_it_is}
+    async with asyncpg.create_pool(os.environ["DATABASE_URL"], **options) as made.state.pool:
         yield
 
 

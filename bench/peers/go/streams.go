@@ -7,6 +7,9 @@ import (
 	"sync"
 )
 
+// waitingMax is how many events may wait for one reader.
+const waitingMax = 16
+
 // streams are the callers that are held, each waiting at a channel of its own.
 type streams struct {
 	mutex sync.Mutex
@@ -20,7 +23,7 @@ func newStreams() *streams {
 func (s *streams) add() chan string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	events := make(chan string, 1)
+	events := make(chan string, waitingMax)
 	s.open[events] = struct{}{}
 	return events
 }
@@ -35,7 +38,11 @@ func (s *streams) tell(event string) int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for events := range s.open {
-		events <- event
+		select {
+		case events <- event:
+		default:
+			// A reader who is behind by a whole channel misses it: nobody else waits for one, with the mutex held.
+		}
 	}
 	return len(s.open)
 }

@@ -1,5 +1,5 @@
 defmodule Bench.Endpoint do
-  @moduledoc "What a new Phoenix project for an API has, less what is for browsers."
+  @moduledoc "What a new Phoenix project for an API has, less what is for browsers, request ids and events of its log."
   use Phoenix.Endpoint, otp_app: :bench
 
   plug Bench.Body
