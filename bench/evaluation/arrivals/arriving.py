@@ -1,5 +1,7 @@
 """``python -m bench.evaluation.arrivals.arriving``: the open-loop generator; obeys orders on stdin, a line each.
 
+It answers with two: the instant at which the run begins, and what became of it (:class:`Arrived`).
+
 A request leaves at its instant, whatever became of those before it, over any connection that is idle; where none is,
 one more is opened, up to the order's bound, and beyond that the request waits in line while its latency runs.  So a
 server that stands still is charged for everybody who would have come meanwhile (no coordinated omission).
@@ -64,14 +66,15 @@ class Arriving:
         self._asking: dict[int, int] = {}
         self._rest: dict[int, bytes] = {}
         self._epoll = select.epoll()
-        self._began = _now() + _START_S
-        self._meant = array("d", (self._began + each for each in meant))
+        #: The first instant, on the machine's clock: CLOCK_MONOTONIC, which is ``time.monotonic()`` in every process.
+        self.began_at = _now() + _START_S
+        self._meant = array("d", (self.began_at + each for each in meant))
 
     def run(self) -> Arrived:
         """Play all loads, and wait until every request has its fate."""
-        ends_at, shares = self._began, []
+        ends_at, shares = self.began_at, []
         for load in self._order.loads:
-            used_s, from_at = time.process_time(), max(_now(), self._began)
+            used_s, from_at = time.process_time(), max(_now(), self.began_at)
             ends_at += load.seconds
             self._play(ends_at)
             shares.append((time.process_time() - used_s) / max(1e-9, _now() - from_at))
@@ -241,13 +244,13 @@ class Arriving:
         bins = []
         if order.bin_s:
             bins = tally.course(
-                [each - self._began for each in self._meant],
+                [each - self.began_at for each in self._meant],
                 bytes(self._fates),
                 self._took,
                 bin_s=order.bin_s,
                 seconds=sum(load.seconds for load in order.loads),
             )
-        return Arrived(began_at=self._began, loads=loads, course=bins)
+        return Arrived(loads=loads, course=bins)
 
 
 def main() -> None:
@@ -257,9 +260,14 @@ def main() -> None:
     # Nothing here is made of cycles, and a collection would be charged to the server.
     gc.disable()
     for line in sys.stdin.buffer:
-        arrived = Arriving(msgspec.json.decode(line, type=Order)).run()
-        sys.stdout.buffer.write(msgspec.json.encode(arrived) + b"\n")
-        sys.stdout.buffer.flush()
+        arriving = Arriving(msgspec.json.decode(line, type=Order))
+        _tell(arriving.began_at)
+        _tell(arriving.run())
+
+
+def _tell(told: float | Arrived) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

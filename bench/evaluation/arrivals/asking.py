@@ -83,20 +83,22 @@ class Asking:
         )
         return msgspec.structs.replace(order, **options)
 
-    def run(self, order: Order) -> Ran:
-        """Have it asked, and look at what everybody uses meanwhile."""
-        return self.finish(self.begin(order))
+    def run(self, order: Order, *, during: int | None = None) -> Ran:
+        """Have it asked, and look at what everybody uses meanwhile: in all of the run, or *during* one of its loads.
 
-    def begin(self, order: Order) -> _Used:
-        """Have it asked from now on."""
-        used = self._used()
-        self._generator.begin(order)
-        return used
-
-    def finish(self, before: _Used) -> Ran:
-        """Wait for the end of what was begun."""
-        arrived = self._generator.finish()
-        after = self._used()
+        To look takes some milliseconds of the generator's core.  Where what is looked at begins in the midst of a run,
+        they are in the latencies of its beginning.
+        """
+        began_at = self._generator.begin(order)
+        if during is not None:
+            ends_at = began_at + sum(load.seconds for load in order.loads[: during + 1])
+            before = self._used_at(ends_at - order.loads[during].seconds)
+            after = self._used_at(ends_at)
+            arrived = self._generator.finish()
+        else:
+            before = self._used()
+            arrived = self._generator.finish()
+            after = self._used()
         took_s = after.at - before.at
         server_s, postgres_s = after.server_s - before.server_s, after.postgres_s - before.postgres_s
         others_s = after.generator_s - before.generator_s + after.beside_s - before.beside_s
@@ -115,6 +117,10 @@ class Asking:
         """Look at whole answers once more."""
         if self._line.check(self._server.port, self._stage.keys) != self._expected:
             raise WrongAnswer("its answers look different after a run")
+
+    def _used_at(self, instant: float) -> _Used:
+        time.sleep(max(0.0, instant - time.monotonic()))
+        return self._used()
 
     def _used(self) -> _Used:
         return _Used(

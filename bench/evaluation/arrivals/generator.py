@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -17,6 +18,7 @@ __all__ = ["Generator", "generator", "limit"]
 
 #: A generator that comes later than this to one request in a hundred is in the numbers.
 BEHIND_MAX_MS = 5.0
+_Told = TypeVar("_Told")
 
 
 class Generator:
@@ -32,22 +34,26 @@ class Generator:
         """Return the processor seconds that it has used so far."""
         return cpu_s(self._pid)
 
-    def begin(self, order: Order) -> None:
-        """Have it begin a run."""
+    def begin(self, order: Order) -> float:
+        """Have it prepare a run, and return its first instant, on ``time.monotonic()``, which is about to come."""
         self._stdin.write(msgspec.json.encode(order) + b"\n")
         self._stdin.flush()
+        return self._told(float)
 
     def finish(self) -> Arrived:
         """Wait for the run's end."""
-        line = self._stdout.readline()
-        if not line:
-            raise SystemExit("the open-loop generator ended; its last words are above")
-        return msgspec.json.decode(line, type=Arrived)
+        return self._told(Arrived)
 
     def fire(self, order: Order) -> Arrived:
         """Begin a run, and wait for its end."""
         self.begin(order)
         return self.finish()
+
+    def _told(self, what: type[_Told]) -> _Told:
+        line = self._stdout.readline()
+        if not line:
+            raise SystemExit("the open-loop generator ended; its last words are above")
+        return msgspec.json.decode(line, type=what)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What the open-loop generator is told, and what it says afterwards; both go through a pipe as a line of JSON.
+"""What the open-loop generator is told, and what it says afterwards; each goes through a pipe as a line of JSON.
 
 Only values, and nothing imported that takes its time: the generator's process starts with this.
 """
@@ -99,8 +99,6 @@ class Bin(msgspec.Struct, frozen=True, kw_only=True):
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """A run that is over."""
 
-    #: On the machine's clock, CLOCK_MONOTONIC, which is ``time.monotonic()`` in every process.
-    began_at: float
     #: In the order of the loads.
     loads: Sequence[Heard]
     course: Sequence[Bin] = ()

@@ -27,6 +27,8 @@ EASY, TOO_MUCH = 0.5, 2.0
 BIN_S = 0.1
 #: Of twice its capacity half can be answered; who answers as much as this has more than its closed loop has shown.
 OVERRUN_MAX = 0.75
+#: Places of a run's loads; the first one is to settle.
+_BEFORE, _OVERLOADED, _AFTER = 1, 2, 3
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,13 +95,14 @@ class Overload:
                 patience_s=PATIENCE_S,
                 bin_s=BIN_S,
             )
-            ran = asking.run(order)
+            # At half of its capacity it has time left, whatever was the limit at twice of it.
+            ran = asking.run(order, during=_OVERLOADED)
             asking.check_again()
         return self._taken(ran, capacity)
 
     def _taken(self, ran: Ran, capacity: float) -> Taken:
         timing = self._timing
-        _, before, too_much, after = ran.arrived.loads
+        before, too_much, after = (ran.arrived.loads[at] for at in (_BEFORE, _OVERLOADED, _AFTER))
         begins_s = timing.settle + timing.before
         back = back_s(
             ran.arrived.course,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bench.answers import Check, WrongAnswer, check_echo, check_get, check_put
 from bench.contestants import Running
@@ -69,17 +69,23 @@ class Stall:
         # Of its own: who does not get over it is not to be measured any further.
         with stage.fresh(name) as server:
             expected = {kind: _CHECKS[kind](server.port, stage.keys) for kind in RATES}
-            arrived, went_on_s = _run(server, stage.postgres_pid, expected)
+            seen = _run(server, stage.postgres_pid, expected)
             for kind, check in _CHECKS.items():
                 if check(server.port, stage.keys) != expected[kind]:
                     raise WrongAnswer("its answers look different after a stall")
-        return _taken(arrived, went_on_s)
+        return _taken(seen)
 
 
-def _run(
-    server: Running, postmaster_pid: int, expected: dict[Kind, Expected]
-) -> tuple[dict[Kind, Arrived], dict[Kind, float]]:
-    """Return what became of all requests, and the second of each run at which PostgreSQL went on."""
+class _Seen(NamedTuple):
+    """The run of one kind, and the seconds of it at which PostgreSQL stopped and went on."""
+
+    arrived: Arrived
+    stopped_s: float
+    went_on_s: float
+
+
+def _run(server: Running, postmaster_pid: int, expected: dict[Kind, Expected]) -> dict[Kind, _Seen]:
+    """Return what became of all requests."""
     with ExitStack() as stack:
         still = stack.enter_context(standstill(postmaster_pid))
         generators = {kind: stack.enter_context(generator()) for kind in RATES}
@@ -88,16 +94,21 @@ def _run(
             each.begin(_order(kind, server.port, expected[kind], [WARM_S]))
         for each in generators.values():
             each.finish()
-        stops_at = time.monotonic() + _STOPS_S
-        for kind, each in generators.items():
-            each.begin(_order(kind, server.port, expected[kind], _STRETCHES_S))
+        began_at = {
+            kind: each.begin(_order(kind, server.port, expected[kind], _STRETCHES_S))
+            for kind, each in generators.items()
+        }
+        # Whatever they needed to prepare: what is said of before ends in each run before PostgreSQL does.
+        stops_at = max(began_at.values()) + _STOPS_S
         time.sleep(max(0.0, stops_at - time.monotonic()))
         still.stop()
         time.sleep(max(0.0, stops_at + STALL_S - time.monotonic()))
         went_on_at = time.monotonic()
         still.go_on()
-        arrived = {kind: each.finish() for kind, each in generators.items()}
-    return arrived, {kind: went_on_at - each.began_at for kind, each in arrived.items()}
+        return {
+            kind: _Seen(each.finish(), stops_at - began_at[kind], went_on_at - began_at[kind])
+            for kind, each in generators.items()
+        }
 
 
 def _order(kind: Kind, port: int, expected: Expected, seconds: Sequence[float]) -> Order:
@@ -114,7 +125,8 @@ def _order(kind: Kind, port: int, expected: Expected, seconds: Sequence[float]) 
     )
 
 
-def _taken(arrived: dict[Kind, Arrived], went_on_s: dict[Kind, float]) -> Taken:
+def _taken(seen: dict[Kind, _Seen]) -> Taken:
+    arrived = {kind: each.arrived for kind, each in seen.items()}
     heard = [load for each in arrived.values() for load in each.loads]
     if wrong := sum(each.wrong for each in heard):
         raise WrongAnswer(f"{wrong:,} wrong answers in a stall")
@@ -123,7 +135,7 @@ def _taken(arrived: dict[Kind, Arrived], went_on_s: dict[Kind, float]) -> Taken:
     backs = [
         back_s(
             arrived[kind].course,
-            went_on_s[kind],
+            seen[kind].went_on_s,
             before_ms=arrived[kind].loads[_BEFORE].p99_ms,
             bin_s=_BIN_S,
             longest_s=AFTER_S,
@@ -146,19 +158,20 @@ def _taken(arrived: dict[Kind, Arrived], went_on_s: dict[Kind, float]) -> Taken:
             "failed": sum(each.failed for each in asked),
             "lost": sum(each.broken + each.late + each.unsent for each in asked),
         },
-        rows=_rows(arrived),
+        rows=_rows(arrived, seen["get"].stopped_s),
         notes=notes,
     )
 
 
-def _rows(arrived: dict[Kind, Arrived]) -> list[dict[str, float]]:
+def _rows(arrived: dict[Kind, Arrived], stopped_s: float) -> list[dict[str, float]]:
     """Return the course of time, from the second before PostgreSQL stopped."""
     rows = []
     for get, put, echo in zip(*(arrived[kind].course for kind in ("get", "put", "echo")), strict=True):
         if get.at_s >= BEFORE_S / 2:
             rows.append(
                 {
-                    "at_s": round(get.at_s - _STOPS_S, 1),
+                    # Tenths, in every take: rows of takes belong together by them.
+                    "at_s": round(get.at_s - round(stopped_s, 1), 1),
                     "p99_ms": max(get.p99_ms, put.p99_ms),
                     "answered": float(get.answered + put.answered),
                     "echo_p99_ms": echo.p99_ms,
