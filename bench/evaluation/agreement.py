@@ -41,12 +41,12 @@ def agreements(first: Results, second: Results) -> list[Agreement]:
 def _of(first: Measured, second: Measured) -> Agreement:
     again = {result.contestant: result for result in second.results}
     both = [result for result in first.results if result.contestant in again]
-    pairs = [(better, worse) for better, worse in combinations(both, 2) if not _touch(better, worse)]
+    pairs = [(better, worse) for better, worse in combinations(both, 2) if not better.touches(worse)]
     return Agreement(
         title=first.title,
         value=first.value,
         both_n=len(both),
-        apart=[(one, again[one.contestant]) for one in both if not _touch(one, again[one.contestant])],
+        apart=[(one, again[one.contestant]) for one in both if not one.touches(again[one.contestant])],
         pairs_n=len(pairs),
         turned=[
             (better, worse)
@@ -54,10 +54,6 @@ def _of(first: Measured, second: Measured) -> Agreement:
             if _is_worse(again[better.contestant], again[worse.contestant], first.better)
         ],
     )
-
-
-def _touch(one: Result, other: Result) -> bool:
-    return one.least <= other.greatest and other.least <= one.greatest
 
 
 def _is_worse(one: Result, other: Result, better: Literal["more", "less"]) -> bool:

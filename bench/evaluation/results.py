@@ -47,6 +47,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     notes: Sequence[str]
     takes: Sequence[Taken]
 
+    def touches(self, other: Result) -> bool:
+        """Whether nobody can say which of the two is better: their spreads have something in common."""
+        return self.least <= other.greatest and other.least <= self.greatest
+
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """One measure, its results from best to worst."""

@@ -43,17 +43,14 @@ def answer(results: Results) -> Answer:
     without = [(each, standing(each, names)) for each in results.measures if each.place == 0]
     placed = len(first) + len(second) + len(behind)
     ours = names.get(OURS, OURS)
+    is_first = f"{ours} is first on {_of(len(first), placed)}{_shared(first)}"
+    is_second = f"second on {number(len(second))}{_shared(second)}"
     if not placed:
         lead = f"{ours} has no result in this run."
     elif not behind:
-        lead = f"{ours} is first on {_of(len(first), placed)}" + (
-            f", and second on {number(len(second))}." if second else "."
-        )
+        lead = f"{is_first}, and {is_second}." if second else f"{is_first}."
     else:
-        lead = (
-            f"{ours} is first on {_of(len(first), placed)}, second on {number(len(second))}, "
-            f"and neither on {number(len(behind))}."
-        )
+        lead = f"{is_first}, {is_second}, and neither on {number(len(behind))}."
     return Answer(lead=lead, first=first, second=second, behind=behind, without=without)
 
 
@@ -99,7 +96,18 @@ def _behind(measured: Measured, names: Mapping[str, str]) -> str:
 
 def sharing(measured: Measured, ours: Result) -> list[Result]:
     """Return those whose spread touches that of ours."""
-    return [each for each in measured.results if each is not ours and _touch(each, ours)]
+    return [each for each in measured.results if each is not ours and each.touches(ours)]
+
+
+def _shared(measures: Sequence[Measured]) -> str:
+    """Return on how many of those lines others touch the spread of ours: such a place is less than one's own."""
+    count = sum(
+        any(sharing(each, result) for result in each.results if result.contestant == OURS) for each in measures
+    )
+    if not count:
+        return ""
+    of_them = "all of them shared" if count == len(measures) else f"{number(count)} of them shared"
+    return " (shared)" if len(measures) == 1 else f" ({of_them})"
 
 
 def _has(ours: Result, measured: Measured) -> str:
@@ -120,10 +128,6 @@ def _beside(other: Result, ours: Result, measured: Measured, names: Mapping[str,
     amount = amount_of(measured.value, measured.unit)
     ratio = f" (ours is {times(ours.median / other.median)} that)" if other.median else ""
     return f"{names.get(other.contestant, other.contestant)} with {amount.text(other.median)}{ratio}"
-
-
-def _touch(one: Result, other: Result) -> bool:
-    return one.least <= other.greatest and other.least <= one.greatest
 
 
 def _of(count: int, whole: int) -> str:

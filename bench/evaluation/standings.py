@@ -81,13 +81,13 @@ def _result(name: str, takes: Sequence[Taken], measure: Measure) -> Result:
 def _rows(takes: Sequence[Sequence[Mapping[str, float]]], plot: Plot | None) -> list[Mapping[str, float]]:
     """Return the medians of rows that belong together: those at the same place of the plot, or of the same number.
 
-    What less than half of the takes reached is left out: a curve that only the luckiest round went on with.
+    What no more than half of the takes reached is left out: a curve that only the luckiest round went on with.
     """
     together: defaultdict[float, list[Mapping[str, float]]] = defaultdict(list)
     for rows in takes:
         for number, row in enumerate(rows):
             together[row[plot.x] if plot else number].append(row)
-    return [_medians(together[at]) for at in sorted(together) if 2 * len(together[at]) >= len(takes)]
+    return [_medians(together[at]) for at in sorted(together) if 2 * len(together[at]) > len(takes)]
 
 
 def _medians(values: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -72,6 +72,20 @@ def test_every_measure_contestant_and_number_is_there() -> None:
     assert "neither first nor second here but ninth of nine" in seen
 
 
+def test_of_how_many_takes_a_median_is_told() -> None:
+    """A measure that takes long has fewer than there are rounds."""
+    results = sample(rounds=3)
+    short = msgspec.structs.replace(
+        results.measures[0],
+        results=[msgspec.structs.replace(each, takes=each.takes[:2]) for each in results.measures[0].results],
+    )
+    seen = read(without(results, measures=[short, *results.measures[1:]]))
+    assert "Echo, 64 connections: medians of two takes" in seen
+    assert "KVS GET, 64 connections: medians of three takes" in seen
+    assert "3 rounds; measures that take long have fewer" in seen
+    assert "Echo, 64 connections: one take" in read(sample(rounds=1))
+
+
 def test_a_place_that_is_shared_is_called_shared() -> None:
     """In the table at a glance too."""
     seen = read(sample())

@@ -109,6 +109,22 @@ def test_the_answer_counts_first_second_and_neither(ours: Sequence[float], lead:
     assert [each.title for each, _ in said.without] == ["without"]
 
 
+@pytest.mark.parametrize(
+    ("go", "lead"),
+    [
+        ([20, 20], "Switchboard is first on all two lines."),
+        ([20, 30], "Switchboard is first on all two lines (one of them shared)."),
+        ([30, 30], "Switchboard is first on all two lines (all of them shared)."),
+        ([31, 30], "Switchboard is first on one of two lines (shared), and second on one."),
+    ],
+)
+def test_a_place_that_is_shared_is_not_counted_as_ones_own(go: Sequence[float], lead: str) -> None:
+    """A spread that is wide enough touches everybody's."""
+    lines = [stood({"ours": [20 + at, 30], "go": [rate]}, name=f"line {at}") for at, rate in enumerate(go, 1)]
+    who = [Contestant(name=name, title=title) for name, title in TITLES.items()]
+    assert answer(without(sample(), measures=lines, contestants=who)).lead == lead
+
+
 def test_titles_with_commas_are_listed_apart() -> None:
     assert listed(["Node", "Fastify", "Plug"]) == "Node, Fastify, and Plug"
     assert listed(["Node, bare", "Fastify", "Go"]) == "Node, bare; Fastify; and Go"

@@ -78,5 +78,8 @@ def test_points_of_a_curve_are_put_together_by_where_they_are() -> None:
     plot = Plot(x="rate", x_title="", y="p99_ms", y_title="")
     curves = [{1000: 1.0, 2000: 2.0}, {1000: 3.0, 2000: 8.0, 5000: 9.0}, {1000: 2.0, 2000: 4.0}]
     takes = [Taken(values={"rate": 1}, rows=[{"rate": r, "p99_ms": p} for r, p in each.items()]) for each in curves]
-    found = measured(Noted(plot=plot), {"ours": takes}, {})
-    assert found.results[0].rows == [{"rate": 1000, "p99_ms": 2.0}, {"rate": 2000, "p99_ms": 4.0}]
+    found = measured(Noted(plot=plot), {"ours": takes, "go": takes[:2], "node": takes[1:2]}, {})
+    ours, go, node = (each.rows for each in found.results)
+    assert ours == [{"rate": 1000, "p99_ms": 2.0}, {"rate": 2000, "p99_ms": 4.0}]
+    assert go == [{"rate": 1000, "p99_ms": 2.0}, {"rate": 2000, "p99_ms": 5.0}]
+    assert [row["rate"] for row in node] == [1000, 2000, 5000]

@@ -5,6 +5,7 @@ It stands on GitHub's light and dark pages alike, so it brings its own white.  P
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from bench.evaluation.amounts import amount_of
@@ -16,6 +17,8 @@ from bench.evaluation.sentences import answer, titles
 
 __all__ = ["picture"]
 
+#: As many letters as a line of the title has room for.
+_LEAD_MAX = 90
 _COLUMNS, _COLUMN_PX, _BETWEEN_PX, _AROUND_PX = 2, 370, 28, 16
 #: The most telling that there are, as many as fit.
 _WANTED, _PANELS_MAX = ("echo", "rpc1000", "kvs_get", "kvs_put", "curve_echo", "idle"), 6
@@ -39,7 +42,7 @@ def picture(results: Results) -> dict[str, Any]:
         ]
     panels = panels[:_PANELS_MAX]
     model = results.machine.model or results.machine.platform
-    rounds = "one round" if results.rounds == 1 else f"{results.rounds} rounds"
+    rounds = "one round" if results.rounds == 1 else f"up to {results.rounds} rounds"
     below = f"One core each of {model}; {results.began[:10]}; medians of {rounds}, with least and greatest."
     return {
         **frame(PICTURE),
@@ -47,7 +50,7 @@ def picture(results: Results) -> dict[str, Any]:
         "background": "#ffffff",
         "padding": _AROUND_PX,
         "title": {
-            "text": answer(results).lead,
+            "text": textwrap.wrap(answer(results).lead, _LEAD_MAX),
             "subtitle": below,
             "anchor": "start",
             "offset": 16,

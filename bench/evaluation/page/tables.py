@@ -10,7 +10,7 @@ import msgspec
 from bench.contestants import OURS
 from bench.evaluation.amounts import amount_of, plain
 from bench.evaluation.results import Measured, Result
-from bench.evaluation.sentences import listed, ordinal, sharing
+from bench.evaluation.sentences import listed, number, ordinal, sharing
 
 __all__ = ["Line", "Row", "Table", "course", "glance", "noted", "numbers", "shown"]
 
@@ -76,7 +76,9 @@ def numbers(measured: Measured, names: Mapping[str, str]) -> Table:
         rows.append(
             Row(name=names.get(each.contestant, each.contestant), cells=cells, ours=each.contestant == OURS)
         )
-    return Table(caption=f"{measured.title}: medians", head=head, rows=rows)
+    takes_n = max((len(each.takes) for each in measured.results), default=0)
+    told = f"medians of {number(takes_n)} takes" if takes_n > 1 else "one take"
+    return Table(caption=f"{measured.title}: {told}", head=head, rows=rows)
 
 
 def noted(measured: Measured, names: Mapping[str, str]) -> list[str]:
