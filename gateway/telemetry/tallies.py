@@ -1,9 +1,9 @@
 """Counters and histograms of a process that is scraped alone: plain numbers, in Prometheus' form when somebody asks.
 
 prometheus-client's own take a lock for each number, two for an observation, and find its bucket one by one.  The nine
-numbers of a chat turn (four counts, five times) cost 8.7 µs that way, with each series looked up once and its ``inc`` or
-``observe`` kept; here they cost 1.8.  Most of it is the locks, which gevent has patched: with those of threads, which
-nothing here may make before it is patched, it would be 5.5.  So these are collectors of our own, for which
+numbers of a chat turn (four counts, five times) cost 8.7 µs that way, with each series looked up once and its ``inc``
+or ``observe`` kept; here they cost 1.8.  Most of it is the locks, which gevent has patched: with those of threads,
+which nothing here may make before it is patched, it would be 5.5.  So these are collectors of our own, for which
 prometheus-client provides.  Where several processes share a folder the numbers are in files, and its own are used
 (``metrics.py``).
 
