@@ -81,10 +81,10 @@ def cpu_s(pid: int) -> float:
     return total
 
 
-def busy_s() -> float:
-    """Return the processor seconds that all processes of the machine have used so far on the two cores of ours."""
+def busy_s(*cpus: int) -> float:
+    """Return the processor seconds that all processes of the machine have used so far on *cpus*, or on both of ours."""
     cores = psutil.cpu_times(percpu=True)
-    return sum(cores[cpu].user + cores[cpu].nice + cores[cpu].system for cpu in {GATEWAY_CPU, OTHERS_CPU})
+    return sum(cores[cpu].user + cores[cpu].nice + cores[cpu].system for cpu in cpus or {GATEWAY_CPU, OTHERS_CPU})
 
 
 def pin_to_others() -> None:

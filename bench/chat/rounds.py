@@ -125,6 +125,7 @@ class Rounds:
             asked_rate=asked_rate,
             p50_ms=outcome.p50_ms,
             p99_ms=outcome.p99_ms,
+            late_p99_ms=outcome.late_p99_ms,
             own_us=tuple(1e6 * each / answered for each in own_s),
             postgres_us=1e6 * stores_s[0] / answered,
             redis_us=1e6 * stores_s[1] / answered,

@@ -65,6 +65,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     #: From when a message left or was meant to leave; of all that were answered.
     p50_ms: float
     p99_ms: float
+    #: How much later than meant messages left, at a fixed rate.
+    late_p99_ms: float
     #: Processor seconds of the outside within that time, and from the order to this, preparations included.
     busy_s: float
     spent_s: float
@@ -83,6 +85,7 @@ class Scene:
         self._free: deque[int] = deque()
         self._began: dict[int, float] = {}
         self._latencies_s: list[float] = []
+        self._late_s: list[float] = []
         self._end = float("inf")
         #: Deliveries that wait for their acknowledgement.
         self._delivered = 0
@@ -141,6 +144,7 @@ class Scene:
             took_s=took_s,
             p50_ms=1e3 * percentile(self._latencies_s or [0.0], 0.5),
             p99_ms=1e3 * percentile(self._latencies_s or [0.0], 0.99),
+            late_p99_ms=1e3 * percentile(self._late_s or [0.0], 0.99),
             busy_s=busy_s,
             spent_s=time.process_time() - spent_s,
         )
@@ -174,6 +178,7 @@ class Scene:
             # Timers are of milliseconds: at high rates several are due by the time that the loop comes round.
             if (wait_s := meant - time.perf_counter()) > 0:
                 await asyncio.sleep(wait_s)
+            self._late_s.append(max(0.0, time.perf_counter() - meant))
             self._say(at % CONVERSATIONS, meant)
         await asyncio.sleep(max(0.0, self._end - time.perf_counter()))
 

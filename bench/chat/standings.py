@@ -18,7 +18,7 @@ from bench.chat.checker import Verdict
 from bench.chat.contestants import CEILING, CONTESTANTS, OURS, Contestant
 from bench.report import Report, median, spread
 
-__all__ = ["CLOSED", "COMMON", "LINES", "SCENES", "Sample", "Standings"]
+__all__ = ["CLOSED", "COMMON", "LINES", "OTHERS_FULL", "OWN_FULL", "SCENES", "Sample", "Standings"]
 
 #: The speed lines, by name; and the scenes in which faults are counted.
 CLOSED, COMMON, HALF, MOST = "closed", "common", "half", "most"
@@ -37,6 +37,8 @@ TURNS_GOAL = 3.0
 STRANGERS_MAX = 0.15
 #: The other core is the limit when it has no time left while the contestant's has this much.
 OTHERS_FULL, OWN_FULL = 0.95, 0.90
+#: At a fixed rate a hundredth of all messages may leave so much later than meant: timers are of milliseconds.
+LATE_MS_MAX = 5.0
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     asked_rate: float = 0.0
     p50_ms: float
     p99_ms: float
+    #: How much later than meant messages left, at a fixed rate: that is in the latencies, and the generator's own.
+    late_p99_ms: float = 0.0
     #: Processor microseconds a turn of each of the contestant's own processes, and of its stores.
     own_us: tuple[float, ...]
     postgres_us: float = 0.0
@@ -66,6 +70,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def limit(self) -> str:
         """Return what else than the contestant was the limit, or an empty text."""
+        if self.late_p99_ms > LATE_MS_MAX:
+            return f"limited by the generator: a hundredth of all messages left {self.late_p99_ms:,.0f} ms late or more"
         if self.asked_rate or self.own_share >= OWN_FULL:
             return ""
         if self.outside_share >= OTHERS_FULL:

@@ -18,13 +18,14 @@ import msgspec
 import psycopg2
 
 from bench.chat.contestants import Running
+from bench.chat.standings import OTHERS_FULL, OWN_FULL
 from bench.generator import Expected, Shot, fire
 from bench.locust.outside import outside
 from bench.locust.stack import ACCOUNT, certificates, deployment
 from bench.locust.watch import SHARE_MAX
 from bench.needs import missing
 from bench.report import Report, median, spread
-from bench.stack import OTHERS_CPU, pin_to_others
+from bench.stack import OTHERS_CPU, busy_s, pin_to_others
 from bench.wrk.deliveries import ACKNOWLEDGED, Deliveries
 
 CONNECTIONS = 64
@@ -49,20 +50,28 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     answered: int
     gateway_us: float
+    #: Shares of a core that gateway and worker used, and all who are on the other one, wrk among them.
+    own_share: float = 0.0
+    others_share: float = 0.0
 
     @property
     def faults(self) -> str:
         """Return what is wrong, or an empty text."""
-        # What wrk had under way when it was stopped may be held, and was not counted.
+        # What wrk had under way when it was stopped may be held, and was not counted; so many could hide as many that
+        # are missing.  Of the answered ones none can.
         missing_n = max(0, self.shot.requests - self.held)
         unanswered = self.held - self.answered
         found = (self.shot.wrong, _some(missing_n, "not in the ledger"), _some(unanswered, "not answered"))
         return ", ".join(each for each in found if each)
 
     @property
-    def is_limited(self) -> bool:
-        """Whether wrk had no time left."""
-        return 1e6 * (self.shot.busy_s + self.shot.waited_s) >= SHARE_MAX * self.shot.took_us
+    def limit(self) -> str:
+        """Return what else than the gateway was the limit, or an empty text."""
+        if 1e6 * (self.shot.busy_s + self.shot.waited_s) >= SHARE_MAX * self.shot.took_us:
+            return "limited by the generator"
+        if self.others_share >= OTHERS_FULL and self.own_share < OWN_FULL:
+            return "limited by what shares a core with the generator: PostgreSQL, Redis, assistant and stand-in"
+        return ""
 
 
 class Ledger:
@@ -133,24 +142,27 @@ def stage() -> Iterator[tuple[Running, Deliveries, Ledger]]:
 
 def take(running: Running, deliveries: Deliveries, ledger: Ledger, channel: str, *, seconds: float) -> Taken:
     """Fire at a channel, first to get warm."""
-    first = _fire(running, deliveries, channel, _FIRST_MESSAGES, _FIRST_SECONDS)
+    first = _fire(running, channel, deliveries.write(channel, _FIRST_MESSAGES), _FIRST_SECONDS)
     before, _ = ledger.settled(channel)
     count = int(max(first.rate * _ROOM, _RATE_MIN) * seconds) + CONNECTIONS
-    cpu_s = running.cpu_s()[0]
-    shot = _fire(running, deliveries, channel, count, seconds)
-    gateway_s = running.cpu_s()[0] - cpu_s
+    file = deliveries.write(channel, count)
+    began, others_s, before_s = time.perf_counter(), busy_s(OTHERS_CPU), running.cpu_s()
+    shot = _fire(running, channel, file, seconds)
+    own_s = [now - then for now, then in zip(running.cpu_s(), before_s, strict=True)]
+    others_s, took_s = busy_s(OTHERS_CPU) - others_s, time.perf_counter() - began
     held, answered = ledger.settled(channel)
     return Taken(
         shot=shot,
         held=held - before,
         answered=answered - before,
-        gateway_us=1e6 * gateway_s / max(1, shot.requests),
+        gateway_us=1e6 * own_s[0] / max(1, shot.requests),
+        own_share=sum(own_s) / took_s,
+        others_share=others_s / took_s,
     )
 
 
-def _fire(running: Running, deliveries: Deliveries, channel: str, count: int, seconds: float) -> Shot:
+def _fire(running: Running, channel: str, file: Path, seconds: float) -> Shot:
     url = f"http://127.0.0.1:{running.port}/"
-    file = deliveries.write(channel, count)
     expected = Expected(ACKNOWLEDGED[channel], 0)
     return fire(
         url, f"{channel}.lua", expected, connections=CONNECTIONS, seconds=seconds, cpu=OTHERS_CPU, more=(str(file),)
@@ -168,10 +180,12 @@ def _conclude(report: Report, taken: dict[str, list[Taken]]) -> None:
         report.note(
             f"{channel}: {median(rates):,.0f} messages taken a second ({spread(rates)}), "
             f"p99 {median([run.shot.p99_us for run in runs]) / 1e3:.0f} ms, "
-            f"{median([run.gateway_us for run in runs]):.0f} µs of the gateway's a message, turns of that time included"
+            f"{median([run.gateway_us for run in runs]):.0f} µs of the gateway's a message, turns of that time "
+            f"included; gateway and worker {median([run.own_share for run in runs]):.0%} of their core, "
+            f"the other one {median([run.others_share for run in runs]):.0%}"
         )
-        if limited := sum(run.is_limited for run in runs):
-            report.note(f"{channel}: limited by the generator, {limited} of {len(runs)} runs")
+        if limits := [run.limit for run in runs if run.limit]:
+            report.note(f"{channel}: {limits[0]}, {len(limits)} of {len(runs)} runs")
     report.add("taken", taken)
 
 

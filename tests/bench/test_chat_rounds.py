@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench.chat.checker import Verdict
-from bench.chat.contestants import Contestant
+from bench.chat.contestants import HOOK, Contestant, run
 from bench.chat.rounds import Plan, Rounds
+from bench.chat.scenes import Order
 from bench.chat.stage import Outside, outside
 from bench.chat.standings import CLOSED
 from bench.needs import Need
@@ -47,6 +48,16 @@ def test_an_honest_bot_is_measured_and_its_doubles_are_counted(around: Outside) 
     assert 0 < sample.p50_ms <= sample.p99_ms
     assert standings.counted["repeats"]["honest"] == Verdict(asked=4, doubled=8)
     assert standings.counted["bursts"]["honest"] == Verdict(asked=10)
+
+
+def test_at_a_rate_that_nobody_can_keep_messages_leave_late_and_it_is_told(around: Outside) -> None:
+    """Latency counts from the instant, so that what the benchmark's own side adds is to be known."""
+    deaf = Contestant(name="deaf", title="deaf", argvs=((sys.executable, PROGRAM, "deaf"),))
+    with run(deaf, assistant=around.assistant, slack=around.slack) as running:
+        order = Order(scene="rate", port=running.port, path=HOOK, seconds=0.01, rate=200_000, idle_max_s=0.05)
+        hurried = around.play(order)
+    assert hurried.verdict.asked == 2_000
+    assert hurried.late_p99_ms > 5.0
 
 
 def test_a_bot_that_says_something_wrong_is_thrown_out(around: Outside) -> None:

@@ -80,11 +80,15 @@ def test_without_anybody_to_compare_with_no_goal_is_kept() -> None:
             "limited by its stores, which share a core with the generator",
         ),
         ({"own_share": 0.80, "outside_share": 0.50}, ""),
-        ({"own_share": 0.30, "outside_share": 0.99, "asked_rate": 300.0}, ""),
+        ({"own_share": 0.30, "outside_share": 0.99, "asked_rate": 300.0, "late_p99_ms": 4.0}, ""),
+        (
+            {"own_share": 0.95, "asked_rate": 300.0, "late_p99_ms": 7.0},
+            "limited by the generator: a hundredth of all messages left 7 ms late or more",
+        ),
     ],
 )
 def test_a_generator_without_time_to_spare_is_told(shares: dict[str, float], limit: str) -> None:
-    """Where the contestant had some; at a given rate nobody needs all of its core."""
+    """Where the contestant had some; at a given rate nobody needs all of its core, but each instant is to be kept."""
     standings = Standings()
     standings.add(CLOSED, "bolt_async", sample(**shares), RIGHT)
     _, notes = report_of(standings)

@@ -12,6 +12,7 @@ from bench.stack import OTHERS_CPU
 from bench.wrk.__main__ import Taken
 from bench.wrk.deliveries import ACKNOWLEDGED
 
+LIMITED = "limited by the generator"
 RIGHT = {
     "slack": b"",
     "telegram": b'{"method":"sendChatAction","chat_id":1,"action":"typing"}',
@@ -104,6 +105,16 @@ def test_what_was_acknowledged_and_is_not_held_is_told() -> None:
 
 def test_wrk_may_be_the_limit() -> None:
     """When it had no time left of its run, whether it ran or waited for its core."""
-    for busy_s, waited_s, is_limited in ((0.5, 0.3, False), (0.97, 0.0, True), (0.6, 0.38, True)):
+    for busy_s, waited_s, limit in ((0.5, 0.3, ""), (0.97, 0.0, LIMITED), (0.6, 0.38, LIMITED)):
         shot = Shot(requests=1, took_us=1_000_000, p50_us=1, p99_us=2, busy_s=busy_s, waited_s=waited_s)
-        assert Taken(shot=shot, held=1, answered=1, gateway_us=1.0).is_limited == is_limited
+        assert Taken(shot=shot, held=1, answered=1, gateway_us=1.0).limit == limit
+
+
+def test_so_may_be_who_shares_its_core() -> None:
+    """Where gateway and worker have time left on theirs."""
+    shot = Shot(requests=1, took_us=1_000_000, p50_us=1, p99_us=2, busy_s=0.1)
+    for own_share, others_share, is_limited in ((0.8, 0.9, False), (0.93, 0.98, False), (0.8, 0.96, True)):
+        taken = Taken(
+            shot=shot, held=1, answered=1, gateway_us=1.0, own_share=own_share, others_share=others_share
+        )  # fmt: skip
+        assert taken.limit.startswith("limited by what shares a core with the generator") == is_limited
