@@ -10,17 +10,19 @@ import argparse
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bench.connections import raise_descriptors
 from bench.evaluation import report
-from bench.evaluation.journal import Head, Journal, OtherRun
+from bench.evaluation.journal import Busy, Head, Journal, OtherRun, alone
 from bench.evaluation.machine import machine, tree
 from bench.evaluation.measures.catalogue import MEASURES, WHO
-from bench.evaluation.parts import run_part
+from bench.evaluation.parts import NotAReport, read_part, run_part
 from bench.evaluation.plan import PARTS, ROUNDS, Plan
 from bench.evaluation.run import DESCRIPTORS, run_rounds
 from bench.needs import missing
@@ -39,7 +41,7 @@ def main() -> None:
     if options.compare:
         report.compare(*options.compare)
         return
-    plan = _plan(parser, options)
+    plan, given = _plan(parser, options), _given(parser, options)
     path = options.json or (_RESULTS / "quick" if plan.quick else _RESULTS) / "evaluation.json"
     if lack := missing(("wrk",)):
         raise SystemExit(lack)
@@ -48,7 +50,10 @@ def main() -> None:
     # Whoever stops it by a signal is to find contestants and stores stopped too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _run(plan, path, fresh=options.fresh, given={"chat": options.chat, "locust": options.locust})
+        with alone(path.parent):
+            _run(plan, path, given, fresh=options.fresh)
+    except Busy as error:
+        raise SystemExit(str(error)) from None
     except OtherRun as error:
         raise SystemExit(f"{error}\nFinish that one, or forget it with --fresh.") from None
     except KeyboardInterrupt:
@@ -56,7 +61,7 @@ def main() -> None:
         raise SystemExit(f"\nStopped; what was measured is kept, and the same command goes on: {command}") from None
 
 
-def _run(plan: Plan, path: Path, *, fresh: bool, given: dict[str, Path | None]) -> None:
+def _run(plan: Plan, path: Path, given: Mapping[str, Mapping[str, Any]], *, fresh: bool) -> None:
     kept = path.with_suffix(".journal")
     if fresh:
         kept.unlink(missing_ok=True)
@@ -68,12 +73,13 @@ def _run(plan: Plan, path: Path, *, fresh: bool, given: dict[str, Path | None]) 
     lacks = run_rounds(journal)
     for name in plan.parts:
         if name not in journal.parts:
-            journal.ended(name, run_part(name, given[name], quick=plan.quick))
+            journal.ended(name, given[name] if name in given else run_part(name, quick=plan.quick))
     results = report.results(journal, lacks)
     report.write(results, path)
-    journal.remove()
     report.tell(results)
     report.draw(results, path.parent)
+    # Whoever stops it while it draws finds the run where it was: the same command draws, and measures nothing anew.
+    journal.remove()
 
 
 def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
@@ -94,6 +100,14 @@ def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
         quick=options.quick,
         parts=tuple(n for n in PARTS if n in given or (whole and n in measures)),
     )
+
+
+def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Mapping[str, Any]]:
+    """Return the reports that need not be made; what is none is told now, and not when all else is measured."""
+    try:
+        return {name: read_part(name, path) for name in PARTS if (path := getattr(options, name)) is not None}
+    except NotAReport as error:
+        parser.error(f"expected the JSON that bench.{' or bench.'.join(PARTS)} has written, got {error}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,10 @@ when the run was stopped, and counts as never written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from bench.evaluation.measure import Taken
 from bench.evaluation.plan import Plan, Turn
 from bench.evaluation.results import Machine
 
-__all__ = ["Head", "Journal", "OtherRun"]
+__all__ = ["Busy", "Head", "Journal", "OtherRun", "alone"]
 
 
 class Head(msgspec.Struct, frozen=True, tag="head"):
@@ -52,6 +55,30 @@ _Line = Head | _Took | _Out | _Part
 
 class OtherRun(Exception):
     """There is an unfinished run, and it is not this one; says how they differ."""
+
+
+class Busy(Exception):
+    """Another process is writing in the same folder."""
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only one that writes journals and results in *folder* until the block ends; :exc:`Busy` if one is there.
+
+    Two runs of one journal would take everything twice, beside each other, and each would forget it for both.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"Another run is writing in {folder}: wait for its end, or stop it.") from None
+        yield
+    finally:
+        # Not left to close: where gevent has patched it, a descriptor is closed a moment later.
+        fcntl.flock(held, fcntl.LOCK_UN)
+        os.close(held)
 
 
 class Journal:

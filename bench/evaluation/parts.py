@@ -14,16 +14,18 @@ import msgspec
 
 from bench.stack import ROOT
 
-__all__ = ["run_part"]
+__all__ = ["NotAReport", "read_part", "run_part"]
 
 #: What is enough beside everything else.
 _SHORTER: Mapping[str, Sequence[str]] = {"chat": ("--rounds", "2")}
 
 
-def run_part(name: str, given: Path | None = None, *, quick: bool = False) -> Mapping[str, Any] | None:
-    """Return the report of ``bench.NAME``: that which is *given*, or that of a run of its own; none if it failed."""
-    if given is not None:
-        return _read(given)
+class NotAReport(Exception):
+    """A file is not what a benchmark has written with --json; says what it is."""
+
+
+def run_part(name: str, *, quick: bool = False) -> Mapping[str, Any] | None:
+    """Return the report of ``bench.NAME``, of a run of its own; none if it failed."""
     click.echo(f"\nbench.{name}")
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "report.json"
@@ -34,8 +36,17 @@ def run_part(name: str, given: Path | None = None, *, quick: bool = False) -> Ma
         if status or not written.exists():
             click.echo(f"bench.{name} failed with status {status}, and is left out", err=True)
             return None
-        return _read(written)
+        return read_part(name, written)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+def read_part(name: str, path: Path) -> Mapping[str, Any]:
+    """Return a report that ``bench.NAME`` has written."""
+    try:
+        report = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise NotAReport(f"{path}: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise NotAReport(f"{path}: {error}") from None
+    if report.get("name") != f"bench.{name}":
+        raise NotAReport(f"{path}: a report of {report.get('name', 'nobody')}")
+    return report

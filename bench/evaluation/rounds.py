@@ -63,9 +63,12 @@ class Rounds:
             return
         measure = self._measures[turn.measure]
         try:
-            self._journal.took(turn, _told(measure.take(turn.contestant, self._stage), measure))
+            taken = _told(measure.take(turn.contestant, self._stage), measure)
         except _FAULTS as error:
             self._journal.throw_out(turn.measure, turn.contestant, str(error) or repr(error))
+        else:
+            # A journal that cannot be written is no contestant's fault.
+            self._journal.took(turn, taken)
 
     def _steps(self, turns: Sequence[Turn]) -> int:
         return self._start_steps(turns) + sum(map(self._turn_steps, turns))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.evaluation.journal import Journal, OtherRun
+from bench.evaluation.journal import Busy, Journal, OtherRun, alone
 from bench.evaluation.machine import tree
 from bench.evaluation.measure import Taken
 from bench.evaluation.plan import Turn
@@ -104,6 +104,15 @@ def test_what_is_no_journal_is_left_alone(path: Path) -> None:
     path.write_bytes(lines[1])
     with pytest.raises(OtherRun, match="no journal of a run"):
         Journal(path, a_head())
+
+
+def test_two_runs_do_not_write_in_one_folder(tmp_path: Path) -> None:
+    """They would take everything twice, beside each other; whoever comes later is told, and may come again."""
+    folder = tmp_path / "results"
+    with alone(folder), pytest.raises(Busy, match=r"Another run is writing in .*/results"), alone(folder):
+        pass
+    with alone(folder), alone(tmp_path / "elsewhere"):
+        pass
 
 
 def test_a_tree_is_another_one_when_a_source_is(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import subprocess
@@ -156,6 +157,22 @@ def test_who_is_out_is_not_asked_again(tmp_path: Path) -> None:
         ("noted", "node"): "its rate could not be measured",
     }
     assert again.taken[Turn(0, "noted", "ours")].values == {"rate": 1.0}
+
+
+class Full(Journal):
+    """A journal on a disk that has no room for a take."""
+
+    def took(self, turn: Turn, taken: Taken) -> None:
+        """Not be able to."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
+    """It is nobody's fault who takes part, and throws nobody out."""
+    journal = Full(tmp_path / "journal", a_head())
+    with pytest.raises(OSError, match="No space left"):
+        played(journal, {"noted": Noted()}, tmp_path)
+    assert journal.out == {}
 
 
 def test_another_one_is_first_in_each_round() -> None:

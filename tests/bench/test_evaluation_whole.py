@@ -45,10 +45,19 @@ def test_a_run_is_stopped_and_goes_on(tmp_path: Path) -> None:
     assert other.returncode == 1
     assert "its measures: echo, kvs_get; now: echo\nFinish that one, or forget it with --fresh." in said
 
+    # Nobody can write a page there.
+    (tmp_path / "evaluation.html").mkdir()
     again = begun(path, *lines)
     said, _ = again.communicate(timeout=_ENDS_MAX_S)
-    assert again.returncode == 0, said
+    assert again.returncode == 1
     assert f"{len(kept)} takes are done" in said
+    assert path.exists()
+    (tmp_path / "evaluation.html").rmdir()
+
+    drawn = begun(path, *lines)
+    said, _ = drawn.communicate(timeout=_ENDS_MAX_S)
+    assert drawn.returncode == 0, said
+    assert "6 takes are done" in said
     assert "Switchboard is first on all two lines." in said
     assert not journal.exists()
     results = json.loads(path.read_text())

@@ -1,0 +1,52 @@
+"""Reports of other benchmarks that a run is given: read before anything is measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.evaluation.parts import NotAReport, read_part
+from bench.report import Report
+from bench.stack import ROOT
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        pytest.param(None, "No such file", id="nothing"),
+        pytest.param("{", "truncated", id="half of one"),
+        pytest.param("[]", "Expected `object`", id="something else"),
+        pytest.param('{"name": "bench.locust"}', "a report of bench.locust", id="another one's"),
+        pytest.param("{}", "a report of nobody", id="nobody's"),
+    ],
+)
+def test_what_is_no_report_of_it_is_refused(tmp_path: Path, written: str | None, said: str) -> None:
+    """With what it is instead."""
+    path = tmp_path / "report.json"
+    if written is not None:
+        path.write_text(written)
+    with pytest.raises(NotAReport, match=f"report.json: .*{said}"):
+        read_part("chat", path)
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    Report("bench.chat", quick=True).write(path)
+    assert read_part("chat", path)["quick"] is True
+
+
+def test_what_is_wrong_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    """Not an hour later."""
+    argv = [sys.executable, "-m", "bench.evaluation", "--json", str(tmp_path / "evaluation.json")]
+    ran = subprocess.run(
+        [*argv, "--locust", str(tmp_path / "nowhere.json")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == (
+        "python -m bench.evaluation: error: expected the JSON that bench.chat or bench.locust has written, got "
+        f"{tmp_path / 'nowhere.json'}: No such file or directory"
+    )
+    assert list(tmp_path.iterdir()) == []
