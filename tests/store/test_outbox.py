@@ -306,6 +306,20 @@ def test_who_asks_for_a_row_that_is_being_ended_waits_for_that(
     assert [taking.found for taking in asked.get()] == ["taken", "earlier"]
 
 
+def test_an_end_that_waited_for_its_row_is_written_where_the_row_is_then(
+    here: Actor, worker: Actor, rival: Actor
+) -> None:
+    """Law: a row that another transaction has written anew lies elsewhere, and its end is not lost."""
+    first, second = filled(here, "one")[0], filled(here, "other", lane="b")[0]
+    worker.claim()
+    with rival.transaction():
+        rival.rows("UPDATE outbox SET trace_id = 'anew' WHERE id = %s RETURNING 1", first)
+        ending = gevent.spawn(worker.finish, Finish(first, "sent"), Finish(second, "sent"))
+        rival.holds_up(worker, ending)
+    assert ending.get() == [True, True]
+    assert here.rows("SELECT state FROM outbox") == [("sent",), ("sent",)]
+
+
 def test_a_wait_was_no_try(here: Actor, worker: Actor) -> None:
     """Law: what had no room for it does not use up a reply's tries."""
     (outbox_id,) = filled(here, "hello")
