@@ -58,8 +58,11 @@ class Rounded:
                 self._warm(running)
         if name in self._shared and not self._shared[name].alive:
             # What ended it was one measure's; the others are to find it as they would otherwise.
-            self._shared |= self._stack.enter_context(self._field.start([name]))
-            self._warm(self._shared[name])
+            del self._shared[name]
+            again = self._stack.enter_context(self._field.start([name]))
+            for running in again.values():
+                self._warm(running)
+            self._shared |= again
         return _started(self._shared, name)
 
     @contextlib.contextmanager

@@ -40,6 +40,7 @@ def test_a_curve_goes_up_to_where_a_contestant_falls_behind() -> None:
     assert result.rows[0]["done_share"] == 1.0
     assert 0.5 < result.rows[-1]["done_share"] < 0.99
     assert result.values["rate"] < 250
+    assert not any(note.startswith("served well") for note in result.notes)
 
 
 @pytest.mark.usefixtures("wrk")
@@ -48,6 +49,14 @@ def test_a_wrong_answer_among_right_ones_throws_a_contestant_out() -> None:
     began = time.monotonic()
     with pytest.raises(WrongAnswer, match=r"[\d,]+ wrong statuses or lengths"):
         taken(lambda _: RIGHT if time.monotonic() < began + 0.6 else RIGHT[:-1].replace(b"5", b"4"), *GRID)
+
+
+@pytest.mark.usefixtures("wrk")
+def test_who_was_never_too_slow_is_told() -> None:
+    """The rate that is told was the last one that was asked, and says nothing of the next."""
+    result = taken(lambda _: RIGHT, 20, 40)
+    assert result.values["rate"] == 40
+    assert "served well at the highest rate that was asked: it can do more" in result.notes
 
 
 def test_rates_are_of_one_grid_and_near_the_end() -> None:

@@ -107,6 +107,23 @@ def test_who_was_ended_by_one_measure_is_there_for_the_next(tmp_path: Path) -> N
     assert not second.alive
 
 
+@pytest.mark.usefixtures("wrk")
+def test_who_was_ended_and_does_not_start_again_did_not_start(tmp_path: Path) -> None:
+    """Which is what there is to say of it, each time, and not that nobody answers."""
+    honest = contestant("honest")
+    once = 'test -e "$0" && exit 3; touch "$0"; exec "$@"'
+    argv = ("/bin/sh", "-c", once, str(tmp_path / "started"), *honest.argv)
+    field = Field(environment(), tmp_path, contestants={"honest": msgspec.structs.replace(honest, argv=argv)})
+    stage = Rounded(field, None, os.getpid(), quick=False, warming=WARMING)  # type: ignore[arg-type]
+    with stage.round(["honest"]):
+        first = stage.shared("honest")
+        psutil.Process(first.pid).kill()
+        until("it is gone", lambda: not first.alive)
+        for _ in range(2):
+            with pytest.raises(WrongAnswer, match="it did not start"):
+                stage.shared("honest")
+
+
 class Stopped(KeyboardInterrupt):
     """Somebody pressed Ctrl-C."""
 

@@ -13,7 +13,7 @@ from bench.evaluation.measure import Plot, Stage, Taken
 
 __all__ = ["CONNECTIONS", "Memory", "memory"]
 
-#: Counted, and open before the first look; half of each in a quick run.
+#: Counted, and open before the first look.
 CONNECTIONS, BALLAST = 4_000, 1_000
 _ANSWER_MAX_S = 10.0
 
