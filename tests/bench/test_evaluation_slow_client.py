@@ -104,6 +104,12 @@ def test_who_cuts_them_off_is_told() -> None:
         assert served.connections > COUNTS["senders"][0]
 
 
+def test_slow_ones_that_cannot_begin_end_the_benchmark() -> None:
+    """It is their fault, and nothing was slow."""
+    with pytest.raises(SystemExit, match="slow senders could not begin"), dawdlers("senders", 70_000):
+        pass
+
+
 @pytest.mark.usefixtures("wrk")
 def test_fast_ones_are_measured_alone_and_beside_both() -> None:
     """What slow ones do to them, whichever does more."""

@@ -21,7 +21,7 @@ import msgspec
 
 from bench.evaluation.arrivals.sending import requests
 
-__all__ = ["Dawdled", "Slow", "large"]
+__all__ = ["CONNECTED", "COUNTS", "LARGE_BYTES", "Dawdled", "Slow", "large"]
 
 Slow = Literal["senders", "readers"]
 #: How many there are, and the seconds between two doings of each.
@@ -33,6 +33,8 @@ _WINDOW_BYTES = 2_048
 #: An Ethernet's.  With loopback's of 64 KB the server's kernel would take more than two megabytes from it at once, and
 #: no answer would ever wait; with these it takes about a hundred kilobytes.
 _SEGMENT_BYTES = 1_448
+#: Said when all are there.
+CONNECTED = b"connected\n"
 #: They take turns, so that the generator on the same core never waits for all of them.
 _TICK_S = 0.01
 
@@ -105,7 +107,7 @@ def dawdle(slow: Slow, port: int, ended: Callable[[float], bool]) -> Dawdled:
     everybody = [Dawdler(port, request, slow) for _ in range(count)]
     for each in everybody:
         each.act()
-    print("connected", flush=True)
+    print(CONNECTED.decode(), end="", flush=True)
     groups = round(period_s / _TICK_S)
     due_at, tick = time.monotonic(), 0
     while not ended(max(0.0, due_at - time.monotonic())):

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
 from bench.answers import WrongAnswer
+from bench.beside import STOP_MAX_S, beside
 from bench.evaluation.arrivals.asking import Asking
 from bench.evaluation.arrivals.generator import generator
 from bench.evaluation.arrivals.orders import Heard, Load
 from bench.evaluation.measure import Plot, Stage, Taken
-from bench.evaluation.measures.dawdling import COUNTS, LARGE_BYTES, Dawdled, Slow, large
+from bench.evaluation.measures.dawdling import CONNECTED, COUNTS, LARGE_BYTES, Dawdled, Slow, large
 from bench.lines import LINES, Line
-from bench.stack import OTHERS_CPU, ROOT, pinned
 
 __all__ = ["SlowClient", "dawdlers", "slow_clients"]
 
@@ -28,7 +25,6 @@ __all__ = ["SlowClient", "dawdlers", "slow_clients"]
 RATE = 2_000.0
 #: Seconds: nobody looks yet, because slow readers' large requests come at once; then they do.
 _WARM_S, _SETTLE_S, _COUNTED_S = 1.5, 0.7, 1.5
-_STOP_MAX_S = 10.0
 _ANSWER_MAX_S = 10.0
 
 
@@ -110,24 +106,16 @@ class Dawdling:
 @contextlib.contextmanager
 def dawdlers(slow: Slow, port: int) -> Iterator[Dawdling]:
     """Have slow clients until the block ends."""
-    with pinned(OTHERS_CPU):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.evaluation.measures.dawdling", slow, str(port)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-    assert process.stdout is not None
-    dawdling = Dawdling(process.pid)
-    try:
-        process.stdout.readline()
+    with beside("bench.evaluation.measures.dawdling", slow, str(port)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if process.stdout.readline() != CONNECTED:
+            raise SystemExit(f"slow {slow} could not begin; their last words are above")
+        dawdling = Dawdling(process.pid)
         yield dawdling
-        output, _ = process.communicate(timeout=_STOP_MAX_S)
-        dawdling.told = msgspec.json.decode(output, type=Dawdled)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+        process.stdin.close()
+        process.wait(STOP_MAX_S)
+        dawdling.told = msgspec.json.decode(process.stdout.read(), type=Dawdled)
 
 
 def _must_echo_large(port: int) -> None:
