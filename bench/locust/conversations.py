@@ -39,7 +39,7 @@ def _begin(environment: Any, **_: Any) -> None:
     if found:
         _end(*found, "For some channels alone name their users: SlackUser, TelegramUser, AlexaUser, WebchatUser.")
 
-    def tell(channel: str, what: str, took_ms: float, wrong: str) -> None:
+    def tell(channel: str, what: str, took_ms: float | None, wrong: str) -> None:
         environment.events.request.fire(
             request_type=channel,
             name=what,
@@ -88,7 +88,8 @@ def _refuse_another(run: Run, environment: Any) -> None:
         sys.stderr.write(f"expected the host that locust was started with, {run.host}, got {environment.host}\n")
     else:
         return
-    environment.runner.quit()
+    # As soon as locust goes on behind this, which would still make users.
+    gevent.spawn(environment.runner.stop)
 
 
 def _stop_after(run: Run, runner: Any, seconds: float) -> None:

@@ -30,8 +30,8 @@ class Judged(msgspec.Struct, frozen=True):
     """What an answer was."""
 
     kind: Kind
-    #: From the intended start to its arrival; of what answers nothing, 0.
-    took_s: float = 0.0
+    #: From the intended start to its arrival; of what answers nothing, none.
+    took_s: float | None = None
 
 
 class _Asked(msgspec.Struct):

@@ -26,8 +26,9 @@ from gateway.settings.accounts import AlexaAccount
 
 __all__ = ["BREATH_S", "DOUBLES_S", "Run"]
 
-#: Tells locust of one thing: channel, what it was, its milliseconds, and what was wrong with it.
-Tell = Callable[[str, str, float, str], None]
+#: Tells locust of one thing: channel, what it was, its milliseconds, and what was wrong with it.  What took no time, as
+#: an answer that never came, has none: with 0 it would make locust's own percentiles better than they are.
+Tell = Callable[[str, str, float | None, str], None]
 
 #: Seconds in which doubles may still come after the last answer.
 DOUBLES_S = 0.5
@@ -115,11 +116,19 @@ class Run:
         for judged in self.desk.judge((channel, place), text, time.perf_counter(), beside, apart=apart):
             self._tell_judged(channel, judged)
 
-    def told(self, channel: str, what: str, took_s: float, wrong: str = "") -> None:
-        """Something else than an answer came to its end: a delivery, a page, a stream."""
-        if what == "delivery" and not wrong:
+    def delivered(self, channel: str, took_s: float, wrong: str) -> None:
+        """Somebody's delivery was taken, or *wrong* says why not."""
+        if not wrong:
             self.desk.accept(channel, took_s)
-        self._tell(channel, what, 1e3 * took_s, wrong)
+        self._tell(channel, "delivery", 1e3 * took_s, wrong)
+
+    def opened_page(self, channel: str, took_s: float, wrong: str) -> None:
+        """Somebody's page was opened, or *wrong* says why not."""
+        self._tell(channel, "page", 1e3 * took_s, wrong)
+
+    def broke(self, channel: str, wrong: str) -> None:
+        """Somebody's stream ended as none should."""
+        self._tell(channel, "stream", None, wrong)
 
     def close(self) -> None:
         """Let nobody speak any more, and wait for the answers that are underway."""
@@ -180,14 +189,14 @@ class Run:
             if call:
                 self._called_n[channel] += 1
                 if call.wrong:
-                    self._tell(channel, "call", 0.0, call.wrong)
+                    self._tell(channel, "call", None, call.wrong)
                 if call.place:
                     self.judge(channel, call.place, call.text)
                 answer: bytes = call.answer
                 return answer
         # A token is in the middle of a path.
         name = path.partition("?")[0].rpartition("/")[2]
-        self._tell("stand-in", "call", 0.0, f"nobody is played here who is called at .../{name}: see api_base_url")
+        self._tell("stand-in", "call", None, f"nobody is played here who is called at .../{name}: see api_base_url")
         return json_answer({"error": "nobody of this name is played here"}, 404)
 
     def _advice(self) -> list[str]:
@@ -200,4 +209,5 @@ class Run:
         ]
 
     def _tell_judged(self, channel: str, judged: Judged) -> None:
-        self._tell(channel, "answer", 1e3 * judged.took_s, "" if judged.kind == "answered" else judged.kind)
+        took_ms = None if judged.took_s is None else 1e3 * judged.took_s
+        self._tell(channel, "answer", took_ms, "" if judged.kind == "answered" else judged.kind)

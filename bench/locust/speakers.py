@@ -104,11 +104,14 @@ class Speaker:
         try:
             status, _, body = run.connections.ask(raw)
             if not 200 <= status < 300:
-                wrong = f"status {status}{_HINTS.get(status, '').format(self.channel, self.channel.upper())}"
+                wrong = self._hinted(status)
         except (OSError, ValueError) as error:
             wrong = f"{type(error).__name__}: {error}"
-        run.told(self.channel, "delivery", time.perf_counter() - began_s, wrong)
+        run.delivered(self.channel, time.perf_counter() - began_s, wrong)
         return None if wrong else body
+
+    def _hinted(self, status: int) -> str:
+        return f"status {status}{_HINTS.get(status, '').format(self.channel, self.channel.upper())}"
 
     def read(self, body: bytes) -> str:
         """Return what a user reads in the answer to a delivery; of what no platform understands, that it is so."""
@@ -204,11 +207,13 @@ class _Webchat(Speaker):
         try:
             status, head, _ = run.connections.ask(request("GET", self.account.page, run.connections.host, {}))
             self._cookie = cookie_given(head)
-            if status != 200 or not self._cookie:
-                wrong = f"status {status}, {'a' if self._cookie else 'no'} cookie"
+            if status != 200:
+                wrong = self._hinted(status)
+            elif not self._cookie:
+                wrong = "expected a cookie, got none: is this a gateway's page?"
         except (OSError, ValueError) as error:
             wrong = f"{type(error).__name__}: {error}"
-        run.told(self.channel, "page", time.perf_counter() - began_s, wrong)
+        run.opened_page(self.channel, time.perf_counter() - began_s, wrong)
         self._stream = Stream(run, self.account, self._cookie, str(self.person))
         self._stream.start()
 

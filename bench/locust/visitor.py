@@ -32,7 +32,7 @@ class Stream:
         gevent.spawn(self._read_on)
         patience_s = self._run.given.patience_s
         if not self._ready.wait(patience_s) and not self._run.is_over:
-            self._run.told("webchat", "stream", patience_s, f"was not ready within {patience_s:g} s")
+            self._run.broke("webchat", f"was not ready within {patience_s:g} s")
 
     def retire(self) -> None:
         """Close it as soon as nobody waits there any more."""
@@ -51,7 +51,7 @@ class Stream:
                 self._read()
             except (OSError, ValueError) as error:
                 if not self._is_closed:
-                    self._run.told("webchat", "stream", 0.0, f"{type(error).__name__}: {error}")
+                    self._run.broke("webchat", f"{type(error).__name__}: {error}")
             if not self._is_closed:
                 gevent.sleep(self._again_s)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.contestants import free_port
+from bench.contestants import answers, free_port
 from bench.locust.__main__ import load
 from bench.locust.outside import outside
 from bench.locust.stack import ALEXA_CHAIN, ALEXA_KEY, certificates, deployment
@@ -69,6 +73,16 @@ def alone(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
+@contextlib.contextmanager
+def running(argv: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Run it until the block ends, however it ends."""
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_alone_it_says_all_that_is_missing() -> None:
     """And nothing of what channels need that nobody asked for."""
     ended = alone("SlackUser", "TelegramUser", LOAD_SLACK_ACCOUNT="load")
@@ -90,7 +104,7 @@ def test_alone_it_tells_what_it_has_when_it_is_interrupted() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = certificates(Path(name))
         argv += [f"--alexa-key={folder / ALEXA_KEY}", f"--alexa-chain={folder / ALEXA_CHAIN}"]
-        with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        with running(argv, env) as process:
             until("ten messages have come", lambda: len(deployment.delivered) >= 10)
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=30)
@@ -132,3 +146,32 @@ def test_alone_a_port_that_is_taken_is_told() -> None:
     deployment.stop()
     assert ended.returncode == 78, ended.stderr
     assert f"--stand-in-port: expected where calls can be taken, got 127.0.0.1:{port}: Address" in ended.stderr
+
+
+def test_alone_its_page_starts_nothing_at_another_host() -> None:
+    """What was told at the start is what everybody speaks to; and no secret is on the page."""
+    deployment, port = Deployment("honest"), free_port()
+    env = {**os.environ, "PYTHONPATH": str(peer_folder("locust"))}
+    env |= {"LOAD_SLACK_ACCOUNT": "load", "LOAD_SLACK_SIGNING_SECRET": "nobody-shows-this"}
+    argv = [
+        sys.executable, "-m", "locust", "-f", LOCUSTFILE, "SlackUser", "--host", deployment.origin,
+        "--stand-in-port=0", "--web-host=127.0.0.1", f"--web-port={port}",
+    ]  # fmt: skip
+    form = b"user_count=1&spawn_rate=1&host=http://127.0.0.1:1"
+    with running(argv, env) as process:
+        until("the page is there", lambda: answers(port))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+            assert b"nobody-shows-this" not in page.read()
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/swarm", form, timeout=30).close()
+        until("it is stopped", lambda: state_of(port) == "stopped")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    deployment.stop()
+    assert f"expected the host that locust was started with, {deployment.origin}, got http://127.0.0.1:1" in said
+    assert not deployment.delivered
+
+
+def state_of(port: int) -> str:
+    """Return what locust's page says that its run is."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats/requests", timeout=30) as answer:
+        return str(json.load(answer)["state"])

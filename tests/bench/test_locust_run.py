@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class Played:
 
     def __init__(self, habit: str, alexa: dict[str, str], channels: tuple[str, ...], **more: object) -> None:
         self.told: Counter[tuple[str, str, str]] = Counter()
+        #: Milliseconds of answers that were told to locust.
+        self.told_ms: dict[str, list[float | None]] = defaultdict(list)
         self.deployment = Deployment(habit)
         accounts = {"slack_account": "load", "telegram_account": "load", "alexa_account": "load", "alexa_skill_id": "s"}
         asked = {"rate": 150, "turns": 50, "commands": 0, "repeated": 0, "patience_s": 20, **accounts, **alexa, **more}
@@ -60,8 +62,10 @@ class Played:
             gevent.sleep(speaker.wait_s())
             speaker.speak()
 
-    def _tell(self, channel: str, what: str, took_ms: float, wrong: str) -> None:
+    def _tell(self, channel: str, what: str, took_ms: float | None, wrong: str) -> None:
         self.told[channel, what, wrong] += 1
+        if what == "answer":
+            self.told_ms[wrong].append(took_ms)
 
     def faults(self, channel: str) -> set[str]:
         one = self.summary.channels[channel]
@@ -102,6 +106,9 @@ def test_a_habit_is_found_out(habit: str, fault: set[str], alexa: dict[str, str]
     assert found - ({"lost"} if habit == "swapping" else set()) == fault, played.summary.text
     named = {wrong for _, _, wrong in played.told if wrong}
     assert {kind for kind in fault if kind != "refused"} <= named
+    for wrong, took_ms in played.told_ms.items():
+        # What was no answer has no time: locust's percentiles are of those that came.
+        assert all((took is not None) == (wrong in ("", "late", "swapped")) for took in took_ms), wrong
     if habit == "shedding":
         assert "status 503" in named
 
