@@ -164,9 +164,11 @@ class DirectSends:
         """
         self.drain(deadline)
         self._stopping = True
+        ends_at = max(deadline, time.monotonic() + _WRITE_S)
         for sending in self._sending():
             sending.kill()
-        self._errands.join()
+        # Those end at once.  What is settled only now goes back, and waits for a ledger that may be silent.
+        self._errands.join(max(0.0, ends_at - time.monotonic()))
         for conversation in self._conversations.values():
             # Here, because a greenlet that is killed before it began runs nothing of it.
             for row in conversation.rows:
@@ -174,7 +176,7 @@ class DirectSends:
             self._rows_n -= len(conversation.rows)
             conversation.rows.clear()
             conversation.sending = None
-        self._ends.join(max(deadline, time.monotonic() + _WRITE_S))
+        self._ends.join(ends_at)
 
     def _sending(self) -> list[Errand]:
         return [each.sending for each in self._conversations.values() if each.sending is not None]

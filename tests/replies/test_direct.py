@@ -70,6 +70,9 @@ class House:
         self.holds = True
         self.now = 1_000.0
         self.left: list[int] = []
+        #: Cleared while PostgreSQL is silent.
+        self.heard = Event()
+        self.heard.set()
         store = StoreSettings(database_url=Secret(url), redis_url=Secret(redis_url))
         self.database = Database(store)
         self.rates = RateLimits(store)
@@ -96,6 +99,7 @@ class House:
         )
 
     def _write(self, cursor: Cursor, batch: Any) -> list[bool]:
+        assert self.heard.wait(GUARD_S)
         return outbox.finish(cursor, self.actor.process, batch)
 
     def run(self, *texts: str, lane: str = "lane") -> tuple[LaneKey, Turn, list[OutboxDraft]]:
@@ -396,6 +400,24 @@ def test_what_a_stop_finds_before_it_was_begun_goes_back(house: House) -> None:
     house.settle(*late)
     until("the late one to go back", lambda: [state for _, state, _ in house.states()] == ["pending", "pending"])
     assert house.platform.sent == []
+
+
+def test_a_stop_ends_in_time_whatever_is_settled_meanwhile_and_however_silent_the_ledger(house: House) -> None:
+    """Law: what is settled while a stop ends the others goes back once the ledger hears of it; the stop has an end."""
+    late = house.run("late", lane="another")
+    house.platform.gate.clear()
+    house.say("one")
+    until("it to be on the wire", lambda: house.platform.sent == ["one"])
+    house.heard.clear()
+    settling = house.actor.settling(*late[:2], drafts=late[2])
+    (settled,) = house.actor.settle_all([settling])
+    stopping = gevent.spawn(house.sends.stop, time.monotonic())
+    gevent.spawn(house.sends.settled, settling.settlement, settled)
+    stopping.get(timeout=GUARD_S / 2)
+    assert not house.heard.is_set()
+    house.heard.set()
+    until("both to have ends", lambda: [state for _, state, _ in house.states()] == ["unknown", "pending"])
+    assert house.platform.sent == ["one"]
 
 
 def test_a_drain_takes_no_more_and_sends_what_was_promised(house: House) -> None:
