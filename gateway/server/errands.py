@@ -37,7 +37,8 @@ class Errand:
         self._greenlet: greenlet | None = None
 
     def __repr__(self) -> str:
-        return f"<Errand {'over' if self._work is None else self._work}>"
+        # Not the work, whose arguments may be what a user wrote: gevent prints whose error it was.
+        return f"<Errand {'over' if self._work is None else 'under way'}>"
 
     def run(self) -> None:
         """Do it.  For the greenlet that does."""

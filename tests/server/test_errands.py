@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import gevent
 import pytest
@@ -125,13 +126,15 @@ def told() -> Iterator[io.StringIO]:
 def test_what_one_dies_of_is_told_and_strikes_no_other(told: io.StringIO) -> None:
     errands, done = Errands(), list[int]()
 
-    def crash() -> None:
+    def crash(_: str) -> None:
         raise ValueError("of the work's")
 
-    errands.start(crash)
+    errands.start(partial(crash, "what a user wrote"))
     errands.start(lambda: done.append(1))
     assert errands.join(GUARD_S)
     assert "ValueError: of the work's" in told.getvalue()
+    assert "<Errand under way> failed with ValueError" in told.getvalue()
+    assert "what a user wrote" not in told.getvalue()
     assert done == [1]
 
 
