@@ -1,16 +1,18 @@
 """What benchmarks need that the product does not: Falcon, job queues, npm packages, Go, Elixir's packages, wrk, plots.
 
-Each is installed when it is missing, at the versions that are pinned here, where it touches nothing else: Python
-packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon, or a client, is
-all that differs (job queues, each in a folder of its own, bring everything but gevent with them); npm packages beside
-their contestants.  What cannot be installed is left out, and the command that
-would have helped is told.
+Each is installed when it is missing, or there by other pins, at the versions that are pinned here, where it touches
+nothing else: Python packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon,
+or a client, is all that differs (job queues, each in a folder of its own, bring everything but gevent with them); npm
+packages beside their contestants.  What cannot be installed is left out, and the command that would have helped is told.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,7 @@ __all__ = [
     "PLOTS",
     "QUEUES",
     "Need",
+    "as_pinned",
     "built",
     "missing",
     "peer_folder",
@@ -50,6 +53,7 @@ ELIXIR = "elixir 1.15 or later"
 #: What a contestant that must be built is made of.
 _SOURCES = ("*.go", "go.*", "mix.exs", "config/*", "lib/*", "rel/*", "deps.edn", "build.sh", "src/*/*.clj")
 _INSTALL_MAX_S = 300.0
+_PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -66,11 +70,14 @@ class Need(msgspec.Struct, frozen=True):
     env: Mapping[str, str] = {}
     #: A command that fails where what is there is too old.
     proof: tuple[str, ...] = ()
+    #: Where packages are pinned, as :func:`as_pinned` reads it, and the folder that they are installed into.
+    pins: tuple[Path, Path] | None = None
 
     @property
     def there(self) -> bool:
-        """Whether it is installed, and new enough."""
+        """Whether it is installed, new enough, and what is pinned now."""
         there = Path(self.sign).exists() if "/" in self.sign else shutil.which(self.sign) is not None
+        there = there and (self.pins is None or as_pinned(*self.pins))
         return there and not (self.proof and self._run(*self.proof).returncode)
 
     @property
@@ -87,6 +94,9 @@ class Need(msgspec.Struct, frozen=True):
             if self.as_root:
                 # A repository of somebody else's may be unreachable; what counts is whether the package installs.
                 self._run("apt-get", "update", "-q")
+            if self.pins is not None and self.pins[1].exists():
+                # Of earlier pins; pip would leave half of it.
+                shutil.rmtree(self.pins[1])
             done = self._run(*self.argv)
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
@@ -108,6 +118,24 @@ class Need(msgspec.Struct, frozen=True):
         )
 
 
+def as_pinned(pins: Path, folder: Path) -> bool:
+    """Return whether all packages in *folder* are of a version that *pins* names: pip's requirements, or npm's lock."""
+    if pins.suffix == ".json":
+        return _of_npm(folder / ".package-lock.json") <= _of_npm(pins)
+    wanted = {(_normal(name), version) for name, version in _PIN.findall(pins.read_text())}
+    found = importlib.metadata.distributions(path=[str(folder)])
+    return {(_normal(each.metadata["Name"]), each.version) for each in found} <= wanted
+
+
+def _of_npm(lock: Path) -> set[tuple[str, str]]:
+    packages = json.loads(lock.read_text())["packages"]
+    return {(path, package["version"]) for path, package in packages.items() if path}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def _pip(peers: str, folder: Path) -> tuple[str, ...]:
     requirements = (PEERS / peers / "requirements.txt").relative_to(ROOT)
     # Without dependencies: what is pinned is all there is, and gevent is never there a second time.
@@ -122,8 +150,12 @@ def peer_folder(name: str) -> Path:
 
 
 def _peer(name: str, package: str = "") -> Need:
-    folder = peer_folder(name)
-    return Need(name, str(folder / (package or name) / "__init__.py"), _pip(name, folder))
+    return _python(name, name, peer_folder(name), package or name)
+
+
+def _python(name: str, peers: str, folder: Path, package: str) -> Need:
+    pins = PEERS / peers / "requirements.txt", folder
+    return Need(name, str(folder / package / "__init__.py"), _pip(peers, folder), pins=pins)
 
 
 def _npm(name: str, folder: str) -> Need:
@@ -134,7 +166,12 @@ def _npm(name: str, folder: str) -> Need:
         # would be refused.
         ("npm", "install", "--no-save", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"),
         PEERS / folder,
+        pins=_lock(folder),
     )
+
+
+def _lock(folder: str) -> tuple[Path, Path]:
+    return PEERS / folder / "package-lock.json", PEERS / folder / "node_modules"
 
 
 def built(folder: str, peers: Path = PEERS) -> Path:
@@ -184,6 +221,7 @@ NEEDS: Mapping[str, Need] = {
             str(PEERS / "node" / "node_modules" / ".package-lock.json"),
             ("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"),
             PEERS / "node",
+            pins=_lock("node"),
         ),
         Need("golang", "go", ("apt-get", "install", "-y", "-q", "golang-go"), as_root=True),
         _go("chat_go", "chat_go"),
@@ -216,11 +254,11 @@ NEEDS: Mapping[str, Need] = {
         _peer("locust"),
         _peer("bolt_flask", "slack_bolt"),
         _peer("bolt_async", "slack_bolt"),
-        Need("falcon", str(FALCON / "falcon" / "__init__.py"), _pip("falcon", FALCON)),
-        Need("http clients", str(CLIENTS / "geventhttpclient" / "__init__.py"), _pip("rpc", CLIENTS)),
+        _python("falcon", "falcon", FALCON, "falcon"),
+        _python("http clients", "rpc", CLIENTS, "geventhttpclient"),
         # Draws the evaluation's page and picture from Vega-Lite's specifications, without a browser.
         _peer("vega", "vl_convert"),
-        Need("plots", str(PLOTS / "matplotlib" / "__init__.py"), _pip("plots", PLOTS)),
+        _python("plots", "plots", PLOTS, "matplotlib"),
     )
 }
 

@@ -88,6 +88,37 @@ def test_what_is_too_old_is_not_there() -> None:
     assert old.command == "AGE=old true"
 
 
+def test_packages_of_earlier_pins_are_not_there(tmp_path: Path) -> None:
+    """They are taken away and installed anew: otherwise a run would be by versions that nobody has pinned."""
+    folder, pins = tmp_path / "installed", tmp_path / "requirements.txt"
+    argv = ("sh", "-c", f"mkdir -p {folder}/a_tool-2.0.dist-info && echo 'Name: A.Tool\nVersion: 2.0' > $0")
+    need = needs.Need("tool", str(folder / "a_tool-2.0.dist-info"), (*argv, f"{folder}/a_tool-2.0.dist-info/METADATA"))
+    need = msgspec.structs.replace(need, pins=(pins, folder))
+    pins.write_text("a-tool==2.0 \\\n    --hash=sha256:0\n")
+    assert need.install() == ""
+    (folder / "old").touch()
+    assert need.there
+    pins.write_text("a-tool==2.1 \\\n    --hash=sha256:1\n")
+    assert not need.there
+    assert need.install().startswith("status 0")
+    assert not (folder / "old").exists()
+
+
+def test_npm_packages_of_an_earlier_lock_are_not_there(tmp_path: Path) -> None:
+    """What is optional may be missing."""
+
+    def lock(path: Path, **versions: str) -> None:
+        packages = {f"node_modules/{name}": {"version": version} for name, version in versions.items()}
+        path.write_text(json.dumps({"packages": {"": {"name": "tool"}, **packages}}))
+
+    wanted = tmp_path / "package-lock.json"
+    lock(wanted, pg="8.1.0", helper="1.0.0")
+    lock(tmp_path / ".package-lock.json", pg="8.1.0")
+    assert needs.as_pinned(wanted, tmp_path)
+    lock(tmp_path / ".package-lock.json", pg="8.0.0")
+    assert not needs.as_pinned(wanted, tmp_path)
+
+
 def test_who_is_here_tells_its_versions() -> None:
     """The product's own Python packages are, whatever else is."""
     told = CONTESTANTS["flask_gevent"].version()
