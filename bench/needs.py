@@ -1,9 +1,10 @@
 """What benchmarks need that the product does not: Falcon, job queues, npm packages, Go, Elixir's packages, wrk, plots.
 
 Each is installed when it is missing, or there by other pins, at the versions that are pinned here, where it touches
-nothing else: Python packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that Falcon,
-or a client, is all that differs (job queues, each in a folder of its own, bring everything but gevent with them); npm
-packages beside their contestants.  What cannot be installed is left out, and the command that would have helped is told.
+nothing else: Python packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that
+Falcon, or a client, is all that differs (job queues, each in a folder of its own, bring everything but gevent with
+them); npm packages beside their contestants.  What cannot be installed is left out, and the command that would have
+helped is told.
 """
 
 from __future__ import annotations
