@@ -72,14 +72,18 @@ def _in_transaction(cursor: Cursor) -> bool:
 def texts(items: Sequence[str | None]) -> str:
     """Return a list of texts, JSON among them, as PostgreSQL reads an array.
 
-    :raises ValueError: there is a NUL in a text, which PostgreSQL does not take.
+    :raises ValueError: there is a NUL in a text, which PostgreSQL does not take, or something that is no text: bad data
+        of one row, which a batcher tells from the others.
     """
     if None in items:
         return "{" + ",".join("NULL" if item is None else texts((item,))[1:-1] for item in items) + "}"
     if not items:
         return "{}"
     # All at once: a NUL separates them until they are quoted.
-    joined = "\0".join(cast("Sequence[str]", items))
+    try:
+        joined = "\0".join(cast("Sequence[str]", items))
+    except TypeError as error:
+        raise ValueError(f"expected a list of texts: {error}") from error
     if joined.count("\0") >= len(items):
         raise ValueError("PostgreSQL takes no NUL in a text")
     quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')

@@ -359,6 +359,16 @@ def test_it_knows_what_it_is_sending(house: House) -> None:
     assert row not in house.sends
 
 
+def test_a_channels_wrong_answer_costs_no_other_end(houses: Callable[..., House]) -> None:
+    """Law: one row's bad data is its own, also where it is a mistake in a channel's code.  What was sent, was sent."""
+    house = houses(gather_s=0.1)
+    house.platform.answers["one"] = Sent(platform_id=1)  # type: ignore[arg-type]
+    house.say("one")
+    house.say("two", lane="another")
+    house.idle()
+    assert house.states() == [("one", "sent", "unwritable"), ("two", "sent", None)]
+
+
 def test_a_stop_waits_for_what_is_on_the_wire_and_takes_no_more(house: House) -> None:
     house.platform.gate.clear()
     house.say("one")

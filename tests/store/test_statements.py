@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from psycopg2 import errors
@@ -27,6 +28,12 @@ def test_texts_are_read_as_they_are(here: Actor, items: list[str | None]) -> Non
 def test_a_nul_is_refused_as_psycopg2_does(items: list[str | None]) -> None:
     """What else would separate two items of it."""
     with pytest.raises(ValueError, match="NUL"):
+        texts(items)
+
+
+@pytest.mark.parametrize("items", [[1], ["a", b"b"], [None, 1.5]])
+def test_what_is_no_text_is_bad_data_of_its_row(items: Any) -> None:
+    with pytest.raises(ValueError, match="expected a list of texts"):
         texts(items)
 
 
