@@ -88,15 +88,18 @@ def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
     for what, names, known in (("only", measures, (*MEASURES, *PARTS)), ("contestants", contestants, WHO)):
         if strangers := [name for name in names if name not in known]:
             parser.error(f"expected --{what} to name some of {', '.join(known)}, got {', '.join(strangers)}")
-    if options.rounds < 1:
-        parser.error(f"expected --rounds to be at least 1, got {options.rounds}")
+    rounds = options.rounds if options.rounds is not None else 1 if options.quick else ROUNDS
+    if rounds < 1:
+        parser.error(f"expected --rounds to be at least 1, got {rounds}")
+    if options.quick and rounds > 1:
+        parser.error(f"expected --rounds without --quick, which has one round, got {rounds}")
     # What is asked for by name, a quick run has too.
     whole = bool(options.only) or not options.quick
     given = {name for name in PARTS if getattr(options, name)}
     return Plan(
         measures=tuple(n for n in MEASURES if n in measures and (whole or MEASURES[n].quick)),
         contestants=tuple(n for n in WHO if n in contestants),
-        rounds=1 if options.quick else options.rounds,
+        rounds=rounds,
         quick=options.quick,
         parts=tuple(n for n in PARTS if n in given or (whole and n in measures)),
     )
@@ -116,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="within 60 s: one short round of the lines that tell the order")
     add("--only", default="", metavar="NAME,...", help=", ".join((*MEASURES, *PARTS)))
     add("--contestants", default="", metavar="NAME,...", help=", ".join(WHO))
-    add("--rounds", type=int, default=ROUNDS, metavar="N", help=f"default: {ROUNDS}")
+    add("--rounds", type=int, metavar="N", help=f"default: {ROUNDS}")
     add("--json", type=Path, metavar="FILE", help="default: bench/results/evaluation.json; page and picture beside it")
     add("--fresh", action="store_true", help="forget the unfinished run")
     add("--chat", type=Path, metavar="FILE", help="take bench.chat's report from its JSON instead of running it")

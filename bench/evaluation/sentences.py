@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from bench.contestants import OURS
+from bench.contestants import CONTESTANTS, OURS
 from bench.evaluation.amounts import amount_of, plain, times
 from bench.evaluation.results import Measured, Result, Results
 
@@ -30,8 +30,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def titles(results: Results) -> dict[str, str]:
-    """Return the titles of contestants by their names."""
-    return {contestant.name: contestant.title for contestant in results.contestants}
+    """Return the titles of contestants by their names; that of ours also where it was no part of the run."""
+    return {OURS: CONTESTANTS[OURS].title} | {each.name: each.title for each in results.contestants}
 
 
 def answer(results: Results) -> Answer:

@@ -1,4 +1,4 @@
-"""Reports of other benchmarks that a run is given: read before anything is measured."""
+"""What a run is told and given: looked at before anything is measured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from bench.evaluation.parts import NotAReport, read_part
 from bench.report import Report
 from bench.stack import ROOT
+from tests.support.waiting import GUARD_S
 
 
 @pytest.mark.parametrize(
@@ -38,15 +39,33 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_part("chat", path)["quick"] is True
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--only", "echo,eco"), "got eco"),
+        (("--contestants", "go,rust"), "got rust"),
+        (("--rounds", "0"), "expected --rounds to be at least 1, got 0"),
+        (("--quick", "--rounds", "3"), "expected --rounds without --quick, which has one round, got 3"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_told(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    """As what was expected beside what came."""
+    assert refused(tmp_path, *arguments).endswith(said)
+
+
 def test_what_is_wrong_is_told_before_anything_is_measured(tmp_path: Path) -> None:
     """Not an hour later."""
-    argv = [sys.executable, "-m", "bench.evaluation", "--json", str(tmp_path / "evaluation.json")]
-    ran = subprocess.run(
-        [*argv, "--locust", str(tmp_path / "nowhere.json")], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 2
-    assert ran.stderr.splitlines()[-1] == (
+    nowhere = tmp_path / "nowhere.json"
+    assert refused(tmp_path, "--locust", str(nowhere)) == (
         "python -m bench.evaluation: error: expected the JSON that bench.chat or bench.locust has written, got "
-        f"{tmp_path / 'nowhere.json'}: No such file or directory"
+        f"{nowhere}: No such file or directory"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def refused(folder: Path, *arguments: str) -> str:
+    """Return with which words a run is refused."""
+    argv = [sys.executable, "-m", "bench.evaluation", "--json", str(folder / "evaluation.json"), *arguments]
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=GUARD_S)
+    assert ran.returncode == 2
+    return ran.stderr.splitlines()[-1]

@@ -125,6 +125,11 @@ def test_a_place_that_is_shared_is_not_counted_as_ones_own(go: Sequence[float], 
     assert answer(without(sample(), measures=lines, contestants=who)).lead == lead
 
 
+def test_a_run_without_ours_names_it_all_the_same() -> None:
+    """As everybody is named who reads a page."""
+    assert answer(sample(who=("go", "node"))).lead == "Switchboard has no result in this run."
+
+
 def test_titles_with_commas_are_listed_apart() -> None:
     assert listed(["Node", "Fastify", "Plug"]) == "Node, Fastify, and Plug"
     assert listed(["Node, bare", "Fastify", "Go"]) == "Node, bare; Fastify; and Go"
