@@ -45,6 +45,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=CONVERSATIONS, help=f"conversations at once ({CONVERSATIONS:,})")
     parser.add_argument("--rate", type=float, default=RATE, help=f"messages a second ({RATE:g})")
     options = parser.parse_args()
+    for name in ("users", "rate"):
+        if not 0 < (value := getattr(options, name)) < float("inf"):
+            parser.error(f"expected --{name} to be more than 0, got {value:g}")
     if lack := missing(("locust", "uvloop")):
         raise SystemExit(lack)
     report = Report("bench.locust", quick=options.quick)

@@ -28,7 +28,6 @@ from bench.needs import peer_folder
 __all__ = ["Outside", "outside"]
 
 
-
 class Outside(msgspec.Struct, frozen=True):
     """Where both are."""
 
@@ -53,12 +52,11 @@ def _assistant(_: bytes, body: bytes) -> bytes:
     return json_answer({"parts": [{"type": "text", "text": answer(number)}]})
 
 
-def _stand_in(folder: Path | None) -> Answering:
-    chain = (folder / ALEXA_CHAIN).read_text() if folder is not None else ""
+def _stand_in(chain: Path | None) -> Answering:
     platforms = (
         Slack(account="", signing_secret=""),
         Telegram(account="", secret_token=""),
-        Alexa(account="", skill_id="", key="", chain=chain),
+        Alexa(account="", skill_id="", key="", chain=chain.read_text() if chain else ""),
     )
 
     def answering(head: bytes, body: bytes) -> bytes:
@@ -82,7 +80,13 @@ async def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="the assistant's")
     parser.add_argument("--alexa", type=Path, metavar="FOLDER", help="where Alexa's certificate is")
     given = parser.parse_args()
-    ports = [await _serve(_assistant, given.port), await _serve(_stand_in(given.alexa))]
+    chain = given.alexa and given.alexa / ALEXA_CHAIN
+    if chain and not chain.is_file():
+        parser.error(f"--alexa: expected a folder with a file {ALEXA_CHAIN} in it, got {given.alexa}")
+    try:
+        ports = [await _serve(_assistant, given.port), await _serve(_stand_in(chain))]
+    except (OSError, OverflowError) as error:
+        parser.error(f"--port: expected one that is free, got {given.port}: {error}")
     print(msgspec.json.encode(ports).decode(), flush=True)
     ends = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(ends), sys.stdin)

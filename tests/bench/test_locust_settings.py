@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +223,20 @@ def test_a_stream_that_does_not_get_ready_is_told() -> None:
     assert told == [("webchat", "stream", "was not ready within 0.05 s")]
     run.close()
     server.stop()
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (("bench.locust", "--users=0"), "expected --users to be more than 0, got 0"),
+        (("bench.locust", "--rate=nan"), "expected --rate to be more than 0, got nan"),
+        (("bench.locust.outside", "--port=70000"), "--port: expected one that is free, got 70000"),
+        (("bench.locust.outside", "--alexa=/none"), "--alexa: expected a folder with a file alexa_trial_chain in it"),
+    ],
+)
+def test_a_command_says_what_it_cannot_do(argv: tuple[str, ...], sentence: str) -> None:
+    """In a line, before it starts anything."""
+    ended = subprocess.run([sys.executable, "-m", *argv], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert f"error: {sentence}" in ended.stderr
+    assert "Traceback" not in ended.stderr
