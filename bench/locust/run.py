@@ -203,7 +203,7 @@ class Run:
         """Return what to look at, where a platform was never called though messages were taken."""
         roots = {"slack": f"{self.stand_in}/api", "telegram": self.stand_in}
         return [
-            f"{channel}: nobody called the stand-in: expected {roots[channel]} as the account's api_base_url"
+            f"nobody called the stand-in for {channel}: expected {roots[channel]} as the account's api_base_url"
             for channel, tally in self.desk.tallies.items()
             if channel in roots and tally.accepted_s and tally.lost and not self._called_n[channel]
         ]

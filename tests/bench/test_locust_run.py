@@ -11,11 +11,14 @@ import gevent
 import pytest
 from gevent.server import StreamServer
 
+from bench.locust.__main__ import conclude
 from bench.locust.platforms.webchat import Webchat
 from bench.locust.run import Run
 from bench.locust.speakers import SPEAKERS
 from bench.locust.summary import Summary
 from bench.locust.visitor import Stream
+from bench.locust.watch import Clock, Watch
+from bench.report import Report
 from gateway.embedded.trial_authority import ALEXA_CHAIN, ALEXA_KEY, alexa_trial
 from tests.bench.locust_deployment import Deployment
 from tests.bench.locust_options import given
@@ -164,3 +167,17 @@ def test_a_visitor_reads_on_behind_what_they_have_read(streaming: tuple[StreamSe
     assert b"Cookie: cookie=1\r\n" in asked[0]
     run.close()
     assert run.summary().faults == 0
+
+
+@pytest.mark.parametrize(("rate", "missed"), [(99.0, False), (60.0, True), (0.0, True)])
+def test_a_rate_that_was_not_kept_is_no_success(rate: float, missed: bool) -> None:
+    """Though everybody who spoke was answered: fewer spoke than it says, or nobody."""
+    generator = Watch().generator(Clock(0.0, 0.0, 0.0), Clock(10.0, 1.0, 0.0), messages=600)
+    found = Summary(
+        conversations=10, asked_rate=100.0, rate=rate, channels={}, generator=generator, limit="", began_s=0.0
+    )  # fmt: skip
+    report = Report("bench.locust", quick=True)
+    conclude(report, found, {})
+    assert [goal.name for goal in report.goals if not goal.ok] == [
+        "messages that left, of those that were meant to"
+    ] * missed

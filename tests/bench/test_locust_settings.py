@@ -139,7 +139,8 @@ def test_a_refusal_says_what_to_look_at(status: int, words: str) -> None:
 def test_a_platform_that_is_never_called_is_told(channel: str, root: str) -> None:
     """Its messages were taken, and no answer came by: somebody else is called."""
     spoken = Spoken(channel, OK)
-    sentence = f"{channel}: nobody called the stand-in: expected {spoken.stand_in}{root} as the account's api_base_url"
+    url = f"{spoken.stand_in}{root}"
+    sentence = f"nobody called the stand-in for {channel}: expected {url} as the account's api_base_url"
     assert spoken.summary.advice == [sentence]
     assert f"  {sentence}\n" in spoken.summary.text
 
