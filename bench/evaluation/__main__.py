@@ -91,6 +91,9 @@ def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
     rounds = options.rounds if options.rounds is not None else 1 if options.quick else ROUNDS
     if rounds < 1:
         parser.error(f"expected --rounds to be at least 1, got {rounds}")
+    if options.json and options.json.suffix != ".json":
+        # The journal lies beside it, and is forgotten.
+        parser.error(f"expected --json to name a file that ends in .json, got {options.json}")
     if options.quick and rounds > 1:
         parser.error(f"expected --rounds without --quick, which has one round, got {rounds}")
     # What is asked for by name, a quick run has too.

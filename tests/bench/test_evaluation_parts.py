@@ -45,6 +45,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
         (("--only", "echo,eco"), "got eco"),
         (("--contestants", "go,rust"), "got rust"),
         (("--rounds", "0"), "expected --rounds to be at least 1, got 0"),
+        (("--json", "a.journal"), "expected --json to name a file that ends in .json, got a.journal"),
         (("--quick", "--rounds", "3"), "expected --rounds without --quick, which has one round, got 3"),
     ],
 )
