@@ -54,10 +54,11 @@ def test_at_a_rate_that_nobody_can_keep_messages_leave_late_and_it_is_told(aroun
     """Latency counts from the instant, so that what the benchmark's own side adds is to be known."""
     deaf = Contestant(name="deaf", title="deaf", argvs=((sys.executable, PROGRAM, "deaf"),))
     with run(deaf, assistant=around.assistant, slack=around.slack) as running:
-        order = Order(scene="rate", port=running.port, path=HOOK, seconds=0.01, rate=200_000, idle_max_s=0.05)
+        # No more than have room in the connections that a process may have by default.
+        order = Order(scene="rate", port=running.port, path=HOOK, seconds=0.0004, rate=1e6, idle_max_s=0.05)
         hurried = around.play(order)
-    assert hurried.verdict.asked == 2_000
-    assert hurried.late_p99_ms > 5.0
+    assert hurried.verdict.asked == 400
+    assert hurried.late_p99_ms > 0.5
 
 
 def test_a_bot_that_says_something_wrong_is_thrown_out(around: Outside) -> None:
