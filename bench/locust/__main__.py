@@ -24,7 +24,7 @@ from bench.locust.summary import Summary
 from bench.locust.watch import LATE_START_S_MAX, SHARE_MAX
 from bench.needs import missing, peer_folder
 from bench.report import Report
-from bench.stack import OTHERS_CPU, ROOT, pin_to_others, pinned
+from bench.stack import OTHERS_CPU, ROOT, busy_s, cpu_s, pin_to_others, pinned
 
 CONVERSATIONS = 2_000
 RATE = 250.0
@@ -35,6 +35,8 @@ _SPAWNED_PER_S = 500
 _OTHERS_S_MAX = 120.0
 #: Of the rate that is asked for, so much must leave.
 KEPT_MIN = 0.95
+#: Whoever is none of this run; above this share of a core they are in the numbers.
+_STRANGERS, STRANGERS_MAX = "strangers", 0.15
 _LOOK_S = 0.5
 _WORDS_CHARS_MAX = 4_000
 
@@ -87,35 +89,42 @@ def load(
     ]  # fmt: skip
     env = {**os.environ, **told(home, stand_in_port), "PYTHONPATH": f"{ROOT}:{peer_folder('locust')}"}
     # Its tables are for who runs it alone.
-    said = home / "locust.log"
-    with pinned(OTHERS_CPU), said.open("wb") as log:
+    log_file = home / "locust.log"
+    with pinned(OTHERS_CPU), log_file.open("wb") as log:
         process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
     looks: list[tuple[float, ...]] = []
     deadline = time.monotonic() + seconds + _OTHERS_S_MAX
     try:
         while process.poll() is None:
             if time.monotonic() > deadline:
-                raise SystemExit("locust does not end")
-            looks.append((time.perf_counter(), *running.cpu_s(), *running.stores_cpu_s()))
+                raise SystemExit(f"locust does not end:\n{_said(log_file)}")
+            own_s = running.cpu_s(), running.stores_cpu_s()
+            # All of this run's, the assistant and this process itself too, are children of this one.
+            strangers_s = busy_s() - cpu_s(os.getpid())
+            looks.append((time.perf_counter(), *own_s[0], *own_s[1], strangers_s))
             time.sleep(_LOOK_S)
     finally:
         process.kill()
         process.wait()
     if not written.exists():
-        raise SystemExit(f"locust ended with status {process.returncode}:\n{said.read_text()[-_WORDS_CHARS_MAX:]}")
+        raise SystemExit(f"locust ended with status {process.returncode}:\n{_said(log_file)}")
     found = msgspec.json.decode(written.read_bytes(), type=Summary)
     return found, _beside(found, looks)
 
 
+def _said(log_file: Path) -> str:
+    return log_file.read_text(errors="replace")[-_WORDS_CHARS_MAX:]
+
+
 def _beside(found: Summary, looks: list[tuple[float, ...]]) -> dict[str, float]:
-    """Return the shares of a core that the deployment's processes used while messages left."""
+    """Return the shares of a core that the deployment's processes, and strangers, used while messages left."""
     end_s = found.began_s + found.generator.took_s
     during = [look for look in looks if found.began_s <= look[0] <= end_s]
     if len(during) < 2:
         return {}
     first, last = during[0], during[-1]
     used = [(b - a) / (last[0] - first[0]) for a, b in zip(first[1:], last[1:], strict=True)]
-    return dict(zip(("gateway", "worker", "postgres", "redis"), used, strict=True))
+    return dict(zip(("gateway", "worker", "postgres", "redis", _STRANGERS), used, strict=True))
 
 
 def conclude(report: Report, found: Summary, beside: dict[str, float]) -> None:
@@ -131,14 +140,13 @@ def conclude(report: Report, found: Summary, beside: dict[str, float]) -> None:
     report.goal("messages lost, doubled, swapped, wrong or refused", 0, found.faults, "messages", "most")
     for name, one in found.channels.items():
         report.note(f"{name}: {one.text}")
-    report.note(
-        f"generator: {own.share:.0%} of its core, waited for it for {own.waited_share:.0%} of the time; "
-        f"{own.us_a_message:,.0f} µs a message; the latest left {1e3 * own.late_max_s:.0f} ms after its "
-        "instant"
-    )
+    if found.messages:
+        report.note(f"generator: {own.text}")
     if beside:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in beside.items())
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in beside.items() if name != _STRANGERS)
         report.note(f"of a core meanwhile: {shares}; gateway and worker share one, the others the generator's")
+        if beside[_STRANGERS] > STRANGERS_MAX:
+            report.note(f"disturbed: other processes used {beside[_STRANGERS]:.0%} of a core")
     for line in (*found.advice, *([found.limit] if found.limit else [])):
         report.note(line)
     report.add("summary", msgspec.to_builtins(found))
@@ -147,4 +155,7 @@ def conclude(report: Report, found: Summary, beside: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted: nothing is reported of a run that has no end") from None

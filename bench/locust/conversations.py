@@ -1,7 +1,7 @@
 """The locustfile: ``locust -f bench/locust/conversations.py --host https://HOST [SlackUser TelegramUser ...]``.
 
-Users of the classes that are named, or of all four; --help lists what they must be told, bench/README.md what the
-deployment must be.  One process: answers arrive where their question left.
+Users of the classes that are named, or of all four; ``python -m bench.locust.options`` lists what they must be told,
+bench/README.md what the deployment must be.  One process: answers arrive where their question left.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What locust is told beside its own options: accounts, their secrets, the rate.  Each is also an environment variable.
 
-A secret belongs into the variable: a command line can be read by everybody on the machine.
+A secret belongs into the variable: a command line can be read by everybody on the machine.  ``python -m
+bench.locust.options`` lists them: locust's own ``--help`` ends before it reads a locustfile, and knows none of them.
 """
 
 from __future__ import annotations
@@ -184,3 +185,24 @@ def accounts(channels: Iterable[str], given: Namespace, stand_in: str) -> dict[s
                 made[channel] = Webchat(account=given.webchat_account)
     return made
 
+
+class _Listing(ArgumentParser):
+    """Stands in for locust's parser where all that is asked for is what ours are."""
+
+    def add_argument(self, *names: str, **more: Any) -> Any:
+        more.pop("include_in_web_ui")
+        default = f", {more['default']:g}" if isinstance(more["default"], float) else ""
+        more["help"] += f" [{more.pop('env_var')}{default}]"
+        return super().add_argument(*names, **more, metavar="...")
+
+
+def main() -> None:
+    """List them."""
+    usage = "locust -f bench/locust/conversations.py [OPTIONS, or their variables]"
+    listing = _Listing(usage=usage, description="Beside locust's own options:", add_help=False)
+    add_options(listing)
+    listing.print_help()
+
+
+if __name__ == "__main__":
+    main()

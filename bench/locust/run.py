@@ -76,6 +76,8 @@ class Run:
         self._numbers = itertools.count(int(time.time()) * 100_000)
         self._users = itertools.count()
         self._called_n: Counter[str] = Counter()
+        #: What went wrong first on a channel.
+        self._failed: dict[str, str] = {}
         self._ready = self._expected = 0
         self.began_s = 0.0
         self._began = self._ended = Clock.now()
@@ -120,15 +122,15 @@ class Run:
         """Somebody's delivery was taken, or *wrong* says why not."""
         if not wrong:
             self.desk.accept(channel, took_s)
-        self._tell(channel, "delivery", 1e3 * took_s, wrong)
+        self._tell_done(channel, "delivery", took_s, wrong)
 
     def opened_page(self, channel: str, took_s: float, wrong: str) -> None:
         """Somebody's page was opened, or *wrong* says why not."""
-        self._tell(channel, "page", 1e3 * took_s, wrong)
+        self._tell_done(channel, "page", took_s, wrong)
 
     def broke(self, channel: str, wrong: str) -> None:
         """Somebody's stream ended as none should."""
-        self._tell(channel, "stream", None, wrong)
+        self._tell_done(channel, "stream", None, wrong)
 
     def close(self) -> None:
         """Let nobody speak any more, and wait for the answers that are underway."""
@@ -158,6 +160,7 @@ class Run:
             asked_rate=self.given.rate,
             began_s=self.began_s,
             advice=self._advice(),
+            failed=self._failed,
         )
 
     def report(self) -> None:
@@ -207,6 +210,11 @@ class Run:
             for channel, tally in self.desk.tallies.items()
             if channel in roots and tally.accepted_s and tally.lost and not self._called_n[channel]
         ]
+
+    def _tell_done(self, channel: str, what: str, took_s: float | None, wrong: str) -> None:
+        if wrong:
+            self._failed.setdefault(channel, f"{what}: {wrong}")
+        self._tell(channel, what, None if took_s is None else 1e3 * took_s, wrong)
 
     def _tell_judged(self, channel: str, judged: Judged) -> None:
         took_ms = None if judged.took_s is None else 1e3 * judged.took_s

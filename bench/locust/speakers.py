@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from bench.locust.hints import failure, hinted
 from bench.locust.plan import instant_s
 from bench.locust.platforms.alexa import Alexa
 from bench.locust.platforms.delivery import Delivery, request
@@ -21,11 +22,6 @@ from bench.locust.visitor import Stream
 
 __all__ = ["SPEAKERS", "Speaker"]
 
-#: What is mostly meant by a status, where settings of both sides do not fit.
-_HINTS: Mapping[int, str] = {
-    401: ": the proof was refused; see what `--help` says of LOAD_{1}_..., which the account must know, and the clock",
-    404: ": no such account; see --host, LOAD_{1}_ACCOUNT and [accounts.{0}] of the deployment",
-}
 #: A conversation has so many times its mean length, drawn from between these.
 _LENGTHS = (0.5, 1.5)
 
@@ -104,14 +100,11 @@ class Speaker:
         try:
             status, _, body = run.connections.ask(raw)
             if not 200 <= status < 300:
-                wrong = self._hinted(status)
+                wrong = hinted(self.channel, status)
         except (OSError, ValueError) as error:
-            wrong = f"{type(error).__name__}: {error}"
+            wrong = failure(self.channel, error)
         run.delivered(self.channel, time.perf_counter() - began_s, wrong)
         return None if wrong else body
-
-    def _hinted(self, status: int) -> str:
-        return f"status {status}{_HINTS.get(status, '').format(self.channel, self.channel.upper())}"
 
     def read(self, body: bytes) -> str:
         """Return what a user reads in the answer to a delivery; of what no platform understands, that it is so."""
@@ -208,11 +201,11 @@ class _Webchat(Speaker):
             status, head, _ = run.connections.ask(request("GET", self.account.page, run.connections.host, {}))
             self._cookie = cookie_given(head)
             if status != 200:
-                wrong = self._hinted(status)
+                wrong = hinted(self.channel, status)
             elif not self._cookie:
                 wrong = "expected a cookie, got none: is this a gateway's page?"
         except (OSError, ValueError) as error:
-            wrong = f"{type(error).__name__}: {error}"
+            wrong = failure(self.channel, error)
         run.opened_page(self.channel, time.perf_counter() - began_s, wrong)
         self._stream = Stream(run, self.account, self._cookie, str(self.person))
         self._stream.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -11,6 +12,8 @@ from bench.locust.watch import Generator
 from bench.report import percentile
 
 __all__ = ["Channel", "Summary", "summary"]
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,15 +27,17 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     swapped: int
     wrong: int
     refused: int
-    #: From the intended start to the answer's arrival; 0 where nothing was answered.
+    #: From the intended start to the answer's arrival; 0, and not told to a person, where nothing was answered.
     p50_ms: float
     p99_ms: float
     max_ms: float
-    #: From when a delivery left to its acknowledgement.
+    #: From when a delivery left to its acknowledgement; the same where none was.
     accepted_p50_ms: float
     accepted_p99_ms: float
     #: What was said first of all that is wrong.
     wrong_text: str = ""
+    #: What went wrong first of all with a page, a delivery or a stream.
+    failed_text: str = ""
 
     @property
     def faults(self) -> int:
@@ -42,15 +47,18 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """Return it as a line."""
+        failed = f"; the first failure: {self.failed_text}" if self.failed_text else ""
         if not self.asked:
-            return "nothing was said"
+            return f"nothing was said{failed}"
         counts = ((getattr(self, kind), kind) for kind in ("late", *FAULTS))
         faults = ", ".join(f"{count:,} {kind}" for count, kind in counts if count)
+        took = f"p50 {self.p50_ms:,.1f} ms, p99 {self.p99_ms:,.1f} ms, greatest {self.max_ms:,.0f} ms"
+        accepted = f"p50 {self.accepted_p50_ms:,.1f} ms, p99 {self.accepted_p99_ms:,.1f} ms"
         return (
-            f"{self.asked:,} messages, p50 {self.p50_ms:,.1f} ms, p99 {self.p99_ms:,.1f} ms, greatest "
-            f"{self.max_ms:,.0f} ms; accepted p50 {self.accepted_p50_ms:,.1f} ms, p99 {self.accepted_p99_ms:,.1f} ms; "
+            f"{self.asked:,} messages, {took if self.answered else 'none answered'}; "
+            f"{f'accepted {accepted}' if self.accepted_p99_ms else 'none accepted'}; "
             f"{faults or 'each answered once, in order, in time'}"
-            f"{f'; the first wrong words: {self.wrong_text!r}' if self.wrong else ''}"
+            f"{f'; the first wrong words: {self.wrong_text!r}' if self.wrong else ''}{failed}"
         )
 
 
@@ -84,12 +92,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         """Return it as a table."""
         head = f"\n{self.conversations:,} conversations, {self.rate:,.1f} messages/s of {self.asked_rate:,.1f} meant\n"
         lines = [f"  {name}: {one.text}\n" for name, one in self.channels.items()]
-        own = self.generator
-        lines.append(
-            f"  generator: {own.share:.0%} of its core, waited for it for {own.waited_share:.0%} of the time, "
-            f"{own.us_a_message:,.0f} µs a message, "
-            f"starts late p99 {1e3 * own.late_p99_s:,.1f} ms, greatest {1e3 * own.late_max_s:,.0f} ms\n"
-        )
+        if self.messages:
+            lines.append(f"  generator: {self.generator.text}\n")
         more = (*self.advice, *([self.limit] if self.limit else []))
         return "".join((head, *lines, *(f"  {line}\n" for line in more)))
 
@@ -102,9 +106,10 @@ def summary(
     asked_rate: float,
     began_s: float,
     advice: Sequence[str] = (),
+    failed: Mapping[str, str] = _NOTHING,
 ) -> Summary:
-    """Return what *desk* and *generator* say together."""
-    channels = {name: _channel(tally) for name, tally in desk.tallies.items()}
+    """Return what *desk* and *generator* say together; *failed*: what went wrong first on a channel."""
+    channels = {name: _channel(tally, failed.get(name, "")) for name, tally in desk.tallies.items()}
     return Summary(
         conversations=conversations,
         asked_rate=asked_rate,
@@ -117,7 +122,7 @@ def summary(
     )
 
 
-def _channel(tally: Tally) -> Channel:
+def _channel(tally: Tally, failed: str) -> Channel:
     return Channel(
         asked=tally.asked,
         answered=tally.answered,
@@ -129,6 +134,7 @@ def _channel(tally: Tally) -> Channel:
         accepted_p50_ms=_ms(tally.accepted_s, 0.5),
         accepted_p99_ms=_ms(tally.accepted_s, 0.99),
         wrong_text=tally.wrong_text,
+        failed_text=failed,
     )
 
 

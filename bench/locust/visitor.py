@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+from bench.locust.hints import failure
 from bench.locust.platforms.webchat import Events, Webchat, words
 from bench.locust.run import Run
 
@@ -51,7 +52,7 @@ class Stream:
                 self._read()
             except (OSError, ValueError) as error:
                 if not self._is_closed:
-                    self._run.broke("webchat", f"{type(error).__name__}: {error}")
+                    self._run.broke("webchat", failure("webchat", error))
             if not self._is_closed:
                 gevent.sleep(self._again_s)
 

@@ -13,12 +13,14 @@ import msgspec
 
 from bench.report import percentile
 
-__all__ = ["LATE_START_S_MAX", "SHARE_MAX", "Clock", "Generator", "Watch"]
+__all__ = ["LATE_START_S_MAX", "SHARE_MAX", "WAITED_MAX", "Clock", "Generator", "Watch"]
 
 #: From this share of its time on it had none left.
 SHARE_MAX = 0.95
 #: A hundredth of all messages may leave later than this.
 LATE_START_S_MAX = 0.05
+#: Who waits for the core longer than this share of the time is disturbed.
+WAITED_MAX = 0.15
 #: Of the thread that does everything: nanoseconds that it ran, and that it was ready to run and did not.
 #: https://docs.kernel.org/scheduler/sched-stats.html
 _SCHEDSTAT = Path("/proc/self/schedstat")
@@ -47,12 +49,27 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True):
     def limit(self) -> str:
         """Return why the numbers say more about the generator than about the deployment; mostly an empty text."""
         used = f"it used {self.share:.0%} of its core and waited for it for {self.waited_share:.0%} of the time"
+        late = f"a hundredth of all messages left {1e3 * self.late_p99_s:,.0f} ms late or more"
         if self.busy_share >= SHARE_MAX:
-            return f"limited by the generator: {used}"
-        if self.late_p99_s >= LATE_START_S_MAX:
-            late_ms = 1e3 * self.late_p99_s
-            return f"limited by the generator: a hundredth of all messages left {late_ms:,.0f} ms late or more; {used}"
-        return ""
+            return f"limited by the generator: {used}{'; disturbed: others had it meanwhile' * self._is_disturbed}"
+        if self.late_p99_s < LATE_START_S_MAX:
+            return ""
+        if self._is_disturbed:
+            return f"disturbed: others had the generator's core, and {late}; {used}"
+        return f"limited by the generator: {late}; {used}"
+
+    @property
+    def _is_disturbed(self) -> bool:
+        return self.waited_share > WAITED_MAX
+
+    @property
+    def text(self) -> str:
+        """Return it as a line."""
+        return (
+            f"{self.share:.0%} of its core, waited for it for {self.waited_share:.0%} of the time; "
+            f"{self.us_a_message:,.0f} µs a message; messages left late by p99 {1e3 * self.late_p99_s:,.1f} ms, "
+            f"greatest {1e3 * self.late_max_s:,.0f} ms"
+        )
 
 
 class Clock(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from gevent.server import StreamServer
 from bench.chat.wire import whole
 from bench.locust.platforms.delivery import request
 
-__all__ = ["Answering", "Connections", "serve"]
+__all__ = ["Answering", "Connections", "Refused", "serve"]
 
 #: From method, path, head and body of a call to all bytes of its answer.
 Answering = Callable[[str, str, bytes, bytes], bytes]
@@ -78,7 +78,7 @@ class Connections:
                 received += _some(connection)
             head, rest = received[: end + 2], received[end + 4 :]
             if int(head[9:12]) != 200:
-                raise ConnectionRefusedError(f"status {int(head[9:12])}")
+                raise Refused(int(head[9:12]))
             chunked = _CHUNKED.search(head)
             while True:
                 if chunked:
@@ -128,6 +128,14 @@ class Connections:
         else:
             self._idle.append(connection)
         return int(head[9:12]), head, body
+
+
+class Refused(ConnectionRefusedError):
+    """A stream was answered, with another status than 200."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
 
 
 class _Gone(Exception):

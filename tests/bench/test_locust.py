@@ -53,7 +53,7 @@ def test_everybody_is_answered_once_by_the_real_stack(tmp_path: Path) -> None:
     )
     assert found.conversations == 40
     assert found.generator.us_a_message > 0
-    assert set(beside) == {"gateway", "worker", "postgres", "redis"}
+    assert set(beside) == {"gateway", "worker", "postgres", "redis", "strangers"}
 
 
 @pytest.mark.usefixtures("wrk")

@@ -129,6 +129,38 @@ def test_a_generator_that_is_really_saturated_says_so() -> None:
     assert saturated.text.endswith(f"{saturated.limit}\n")
 
 
+@pytest.mark.parametrize(
+    ("share", "waited_share", "late_s", "limit"),
+    [
+        (0.1, 0.1, 0.01, ""),
+        (0.1, 0.3, 0.01, ""),
+        (0.8, 0.1, 0.08, "limited by the generator: a hundredth of all messages left 80 ms late or more; "),
+        (0.1, 0.3, 0.08, "disturbed: others had the generator's core, and a hundredth of all messages left 80 ms late"),
+        (0.9, 0.1, 0.08, "limited by the generator: it used 90% of its core and waited for it for 10% of the time"),
+        (0.6, 0.4, 0.08, "limited by the generator: it used 60% of its core and waited for it for 40% of the time"),
+    ],
+)
+def test_a_generator_whose_core_others_had_was_disturbed(
+    share: float, waited_share: float, late_s: float, limit: str
+) -> None:
+    """It is not blamed for that; with no time left it was the limit besides."""
+    watch = Watch()
+    watch.woke(late_s)
+    found = watch.generator(Clock(0.0, 0.0, 0.0), Clock(10.0, 10 * share, 10 * waited_share), messages=1).limit
+    assert found.startswith(limit)
+    assert bool(found) == bool(limit)
+    assert ("disturbed: others had" in found) == (bool(limit) and waited_share > 0.15)
+
+
+@pytest.mark.parametrize(("strangers", "told"), [(0.1, False), (0.4, True)])
+def test_strangers_beside_a_run_are_told(strangers: float, told: bool) -> None:
+    """As beside every benchmark."""
+    report, found = Report("bench.locust", quick=True), a_summary(rate=100.0)
+    conclude(report, found, {"gateway": 0.3, "strangers": strangers})
+    assert ("disturbed: other processes used 40% of a core" in report.notes) == told
+    assert "of a core meanwhile: gateway 30%; gateway and worker share one, the others the generator's" in report.notes
+
+
 @pytest.fixture
 def streaming() -> Iterator[tuple[StreamServer, list[bytes]]]:
     """A page's stream, that breaks after its first answer; and what asked for it."""
@@ -169,15 +201,19 @@ def test_a_visitor_reads_on_behind_what_they_have_read(streaming: tuple[StreamSe
     assert run.summary().faults == 0
 
 
+def a_summary(*, rate: float) -> Summary:
+    """Return a run of 100 messages a second, of which *rate* left, and none went wrong."""
+    generator = Watch().generator(Clock(0.0, 0.0, 0.0), Clock(10.0, 1.0, 0.0), messages=600)
+    return Summary(
+        conversations=10, asked_rate=100.0, rate=rate, channels={}, generator=generator, limit="", began_s=0.0
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("rate", "missed"), [(99.0, False), (60.0, True), (0.0, True)])
 def test_a_rate_that_was_not_kept_is_no_success(rate: float, missed: bool) -> None:
     """Though everybody who spoke was answered: fewer spoke than it says, or nobody."""
-    generator = Watch().generator(Clock(0.0, 0.0, 0.0), Clock(10.0, 1.0, 0.0), messages=600)
-    found = Summary(
-        conversations=10, asked_rate=100.0, rate=rate, channels={}, generator=generator, limit="", began_s=0.0
-    )  # fmt: skip
     report = Report("bench.locust", quick=True)
-    conclude(report, found, {})
+    conclude(report, a_summary(rate=rate), {})
     assert [goal.name for goal in report.goals if not goal.ok] == [
         "messages that left, of those that were meant to"
     ] * missed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +13,14 @@ import gevent
 import pytest
 from gevent.server import StreamServer
 
+from bench.locust.hints import failure
 from bench.locust.options import NEEDED, problems
 from bench.locust.platforms.delivery import json_answer, request
 from bench.locust.platforms.webchat import Webchat
 from bench.locust.run import Run
 from bench.locust.speakers import SPEAKERS
 from bench.locust.visitor import Stream
-from bench.locust.wire import Connections, serve
+from bench.locust.wire import Connections, Refused, serve
 from tests.bench.locust_options import given
 
 HOST = "http://127.0.0.1:8090"
@@ -124,7 +127,7 @@ class Spoken:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (401, "status 401: the proof was refused; see what `--help` says of LOAD_SLACK_..."),
+        (401, "status 401: the proof was refused; see LOAD_SLACK_..., which the account must know, and the clock"),
         (404, "status 404: no such account; see --host, LOAD_SLACK_ACCOUNT and [accounts.slack] of the deployment"),
     ],
 )
@@ -189,6 +192,64 @@ def test_a_run_in_which_nothing_was_said_does_not_sound_well() -> None:
     run.close()
     assert run.summary().messages == 0
     assert "  slack: nothing was said\n" in run.summary().text
+
+
+def test_a_host_where_nobody_is_does_not_sound_well() -> None:
+    """No time is told that nobody took, and what is wrong is told first."""
+    wrong = "ConnectionRefusedError: [Errno 111] Connection refused; nobody listens there; see --host"
+    run = Run("http://127.0.0.1:1", ("slack",), given(rate=100, **SLACK), lambda *_: None, breath_s=0.0, doubles_s=0.0)
+    speaker: Any = SPEAKERS["slack"](run)
+    run.expect(1)
+    speaker.enter()
+    assert "µs a message" not in run.summary().text
+    gevent.sleep(speaker.wait_s())
+    speaker.speak()
+    run.close()
+    said = f"1 messages, none answered; none accepted; 1 refused; the first failure: delivery: {wrong}"
+    assert run.summary().channels["slack"].text == said
+    assert "µs a message" in run.summary().text
+
+
+def test_a_page_that_is_not_there_is_told() -> None:
+    """Before anybody could say a word."""
+    server = serve("127.0.0.1", 0, lambda *_: json_answer({}, 404))
+    asked = given(webchat_account="load", patience_s=0.05)
+    run = Run(f"http://127.0.0.1:{server.server_port}", ("webchat",), asked, lambda *_: None, doubles_s=0.0)
+    speaker: Any = SPEAKERS["webchat"](run)
+    speaker.begin()
+    run.close()
+    speaker.leave()
+    server.stop()
+    hint = "no such account; see --host, LOAD_WEBCHAT_ACCOUNT and [accounts.webchat] of the deployment"
+    one = run.summary().channels["webchat"]
+    assert one.text == f"nothing was said; the first failure: page: status 404: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Refused(503), "status 503"),
+        (
+            Refused(404),
+            "status 404: no such account; see --host, LOAD_SLACK_ACCOUNT and [accounts.slack] of the deployment",
+        ),
+        (socket.gaierror(-2, "Not known"), "gaierror: [Errno -2] Not known; no such host; see --host"),
+        (ssl.SSLError(1, "Wrong version"), "SSLError: Wrong version; see --host: is it https?"),
+        (TimeoutError("too late"), "TimeoutError: too late"),
+    ],
+)
+def test_an_error_says_what_to_look_at(error: OSError, words: str) -> None:
+    """Where it is mostly one setting."""
+    assert failure("slack", error) == words
+
+
+def test_what_locust_is_told_can_be_listed() -> None:
+    """Its own ``--help`` does not know: each option, with its variable."""
+    argv = [sys.executable, "-m", "bench.locust.options"]
+    told = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
+    for name in [name for needed in NEEDED.values() for name in needed] + ["rate", "says", "stand_in_port", "report"]:
+        assert f"  --{name.replace('_', '-')} ..." in told
+        assert f"[LOAD_{name.upper()}" in told
 
 
 def test_users_who_come_or_go_later_do_not_change_the_plan() -> None:
