@@ -67,9 +67,9 @@ class Report:
         for goal in self.goals:
             sign = "≥" if goal.at == "least" else "≤"
             verdict = "ok" if goal.ok else "MISSED"
-            print(
-                f"  {goal.name:<{width}}  {goal.measured:>10,.2f} {goal.unit:<12} goal {sign} {goal.goal:,g}  {verdict}"
-            )
+            # What could not be measured keeps no promise.
+            measured = "none" if math.isnan(goal.measured) else f"{goal.measured:,.2f}"
+            print(f"  {goal.name:<{width}}  {measured:>10} {goal.unit:<12} goal {sign} {goal.goal:,g}  {verdict}")
         for note in self.notes:
             print(f"  {note}")
 
@@ -105,8 +105,8 @@ def median(values: Sequence[float]) -> float:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return least and greatest, for a person."""
-    return f"{min(values):,.1f} to {max(values):,.1f}"
+    """Return least and greatest, for a person; of one value that one."""
+    return f"{min(values):,.1f} to {max(values):,.1f}" if len(values) > 1 else f"{values[0]:,.1f}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -34,6 +34,8 @@ def main() -> None:
     strangers = [name for name in names if name not in CONTESTANTS]
     if strangers:
         parser.error(f"expected --only to name some of {', '.join(CONTESTANTS)}, got {', '.join(strangers)}")
+    if options.rounds < 1:
+        parser.error(f"expected --rounds to be at least 1, got {options.rounds}")
     if lack := missing(("uvloop",)):
         raise SystemExit(lack)
     report = Report("bench.chat", quick=options.quick)
