@@ -11,7 +11,10 @@ import msgspec
 from bench.contestants import Running
 from bench.keys import Keys
 
-__all__ = ["Measure", "Plot", "Stage", "Taken"]
+__all__ = ["DISTURBED", "Measure", "Plot", "Stage", "Taken"]
+
+#: The note of a take beside which others were busy on the machine; what a run says of it as a whole counts these.
+DISTURBED = "disturbed by other processes"
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +26,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     rows: Sequence[Mapping[str, float]] = ()
     #: What a reader of these numbers must know: "limited by the generator".
     notes: Sequence[str] = ()
+    #: What it is ordered by is a lower bound: more was not asked of it.
+    at_least: bool = False
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,13 +14,13 @@ __all__ = ["Contestant", "Machine", "Measured", "Result", "Results"]
 
 
 class Contestant(msgspec.Struct, frozen=True, kw_only=True):
-    """Who was meant to take part."""
+    """Who could take part in the comparison."""
 
     name: str
     title: str
     #: As its ecosystem says it: "Node 20.19.2, Fastify 5.6.1".
     version: str = ""
-    #: Why it did not run at all and what would help; empty if it did.
+    #: Why it did not run at all (it was not asked for, or what would help); empty if it did.
     lack: str = ""
 
 
@@ -49,7 +50,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     def touches(self, other: Result) -> bool:
         """Whether nobody can say which of the two is better: their spreads have something in common."""
-        return self.least <= other.greatest and other.least <= self.greatest
+        return self.least <= other.end and other.least <= self.end
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the median is a lower bound: in some take no more was asked of it."""
+        return any(taken.at_least for taken in self.takes)
+
+    @property
+    def end(self) -> float:
+        """Return the upper end of the spread; it has none where more was not asked."""
+        return math.inf if self.at_least else self.greatest
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +76,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     results: Sequence[Result]
     #: Why, by contestant: wrong answers, or it did not start.
     out: Mapping[str, str]
-    #: The place of ours, from 1; contestants whose spread touches ours share it.  0: ours has no result.
+    #: The place of ours, from 1; contestants whose spread touches ours share it.  0: ours has no result,
+    #: or nobody else has one.
     place: int
 
 

@@ -51,14 +51,17 @@ def measured(measure: Measure, takes: Mapping[str, Sequence[Taken]], out: Mappin
 
 
 def place(results: Sequence[Result], better: Literal["more", "less"], name: str = OURS) -> int:
-    """Return the place of ours: one behind those whose whole spread is better than the whole of ours; 0 without any."""
+    """Return the place of ours: one behind those whose whole spread is better than the whole of ours.
+
+    0 if ours has no result, and if it is alone: there is no place where there is nobody else.
+    """
     ours = next((result for result in results if result.contestant == name), None)
-    if ours is None:
+    if ours is None or len(results) == 1:
         return 0
     ahead = [
         other
         for other in results
-        if (other.least > ours.greatest if better == "more" else other.greatest < ours.least)
+        if (other.least > ours.end if better == "more" else other.end < ours.least)
     ]
     return 1 + len(ahead)
 

@@ -42,6 +42,7 @@ def test_a_curve_goes_up_to_where_a_contestant_falls_behind() -> None:
     assert 0.0 < result.rows[-1]["done_share"] < 0.99
     assert result.values["rate"] < 250
     assert not any(note.startswith("served well") for note in result.notes)
+    assert not result.at_least
 
 
 @pytest.mark.usefixtures("wrk")
@@ -58,6 +59,7 @@ def test_who_was_never_too_slow_is_told() -> None:
     result = taken(lambda _: RIGHT, 20, 40)
     assert result.values["rate"] == 40
     assert "served well at the highest rate that was asked: it can do more" in result.notes
+    assert result.at_least
 
 
 def test_rates_are_of_one_grid_and_near_the_end() -> None:
@@ -77,12 +79,13 @@ def test_rates_are_of_one_grid_and_near_the_end() -> None:
         ([1.0, 2.0, 4.0], 4_000),
         ([11.0, 20.0, 300.0], 0),
         ([1.0, 1.0, 100.0], 3_000),
-        # An accident at an easy rate.
-        ([20.0, 1.0, 100.0], 3_000),
+        # What is well behind the first that was not well does not count, nor where nothing was before it.
+        ([20.0, 1.0, 100.0], 0),
+        ([1.0, 100.0, 1.0], 1_500),
         ([1.0, 10.0, 1_000.0], 2_000),
     ],
 )
-def test_the_rate_is_read_off_where_p99_reaches_its_bound(p99s: list[float], rate: float) -> None:
-    """Between two rates that were measured, on a logarithmic scale."""
+def test_the_rate_is_read_off_where_p99_first_reaches_its_bound(p99s: list[float], rate: float) -> None:
+    """Between two rates that were measured, on a logarithmic scale: up to there every rate was well."""
     rows = [{"rate": at, "p99_ms": p99} for at, p99 in zip([1_000, 2_000, 4_000], p99s, strict=True)]
     assert highest(rows) == pytest.approx(rate)

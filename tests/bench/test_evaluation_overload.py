@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import closing
 
@@ -34,6 +35,8 @@ def test_what_is_refused_is_not_answered_and_no_error() -> None:
     assert values["refused_share"] > 0
     assert values["errors_share"] == values["late_share"] == values["unsent_share"] == 0.0
     assert values["refused_share"] + values["goodput_share"] / 2 == pytest.approx(1.0, abs=0.02)
+    # Whoever was sent away is counted, whether or not anything failed.
+    assert values["away_share"] == pytest.approx(values["refused_share"])
     assert [row["at_s"] for row in taken.rows] == pytest.approx([number / 10 for number in range(-1, 9)])
     assert sum(row["refused_share"] for row in taken.rows if 0 <= row["at_s"] < 0.4) > 0
 
@@ -50,3 +53,6 @@ def test_who_was_not_overrun_is_told() -> None:
     with closing(Served(waiting)) as served:
         taken = Overload(["served"], line=line(), timing=timing).take("served", Standing(served))
     assert "hardly overrun: it did more than in its closed loop" in taken.notes
+    # A tenth of a second is too short to see it back: then there is no time for it, whatever was waited.
+    assert "not back within 0.1 s" in taken.notes
+    assert math.isnan(taken.values["back_s"])

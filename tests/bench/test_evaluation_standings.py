@@ -43,6 +43,8 @@ def test_the_best_is_first() -> None:
         ({"ours": [10, 11, 12], "go": [7, 8, 9.9], "node": [10, 10]}, "less", 2),
         ({"ours": [10], "go": [10], "node": [10]}, "less", 1),
         ({"go": [1], "node": [2]}, "more", 0),
+        # First of one is no place.
+        ({"ours": [1]}, "more", 0),
     ],
 )
 def test_who_touches_our_spread_shares_our_place(

@@ -15,7 +15,7 @@ from bench.answers import WrongAnswer
 from bench.contestants import Running
 from bench.evaluation.arrivals.generator import Generator, limit
 from bench.evaluation.arrivals.orders import Arrived, Heard, Kind, Load, Order
-from bench.evaluation.measure import Stage
+from bench.evaluation.measure import DISTURBED, Stage
 from bench.generator import fire
 from bench.lines import Line
 from bench.stack import OTHERS_CPU, busy_s, cpu_s
@@ -40,7 +40,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     def notes(self, heard: Heard) -> list[str]:
         """Return what a reader of a load's numbers must know."""
         limited = limit(heard, server_share=self.server_share, postgres_share=self.postgres_share)
-        disturbed = "disturbed by other processes" if self.strangers_share > STRANGERS_MAX else ""
+        disturbed = DISTURBED if self.strangers_share > STRANGERS_MAX else ""
         return [note for note in (limited, disturbed) if note]
 
 

@@ -16,7 +16,7 @@ from bench.evaluation.arrivals.orders import Heard, Load
 from bench.evaluation.measure import Plot, Stage, Taken
 from bench.lines import LINES, Line
 
-__all__ = ["Curve", "curves", "highest", "rates"]
+__all__ = ["Curve", "curves", "highest", "is_bound", "rates"]
 
 #: What callers are served well by.
 P99_MAX_MS = 10.0
@@ -64,7 +64,8 @@ class Curve:
         self.about = (
             "Requests leave at instants drawn beforehand, whether or not earlier ones were answered, and latency "
             "counts from these; who gets no right answer within a second counts with a second. The number is the "
-            f"highest rate at which p99 stays within {P99_MAX_MS:g} ms, read off between two rates that were measured."
+            f"rate at which p99 first reaches {P99_MAX_MS:g} ms, read off between the last rate up to which it stayed "
+            "below them at every rate asked, and the next; who stayed below them to the end has at least the last one."
         )
         self.contestants = contestants
         self._line = line
@@ -87,9 +88,10 @@ class Curve:
                 if behind(heard):
                     break
             asking.check_again()
-        if rows and rows[-1]["p99_ms"] <= P99_MAX_MS:
+        at_least = is_bound(rows)
+        if at_least:
             notes["served well at the highest rate that was asked: it can do more"] = None
-        return Taken(values=_values(rows, capacity), rows=rows, notes=list(notes))
+        return Taken(values=_values(rows, capacity), rows=rows, notes=list(notes), at_least=at_least)
 
 
 def curves(contestants: Sequence[str]) -> list[Curve]:
@@ -115,19 +117,24 @@ def behind(heard: Heard) -> bool:
 
 
 def highest(rows: Sequence[Mapping[str, float]]) -> float:
-    """Return the rate at which p99 reaches :data:`P99_MAX_MS`, on a straight line where latency is logarithmic.
+    """Return the rate at which p99 first reaches :data:`P99_MAX_MS`, on a straight line where latency is logarithmic.
 
-    It begins at the highest rate that was well: one that was not, below it, was an accident.
+    What was well behind that does not count: up to the rate that is told, every rate that was asked was well.  So it
+    is 0 for who was not well at the lowest, and the highest rate that was asked (:func:`is_bound`) for who always was.
     """
-    well = [number for number, row in enumerate(rows) if row["p99_ms"] <= P99_MAX_MS]
-    if not well:
+    if is_bound(rows):
+        return rows[-1]["rate"]
+    first = next((number for number, row in enumerate(rows) if row["p99_ms"] > P99_MAX_MS), 0)
+    if not first:
         return 0.0
-    last = rows[well[-1]]
-    if well[-1] == len(rows) - 1:
-        return last["rate"]
-    beyond = rows[well[-1] + 1]
+    last, beyond = rows[first - 1], rows[first]
     rise = math.log(beyond["p99_ms"] / last["p99_ms"])
     return last["rate"] + (beyond["rate"] - last["rate"]) * math.log(P99_MAX_MS / last["p99_ms"]) / rise
+
+
+def is_bound(rows: Sequence[Mapping[str, float]]) -> bool:
+    """Whether p99 stayed within its bound at every rate that was asked, so that nobody knows where it would end."""
+    return bool(rows) and all(row["p99_ms"] <= P99_MAX_MS for row in rows)
 
 
 def _row(rate: int, heard: Heard) -> dict[str, float]:

@@ -9,7 +9,7 @@ import msgspec
 
 from bench.answers import WrongAnswer
 from bench.contestants import Running
-from bench.evaluation.measure import Plot, Stage, Taken
+from bench.evaluation.measure import DISTURBED, Plot, Stage, Taken
 from bench.generator import TIMEOUT_S
 from bench.lines import LINES, Line
 from bench.load import each_once
@@ -94,7 +94,7 @@ class Closed:
 
 def notes(sample: Sample) -> list[str]:
     """Return what a reader of a sample must know."""
-    disturbed = "disturbed by other processes" if sample.strangers_share > STRANGERS_MAX else ""
+    disturbed = DISTURBED if sample.strangers_share > STRANGERS_MAX else ""
     return [note for note in (sample.limit, disturbed) if note]
 
 

@@ -6,6 +6,7 @@ for a while.  So at most that many are in the contestant at once, and the rest o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -71,8 +72,9 @@ class Overload:
             f"Echoes at half of what a contestant does in a closed loop, for {self._timing.overload:g} s at twice of "
             f"it, and at half again, over {CONNECTIONS_MAX} connections; who finds none in {WAIT_MAX_S:g} s leaves. "
             f"The number is what is answered a second, each within {PATIENCE_S:g} s of its intended start. Beside it: "
-            "what share of the closed loop's that is, and how long latency stays above twice that of before when the "
-            "load is half again."
+            "what share of the closed loop's that is; how many of all who asked were sent away, failed or waited in "
+            "vain (half of them nobody could have answered); and how long latency stays above twice that of before "
+            "when the load is half again."
         )
 
     def take(self, name: str, stage: Stage) -> Taken:
@@ -115,7 +117,9 @@ class Overload:
         if too_much.done_share > OVERRUN_MAX:
             notes.append("hardly overrun: it did more than in its closed loop")
         if back >= timing.after:
+            # Nobody knows when it would have been: a run leaves out what is no number.
             notes.append(f"not back within {timing.after:g} s")
+            back = math.nan
         values = {
             "goodput_rate": too_much.right / timing.overload,
             "goodput_share": too_much.right / (capacity * timing.overload),
@@ -123,7 +127,8 @@ class Overload:
             **_shares(too_much),
             "before_p99_ms": before.p99_ms,
             "after_p99_ms": after.p99_ms,
-            "back_s": back,
+            # It is read off tenths of a second.
+            "back_s": round(back, 1),
         }
         return Taken(values=values, rows=self._rows(ran, capacity, begins_s), notes=notes)
 
@@ -149,6 +154,7 @@ def overloads(contestants: Sequence[str]) -> list[Overload]:
 def _shares(heard: Heard) -> dict[str, float]:
     """Return what became of all others, as shares of what was asked; half of it nobody could have answered."""
     return {
+        "away_share": 1.0 - heard.done_share,
         "refused_share": heard.refused / heard.asked,
         "errors_share": (heard.failed + heard.broken) / heard.asked,
         "late_share": heard.late / heard.asked,
