@@ -3,8 +3,8 @@
 Each is installed when it is missing, or there by other pins, at the versions that are pinned here, where it touches
 nothing else: Python packages into ``.bench/``, on top of the product's own gunicorn, gevent and psycopg2, so that
 Falcon, or a client, is all that differs (job queues, each in a folder of its own, bring everything but gevent with
-them); npm packages beside their contestants.  What cannot be installed is left out, and the command that would have
-helped is told.
+them); npm packages beside their contestants.  A distribution's package is installed by root alone, and none that would
+be too old.  What cannot be installed is left out, once a run, and what would have helped is told.
 """
 
 from __future__ import annotations
@@ -51,9 +51,20 @@ QUEUES = ("dramatiq", "huey", "taskiq", "celery", "rq")
 #: Go as PyPI has it: what distributions have is too old for the driver.
 GO = ROOT / ".bench" / "go" / "go" / "bin" / "go"
 ELIXIR = "elixir 1.15 or later"
+#: Where a person finds what a distribution does not have.
+_PAPER = "see Toolchains in bench/README.md"
 #: What a contestant that must be built is made of.
 _SOURCES = ("*.go", "go.*", "mix.exs", "config/*", "lib/*", "rel/*", "deps.edn", "build.sh", "src/*/*.clj")
 _INSTALL_MAX_S = 300.0
+#: Of what a program said, so much is told.
+_SAID_CHARS_MAX = 160
+#: A package's version without what a distribution adds to it: an epoch before it, and all that is no number behind it.
+_VERSION = re.compile(r"(?:\d+:)?(\d+(?:\.\d+)*)")
+_CANDIDATE = re.compile(r"^\s*Candidate: (\S+)", re.MULTILINE)
+#: Where a machine's packages come from is nobody else's business.
+_ADDRESS = re.compile(r"\b[a-z]+://[^\s\"']+")
+#: Why needs could not be met, by sign and command.
+_failed: dict[tuple[str, tuple[str, ...]], str] = {}
 _PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 
 
@@ -69,8 +80,12 @@ class Need(msgspec.Struct, frozen=True):
     as_root: bool = False
     #: Besides what the environment has.
     env: Mapping[str, str] = {}
-    #: A command that fails where what is there is too old.
+    #: A command that fails where what is there is too old; it prints which version is there.
     proof: tuple[str, ...] = ()
+    #: The distribution's package that decides, and the first version of it that helps.
+    package: tuple[str, str] | None = None
+    #: What helps where *argv* does not.
+    else_see: str = ""
     #: Where packages are pinned, as :func:`as_pinned` reads it, and the folder that they are installed into.
     pins: tuple[Path, Path] | None = None
 
@@ -84,27 +99,50 @@ class Need(msgspec.Struct, frozen=True):
     @property
     def command(self) -> str:
         """The command that installs it, for a person."""
-        text = " ".join((*(f"{name}={value}" for name, value in self.env.items()), *self.argv))
+        argv = (os.path.relpath(each, self.folder) if each.startswith(f"{ROOT}/") else each for each in self.argv)
+        text = " ".join((*(f"{name}={value}" for name, value in self.env.items()), *argv))
         return text if self.folder == ROOT else f"cd {self.folder.relative_to(ROOT)} && {text}"
 
     def install(self) -> str:
-        """Install it; return what went wrong, or an empty text."""
-        if self.as_root and os.geteuid() != 0:
-            return "needs root"
+        """Install it; return what went wrong and what would help, or an empty text."""
         try:
-            if self.as_root:
+            if self.as_root and os.geteuid() == 0:
                 # A repository of somebody else's may be unreachable; what counts is whether the package installs.
                 self._run("apt-get", "update", "-q")
+            if useless := self._useless():
+                return f"({useless}): {self.else_see}"
+            if self.as_root and os.geteuid() != 0:
+                return self._failed("needs root")
+            click.echo(f"installing {self.name}: {self.command} ...", err=True)
             if self.pins is not None and self.pins[1].exists():
                 # Of earlier pins; pip would leave half of it.
                 shutil.rmtree(self.pins[1])
             done = self._run(*self.argv)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return str(error)
+        except FileNotFoundError as error:
+            return self._failed(f"{error.filename} is not here")
+        except subprocess.TimeoutExpired as error:
+            return self._failed(f"not within {error.timeout:g} s")
+        except OSError as error:
+            return self._failed(str(error))
         if done.returncode or not self.there:
-            last = done.stdout.decode(errors="replace").strip().splitlines()[-1:]
-            return f"status {done.returncode}: {' '.join(last)}"
+            return self._failed(f"status {done.returncode}: {_last(done)}")
         return ""
+
+    def _failed(self, why: str) -> str:
+        return f"({why}): {self.command}{f'; {self.else_see}' if self.else_see else ''}"
+
+    def _useless(self) -> str:
+        """Return why the distribution's package would not help: it is too old; or an empty text."""
+        if self.package is None or shutil.which("apt-cache") is None:
+            return ""
+        name, least = self.package
+        candidate = _CANDIDATE.search(self._run("apt-cache", "policy", name).stdout.decode(errors="replace"))
+        # None at all is what apt itself would say better.
+        numbers = _numbers(candidate[1]) if candidate else ()
+        if candidate is None or not numbers or numbers >= _numbers(least):
+            return ""
+        here = f"{_last(self._run(*self.proof))} is here, " if shutil.which(self.sign) else ""
+        return f"{here}apt has {candidate[1]}"
 
     def _run(self, *argv: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -117,6 +155,18 @@ class Need(msgspec.Struct, frozen=True):
             timeout=_INSTALL_MAX_S,
             check=False,
         )
+
+
+def _last(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return the last line that a program said, fit to stand in a table."""
+    lines = done.stdout.decode(errors="replace").strip().splitlines()
+    last = _ADDRESS.sub("...", lines[-1].replace(f"{ROOT}/", "")) if lines else "nothing was said"
+    return last if len(last) <= _SAID_CHARS_MAX else f"{last[:_SAID_CHARS_MAX]} ..."
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = _VERSION.match(version)
+    return tuple(map(int, found[1].split("."))) if found else ()
 
 
 def as_pinned(pins: Path, folder: Path) -> bool:
@@ -209,6 +259,7 @@ def _mix(name: str, folder: str) -> Need:
         ("mix", "do", *fetch, "release", "--overwrite", "--path", str(built(folder))),
         PEERS / folder,
         env={"MIX_ENV": "prod"},
+        else_see=_PAPER,
     )
 
 
@@ -233,7 +284,12 @@ NEEDS: Mapping[str, Need] = {
             "elixir",
             ("apt-get", "install", "-y", "-q", "elixir", "erlang-dev"),
             as_root=True,
-            proof=("elixir", "-e", 'Version.match?(System.version(), ">= 1.15.0") || System.halt(1)'),
+            proof=(
+                "elixir", "-e",
+                'IO.puts(System.version()); Version.match?(System.version(), ">= 1.15.0") || System.halt(1)',
+            ),
+            package=("elixir", "1.15"),
+            else_see=_PAPER,
         ),
         _mix("plug", "plug"),
         _mix("phoenix", "phoenix"),
@@ -244,6 +300,7 @@ NEEDS: Mapping[str, Need] = {
             # Asks Clojure's own command line tool for the packages.
             ("sh", "build.sh", str(built("aleph"))),
             PEERS / "aleph",
+            else_see=_PAPER,
         ),
         _peer("fastapi"),
         _npm("bullmq", "bullmq"),
@@ -265,12 +322,15 @@ NEEDS: Mapping[str, Need] = {
 
 
 def missing(names: Sequence[str], needs: Mapping[str, Need] = NEEDS) -> str:
-    """Install what is missing of *names*; return why that cannot be and what would help, or an empty text."""
+    """Install what is missing of *names*; return why that cannot be and what would help, or an empty text.
+
+    What could not be installed is not tried again by this process: several contestants may need it.
+    """
     for need in (needs[name] for name in names):
         if need.there:
             continue
-        click.echo(f"installing {need.name} ...", err=True)
-        failed = need.install()
-        if failed:
-            return f"{need.name} is missing ({failed}): {need.command}"
+        tried = need.sign, need.argv
+        if failed := _failed.get(tried) or need.install():
+            _failed[tried] = failed
+            return f"{need.name} is missing {failed}"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -88,6 +89,74 @@ def test_what_is_too_old_is_not_there() -> None:
     assert old.command == "AGE=old true"
 
 
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A distribution's programs, which write down how they were called; its tool is 1.14."""
+    calls = tmp_path / "calls"
+    for name in ("apt-get", "apt-cache"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $1" >> {calls}\necho "  Candidate: $CANDIDATE"\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(needs.os, "geteuid", lambda: 0)
+    return calls
+
+
+def a_tool(candidate: str, sign: str = "a-tool-of-the-test") -> needs.Need:
+    """Return a need for a tool of a distribution that has *candidate*."""
+    return needs.Need(
+        f"tool 1.15, not {candidate}", sign, ("apt-get", "install", candidate), as_root=True,
+        env={"CANDIDATE": candidate}, proof=("sh", "-c", "echo 1.14.0; exit 1"), package=("tool", "1.15"),
+        else_see="see the paper",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("candidate", ["1.14.0.dfsg-2", "1:1.9.1+really-1", "0.20"])
+def test_what_is_too_old_is_not_installed(apt: Path, candidate: str) -> None:
+    """It could not help, and would stay; said is which one it is and what would help."""
+    assert a_tool(candidate).install() == f"(apt has {candidate}): see the paper"
+    assert a_tool(candidate, "sh").install() == f"(1.14.0 is here, apt has {candidate}): see the paper"
+    assert "apt-get install" not in apt.read_text()
+
+
+@pytest.mark.parametrize("candidate", ["1.15.0-1", "2:1.18.4.dfsg-1", "(none)"])
+def test_what_may_help_is_installed(
+    apt: Path, candidate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a command that is told before; also what nobody knows the version of: apt says best what it lacks."""
+    need = a_tool(candidate)
+    assert need.install().startswith("(status 0: Candidate: ")
+    assert apt.read_text().split("\n")[-2] == "apt-get install"
+    assert f"installing {need.name}: CANDIDATE={candidate} apt-get install {candidate} ..." in capsys.readouterr().err
+
+
+def test_what_could_not_be_installed_is_not_tried_again(tmp_path: Path) -> None:
+    """Two contestants may need it; each is told the reason."""
+    script = f"echo once >> {tmp_path}/tries; echo broken at {needs.ROOT}/here by https://packages.example/x; exit 3"
+    need = needs.Need("tool", str(tmp_path / "none"), ("sh", "-c", script), else_see="see the paper")
+    told = [needs.missing(["tool"], {"tool": need}) for _ in range(2)]
+    assert told[0].startswith("tool is missing (status 3: broken at here by ...): sh -c ")
+    assert told[0].endswith("; see the paper")
+    assert told[1] == told[0]
+    assert (tmp_path / "tries").read_text() == "once\n"
+
+
+def test_commands_for_a_person_name_no_place_of_this_machine() -> None:
+    """They are on a page that others see, and can be pasted as they are."""
+    assert [need.name for need in NEEDS.values() if str(needs.ROOT) in need.command] == []
+    assert NEEDS["aleph"].command.startswith("cd bench/peers/aleph && sh build.sh ../../../.bench/aleph-")
+
+
+def test_debians_clojure_is_told_from_clojures_tool(tmp_path: Path) -> None:
+    """That one takes an option for a file, and says where it has written down that there is none."""
+    (tmp_path / "clojure").write_text("#!/bin/sh\necho Full report at: >&2\necho /tmp/clojure-1.edn >&2\nexit 1\n")
+    (tmp_path / "clojure").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    argv = ["sh", "build.sh", str(tmp_path / "built")]
+    done = subprocess.run(argv, cwd=PEERS / "aleph", env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Clojure's command line tool is missing; Debian's clojure is another program\n"
+
+
 def test_packages_of_earlier_pins_are_not_there(tmp_path: Path) -> None:
     """They are taken away and installed anew: otherwise a run would be by versions that nobody has pinned."""
     folder, pins = tmp_path / "installed", tmp_path / "requirements.txt"
@@ -100,7 +169,7 @@ def test_packages_of_earlier_pins_are_not_there(tmp_path: Path) -> None:
     assert need.there
     pins.write_text("a-tool==2.1 \\\n    --hash=sha256:1\n")
     assert not need.there
-    assert need.install().startswith("status 0")
+    assert need.install().startswith("(status 0: ")
     assert not (folder / "old").exists()
 
 
