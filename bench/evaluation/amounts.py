@@ -39,6 +39,7 @@ _TITLES = {
     "goodput_share": "of its closed loop",
     "done_share": "done",
     "unsent_share": "not even sent",
+    "away_share": "not answered in time",
     "times": "times the p99 before",
 }
 

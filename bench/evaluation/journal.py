@@ -56,6 +56,11 @@ _Line = Head | _Took | _Out | _Part
 class OtherRun(Exception):
     """There is an unfinished run, and it is not this one; says how they differ."""
 
+    def __init__(self, message: str, plan: Plan | None = None) -> None:
+        """Say so; *plan* is what would finish it, if anything can."""
+        super().__init__(message)
+        self.plan = plan
+
 
 class Busy(Exception):
     """Another process is writing in the same folder."""
@@ -130,7 +135,10 @@ class Journal:
         if not isinstance(head, Head):
             raise OtherRun(f"{self._path} is no journal of a run")
         if differs := _difference(head, now):
-            raise OtherRun(f"{self._path} is of an unfinished run that is not this one: {differs}")
+            same = not _elsewhere(head, now)
+            raise OtherRun(
+                f"{self._path} is of an unfinished run that is not this one: {differs}", head.plan if same else None
+            )
         self.head = head
         for line in lines[1:]:
             match line:
@@ -170,6 +178,11 @@ def _difference(then: Head, now: Head) -> str:
         before, after = getattr(then.plan, name), getattr(now.plan, name)
         if before != after:
             return f"its {name}: {_said(before)}; now: {_said(after)}"
+    return _elsewhere(then, now)
+
+
+def _elsewhere(then: Head, now: Head) -> str:
+    """Return in what two runs differ, whatever they measure: nothing that this command is told can make up for it."""
     for name in ("cpus", "model", "platform", "python"):
         before, after = getattr(then.machine, name), getattr(now.machine, name)
         if before != after:
@@ -178,4 +191,4 @@ def _difference(then: Head, now: Head) -> str:
 
 
 def _said(value: object) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return ", ".join(value) or "none" if isinstance(value, tuple) else str(value)

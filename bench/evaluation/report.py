@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from bench.contestants import CONTESTANTS
+from bench.contestants import CONTESTANTS, OURS
 from bench.evaluation.journal import Journal
-from bench.evaluation.measures.catalogue import MEASURES
+from bench.evaluation.measures.catalogue import MEASURES, WHO
 from bench.evaluation.page import page
 from bench.evaluation.results import Contestant, Results
 from bench.evaluation.sentences import answer
@@ -23,6 +24,8 @@ __all__ = ["compare", "draw", "read", "results", "tell", "write"]
 
 #: Ours is to be first or second.
 PLACE_GOAL = 2
+#: Why somebody is not there whom --contestants has not named.
+NOT_ASKED = "was not asked for in this run"
 
 
 def results(journal: Journal, lacks: Mapping[str, str]) -> Results:
@@ -36,7 +39,10 @@ def results(journal: Journal, lacks: Mapping[str, str]) -> Results:
         began=journal.head.began,
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=journal.head.machine,
-        contestants=[_contestant(name, lacks.get(name, "")) for name in plan.contestants],
+        # All of them: a comparison of some says so.
+        contestants=[
+            _contestant(name, lacks.get(name, "") if name in plan.contestants else NOT_ASKED) for name in WHO
+        ],
         measures=found,
         chat=journal.parts.get("chat"),
         locust=journal.parts.get("locust"),
@@ -46,7 +52,7 @@ def results(journal: Journal, lacks: Mapping[str, str]) -> Results:
 
 
 def write(whole: Results, path: Path) -> None:
-    """Write evaluation.json."""
+    """Write the JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=1))
 
@@ -68,6 +74,8 @@ def tell(whole: Results) -> None:
     _goals(whole).print()
     found = answer(whole)
     click.echo(f"\n{found.lead}")
+    for sentence in found.beside:
+        click.echo(sentence)
     for measured, sentence in (*found.behind, *found.without):
         click.echo(f"  {measured.title}: {sentence}")
 
@@ -78,17 +86,20 @@ def compare(first: Path, second: Path) -> None:
         click.echo(line)
 
 
-def draw(whole: Results, folder: Path) -> None:
-    """Write page and picture into *folder*."""
-    lack = page.write(whole, folder)
-    click.echo(f"\nwritten: {folder / 'evaluation.html'}{f', without drawings: {lack}' if lack else ''}")
+def draw(whole: Results, path: Path) -> None:
+    """Write page and picture beside the JSON at *path*, by its name."""
+    lack = page.write(whole, path)
+    click.echo(f"\nwritten: {path.with_suffix('.html')}{f', without drawings: {lack}' if lack else ''}")
 
 
 def _goals(whole: Results) -> Report:
     report = Report("bench.evaluation", quick=whole.quick)
     for measured in whole.measures:
-        place = measured.place or float("nan")
-        report.goal(f"{measured.title}: place of ours", PLACE_GOAL, place, "", "most")
+        name = f"{measured.title}: place of ours"
+        if measured.place:
+            report.goal(name, PLACE_GOAL, measured.place, "", "most")
+        elif OURS in measured.out:
+            report.goal(name, PLACE_GOAL, math.nan, "", "most")
     for note in whole.notes:
         report.note(note)
     return report

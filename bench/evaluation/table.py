@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bench.evaluation.agreement import agreements
 from bench.evaluation.amounts import amount_of
 from bench.evaluation.results import Measured, Result, Results
+from bench.evaluation.sentences import listed
 
 __all__ = ["compared", "lines_of"]
 
@@ -27,16 +28,23 @@ def lines_of(results: Results) -> Iterator[str]:
     lacking = [contestant for contestant in results.contestants if contestant.lack]
     if lacking:
         yield "\nnot run"
-        yield from (f"  {contestant.title:<30} {contestant.lack}" for contestant in lacking)
+        # What several lack is said once.
+        for lack in dict.fromkeys(contestant.lack for contestant in lacking):
+            yield f"  {listed([each.title for each in lacking if each.lack == lack])}: {lack}"
 
 
 def compared(first: Results, second: Results) -> Iterator[str]:
     """Return where two runs agree within their spreads, and where not; whose order is another one."""
     titles = {contestant.name: contestant.title for contestant in first.contestants}
     found = agreements(first, second)
+    measures = (*first.measures, *second.measures)
+    spread = any(len(result.takes) > 1 for measured in measures for result in measured.results)
+    if not spread:
+        yield "Both runs have one take each, so no spreads: figures cannot agree, and only the order says something.\n"
     for each in found:
+        agree = f"{each.both_n - len(each.apart)} of {each.both_n} agree within their spreads, " if spread else ""
         yield (
-            f"{each.title}: {each.both_n - len(each.apart)} of {each.both_n} agree within their spreads, "
+            f"{each.title}: {agree}"
             f"{each.pairs_n - len(each.turned)} of {each.pairs_n} pairs that are apart in the first run are in order"
         )
         for one, again in each.apart:
@@ -46,7 +54,8 @@ def compared(first: Results, second: Results) -> Iterator[str]:
             yield f"  turned: {titles[better.contestant]} was before {titles[worse.contestant]}"
     both_n, apart_n = sum(each.both_n for each in found), sum(len(each.apart) for each in found)
     pairs_n, turned_n = sum(each.pairs_n for each in found), sum(len(each.turned) for each in found)
-    yield f"\nIn all: {both_n - apart_n} of {both_n} agree, {pairs_n - turned_n} of {pairs_n} pairs are in order."
+    agree = f"{both_n - apart_n} of {both_n} agree, " if spread else ""
+    yield f"\nIn all: {agree}{pairs_n - turned_n} of {pairs_n} pairs are in order."
 
 
 def _told(measured: Measured, result: Result) -> str:
@@ -61,7 +70,8 @@ def _median(value: str, result: Result) -> tuple[str, str]:
     """Return the median and, of several takes, their spread; shares in percent."""
     scale = amount_of(value).scale
     median, least, greatest = (_number(each * scale) for each in (result.median, result.least, result.greatest))
-    return median, f"({least} to {greatest})" if len(result.takes) > 1 else ""
+    bound = "≥ " if result.at_least else ""
+    return f"{bound}{median}", f"({least} to {greatest})" if len(result.takes) > 1 else ""
 
 
 def _number(value: float) -> str:

@@ -81,6 +81,14 @@ def test_it_is_told_in_words() -> None:
     assert said.endswith("In all: 1 of 2 agree, 0 of 1 pairs are in order.")
 
 
+def test_runs_without_spreads_are_not_said_to_disagree() -> None:
+    """Two figures of one take each are never the same; what they say is an order."""
+    said = "\n".join(compared(a_run({"ours": [10], "go": [5]}), a_run({"ours": [11], "go": [6]})))
+    assert said.startswith("Both runs have one take each, so no spreads")
+    assert "agree within" not in said
+    assert said.endswith("In all: 1 of 1 pairs are in order.")
+
+
 def test_what_is_no_run_is_refused_with_a_sentence(tmp_path: Path) -> None:
     """Which file, and what was expected of it."""
     with pytest.raises(SystemExit, match=r"expected the JSON of a run at .*nowhere\.json: No such file"):

@@ -75,6 +75,8 @@ def test_a_torn_first_line_is_no_run(path: Path) -> None:
         (a_head(a_plan(rounds=3)), "its rounds: 2; now: 3"),
         (a_head(a_plan(contestants=("ours", "go"))), "its contestants: ours, go, node; now: ours, go"),
         (a_head(a_plan(("noted", "echo"))), "its measures: noted; now: noted, echo"),
+        (a_head(a_plan(())), "its measures: noted; now: none"),
+        (a_head(a_plan(("noted", "echo")), tree="another tree"), "its measures: noted; now: noted, echo"),
         (a_head(machine=a_machine(model="Another one")), "its machine's model: A processor; now: Another one"),
         (a_head(tree="another tree"), "the sources have changed since"),
     ],
@@ -83,9 +85,13 @@ def test_another_run_does_not_go_on_with_it(path: Path, head, differs: str) -> N
     """Its numbers would stand beside such as do not compare; the journal stays as it was."""
     written(path)
     before = path.read_bytes()
-    with pytest.raises(OtherRun, match=f"evaluation.journal is of an unfinished run that is not this one: {differs}$"):
+    said = f"evaluation.journal is of an unfinished run that is not this one: {differs}$"
+    with pytest.raises(OtherRun, match=said) as raised:
         Journal(path, head)
     assert path.read_bytes() == before
+    # What would finish it is known where anything can: of other sources, or on another machine, nothing does.
+    here = (head.tree, head.machine.model) == (a_head().tree, a_head().machine.model)
+    assert raised.value.plan == (a_plan() if here else None)
 
 
 def test_a_disk_that_is_slower_today_is_no_other_machine(path: Path) -> None:

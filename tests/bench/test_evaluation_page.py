@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from bench.evaluation import report
 from bench.evaluation.amounts import amount_of, plain
-from bench.evaluation.measure import Plot
+from bench.evaluation.measure import DISTURBED, Plot
 from bench.evaluation.page import drawing
 from bench.evaluation.page.chat import chat_part
 from bench.evaluation.page.page import render
 from bench.evaluation.page.panels import Curve, panel
 from bench.evaluation.page.picture import picture
 from bench.evaluation.page.plots import PAGE, Bar, bars
+from bench.evaluation.page.sections import bars_of
 from bench.evaluation.results import Results
+from bench.evaluation.standings import measured as stood
 from bench.needs import NEEDS
+from tests.bench.evaluating import Noted, taken
 from tests.bench.evaluation_sample import sample, without
 
 LACK = "vega is missing (status 1): pip install"
@@ -68,6 +73,9 @@ def test_every_measure_contestant_and_number_is_there() -> None:
     for contestant in results.contestants:
         assert contestant.title in seen
         assert (contestant.lack or contestant.version) in seen
+    assert "among nine of ten servers, each alone" in seen
+    assert "Aleph did not take part." in seen
+    assert "All lines at a glance, among nine of ten servers" in seen
     assert LACK in seen
     assert "neither first nor second here but ninth of nine" in seen
 
@@ -173,10 +181,46 @@ def test_what_was_not_part_of_a_run_is_said() -> None:
     results = without(results, measures=results.measures[:5], chat=None, locust=None)
     seen = read(results)
     assert "a quick run of one short round" in seen
-    assert "Not part of this run. By itself: python -m bench.chat" in seen
-    assert "Not part of this run. By itself: python -m bench.locust" in seen
-    assert "are part of a whole run; this one was without" in seen
+    assert "What a whole run has and this one was without:" in seen
+    assert "chat turns; by themselves: .venv/bin/python -m bench.chat" in seen
+    assert "conversations; by themselves: .venv/bin/python -m bench.locust" in seen
+    assert "curves, overload, memory, a database that stalls, slow clients and cold starts" in seen
+    # No headings without anything below them.
+    assert "What they did not measure" not in seen
+    assert "Conversations on all channels" not in seen
     assert "one take" in seen
+    assert "One take each, so no spread" in seen
+    assert "was without" not in read(sample())
+
+
+def test_a_disturbed_line_is_marked_at_a_glance() -> None:
+    """And in the answer, not in a footnote alone."""
+    takes = {"ours": [taken(2, DISTURBED), taken(2)], "go": [taken(1), taken(1)]}
+    seen = read(without(sample(), measures=[stood(Noted(), takes, {})]))
+    assert "Noted disturbed: 1 of 4 takes first" in seen
+    assert "on the one line. Disturbed: during 1 of 4 takes" in seen
+
+
+def test_a_lower_bound_is_marked_wherever_its_number_is() -> None:
+    """At a glance, in the table, in the drawing; and nothing is divided by it."""
+    more = msgspec.structs.replace(taken(50), at_least=True)
+    found = stood(Noted(), {"ours": [taken(76)], "go": [more]}, {})
+    seen = read(without(sample(), measures=[found]))
+    assert "Noted first, shared – 76.0 requests/s Go, net/http: ≥ 50.0 requests/s" in seen
+    assert "Go, net/http ≥ 50.0 one take" in seen
+    spec = bars(bars_of(found, "rate", {}), amount_of("rate"), PAGE, width=300)
+    assert [each["amount"] for each in spec["data"]["values"]] == ["76.0/s", "≥ 50.0/s"]
+
+
+def test_who_never_came_back_has_no_time_for_it() -> None:
+    """The longest that was waited is no measurement; neither is one take of two."""
+    takes = {"ours": [taken(2, back_s=0.4)], "go": [taken(1), taken(1, back_s=0.1)]}
+    found = stood(Noted(), takes, {})
+    spec = bars(bars_of(found, "back_s", {}), amount_of("back_s"), PAGE, width=300)
+    assert [each["median"] for each in spec["data"]["values"]] == [0.4, None]
+    assert spec["data"]["values"][1]["amount"] == "not back"
+    assert "go: not back" in spec["data"]["values"][1]["told"]
+    assert "1.00 to 1.00 2.00 not back" in read(without(sample(), measures=[found]))
 
 
 def test_a_run_of_nothing_is_a_page_too() -> None:
@@ -269,3 +313,23 @@ def test_the_picture_has_the_lines_of_2018(chat: bool) -> None:
     assert titles[:2] == ["Echo, 64 connections: requests/s", "RPC 50 ms, 1,000 connections: requests/s"]
     assert len(titles) == 6
     assert ("Chat turns, 64 under way: turns/s" in titles) is chat
+
+
+def test_the_picture_says_who_is_missing_and_of_how_many_takes_it_is() -> None:
+    """It is what people share."""
+    spec = picture(sample())["title"]
+    assert "Among nine of ten servers" in spec["text"][0]
+    assert spec["subtitle"][0] == "Aleph did not take part."
+    assert spec["subtitle"][-1].endswith("medians of up to 5 rounds, with least and greatest.")
+    once = picture(sample(rounds=1))["title"]["subtitle"]
+    assert "One take each, so no spread" in once[1]
+    assert once[-1].endswith("; one take each.")
+
+
+@pytest.mark.skipif(not NEEDS["vega"].there, reason="what draws is not installed (python -m bench.evaluation)")
+def test_page_and_picture_are_named_after_their_json(tmp_path: Path) -> None:
+    """Runs in one folder each have their own."""
+    for name in ("one", "other"):
+        report.draw(sample(), tmp_path / f"{name}.json")
+    assert "<code>one.json</code>, beside this page" in (tmp_path / "one.html").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"one.html", "one.png", "other.html", "other.png"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.evaluation.options import arguments_of, options_parser, place, plan_of
 from bench.evaluation.parts import NotAReport, read_part
 from bench.report import Report
 from bench.stack import ROOT
@@ -47,6 +48,11 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
         (("--rounds", "0"), "expected --rounds to be at least 1, got 0"),
         (("--json", "a.journal"), "expected --json to name a file that ends in .json, got a.journal"),
         (("--quick", "--rounds", "3"), "expected --rounds without --quick, which has one round, got 3"),
+        (("--only", ""), "got nothing"),
+        (("--contestants", ""), "got nothing"),
+        (("--json", "bench/nowhere/a.json"), "in a folder that is there, got bench/nowhere/a.json"),
+        (("--page", "a.json"), "expected --page alone, got --json, --page"),
+        (("--compare", "a.json", "b.json", "--quick"), "expected --compare alone, got --quick, --json, --compare"),
     ],
 )
 def test_arguments_that_mean_nothing_are_told(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -62,6 +68,54 @@ def test_what_is_wrong_is_told_before_anything_is_measured(tmp_path: Path) -> No
         f"{nowhere}: No such file or directory"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_file_for_results(tmp_path: Path) -> None:
+    """Told before anything is measured, and not when it cannot be written."""
+    folder = tmp_path / "a.json"
+    folder.mkdir()
+    assert refused(tmp_path, "--json", str(folder)).endswith(f"to name a file, got the folder {folder}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder"),
+    [
+        ([], "results"),
+        (["--rounds", "2"], "results"),
+        (["--quick"], "quick"),
+        (["--only", "chat"], "part"),
+        (["--contestants", "ours,go"], "part"),
+        (["--quick", "--only", "echo"], "part"),
+    ],
+)
+def test_a_part_of_a_run_is_not_written_over_a_whole_one(arguments: list[str], folder: str) -> None:
+    """Nor over a quick one."""
+    assert place(options_parser().parse_args(arguments)).name == folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--quick"],
+        ["--quick", "--only", "echo,chat"],
+        ["--only", "curve_echo,locust", "--contestants", "ours,go", "--rounds", "3"],
+    ],
+)
+def test_the_command_that_would_finish_a_run_is_of_the_same_plan(arguments: list[str]) -> None:
+    """Whoever is told it goes on where the run was stopped."""
+    before = plan_of(options_parser(), options_parser().parse_args(arguments))
+    said = arguments_of(before, Path("bench/some.json"))
+    assert said[-2:] == ["--json", "bench/some.json"]
+    assert plan_of(options_parser(), options_parser().parse_args(said)) == before
+
+
+def test_no_rounds_of_chat_turns_are_refused() -> None:
+    """Nothing was measured, and every goal would be missed."""
+    argv = [sys.executable, "-m", "bench.chat", "--rounds", "0"]
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=GUARD_S)
+    assert ran.returncode == 2
+    assert ran.stderr.endswith("expected --rounds to be at least 1, got 0\n")
 
 
 def refused(folder: Path, *arguments: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from bench.evaluation.amounts import amount_of, plain
+from bench.evaluation.measure import DISTURBED
 from bench.evaluation.results import Contestant, Measured
 from bench.evaluation.sentences import answer, listed, standing
 from bench.evaluation.standings import measured
@@ -91,10 +92,15 @@ def test_why_ours_has_no_result_is_said() -> None:
 @pytest.mark.parametrize(
     ("ours", "lead"),
     [
-        ([30, 30, 30], "Switchboard is first on all three lines."),
-        ([30, 15, 15], "Switchboard is first on one of three lines, and second on two."),
-        ([30, 15, 5], "Switchboard is first on one of three lines, second on one, and neither on one."),
-        ([5, 5, 5], "Switchboard is first on none of three lines, second on none, and neither on three."),
+        ([30, 30, 30], "first on all three lines"),
+        ([30, 15, 15], "first on one of three lines, and second on two"),
+        ([30, 15, 5], "first on one of three lines, second on one, and neither on one"),
+        ([30, 5, 5], "first on one of three lines, and neither first nor second on two"),
+        ([15, 15, 5], "first on none of three lines, second on two, and neither on one"),
+        ([15, 15, 15], "second on all three lines"),
+        ([5, 5, 5], "neither first nor second on any of three lines"),
+        ([5], "neither first nor second on the one line"),
+        ([15], "second on the one line"),
     ],
 )
 def test_the_answer_counts_first_second_and_neither(ours: Sequence[float], lead: str) -> None:
@@ -103,7 +109,8 @@ def test_the_answer_counts_first_second_and_neither(ours: Sequence[float], lead:
     lines.append(stood({"go": [20]}, out={"ours": "lost"}, name="without"))
     who = [Contestant(name=name, title=title) for name, title in TITLES.items()]
     said = answer(without(sample(), measures=lines, contestants=who))
-    assert said.lead == lead
+    assert said.lead == f"Among three of four servers Switchboard is {lead}."
+    assert said.beside[0] == "Fastify did not take part."
     assert [each.title for each, _ in said.behind] == [f"line {rate}" for rate in ours if rate < 10]
     assert all(text.startswith("third of three, with 5.00") for _, text in said.behind)
     assert [each.title for each, _ in said.without] == ["without"]
@@ -112,17 +119,64 @@ def test_the_answer_counts_first_second_and_neither(ours: Sequence[float], lead:
 @pytest.mark.parametrize(
     ("go", "lead"),
     [
-        ([20, 20], "Switchboard is first on all two lines."),
-        ([20, 30], "Switchboard is first on all two lines (one of them shared)."),
-        ([30, 30], "Switchboard is first on all two lines (all of them shared)."),
-        ([31, 30], "Switchboard is first on one of two lines (shared), and second on one."),
+        ([20, 20], "first on all two lines"),
+        ([20, 30], "first on all two lines (one of them shared)"),
+        ([30, 30], "first on all two lines (all of them shared)"),
+        ([31, 30], "first on one of two lines (shared), and second on one"),
     ],
 )
 def test_a_place_that_is_shared_is_not_counted_as_ones_own(go: Sequence[float], lead: str) -> None:
     """A spread that is wide enough touches everybody's."""
     lines = [stood({"ours": [20 + at, 30], "go": [rate]}, name=f"line {at}") for at, rate in enumerate(go, 1)]
     who = [Contestant(name=name, title=title) for name, title in TITLES.items()]
-    assert answer(without(sample(), measures=lines, contestants=who)).lead == lead
+    said = answer(without(sample(), measures=lines, contestants=who)).lead
+    assert said == f"Among two of four servers Switchboard is {lead}."
+
+
+def test_who_did_not_take_part_is_named_with_the_answer() -> None:
+    """A place among six is not one among ten: who cannot run, who was not asked for, who is out on every line."""
+    lines = [stood({"ours": [30, 31], "go": [20, 21], "node": [10, 11]}, out={"node": "wrong"})]
+    who = [Contestant(name=name, title=title) for name, title in TITLES.items()]
+    who = [msgspec.structs.replace(each, lack="no such program" if each.name == "fastify" else "") for each in who]
+    said = answer(without(sample(), measures=lines, contestants=who))
+    assert said.lead.startswith("Among two of four servers Switchboard is first")
+    assert said.beside == ["Two did not take part: Node and Fastify."]
+    everybody = answer(without(sample(), measures=lines, contestants=who[:2]))
+    assert everybody.lead == "Among all two servers Switchboard is first on the one line."
+    assert everybody.beside == []
+
+
+def test_ours_alone_has_no_place() -> None:
+    """First of one is nothing."""
+    said = answer(without(sample(), measures=[stood({"ours": [30]}, out={"go": "wrong"})]))
+    assert said.lead == "Switchboard has no place in this run: nobody else has a result."
+    assert (said.first, said.without) == ([], [])
+
+
+def test_a_disturbed_run_says_so_in_its_answer() -> None:
+    """Whoever reads one sentence of it must know; so must who reads numbers of one take each."""
+    takes = {"ours": [taken(2, DISTURBED), taken(2)], "go": [taken(1, "slow", DISTURBED), taken(1)]}
+    said = answer(without(sample(), measures=[measured(Noted(), takes, {})]))
+    assert said.lead.endswith(" Disturbed: during 2 of 4 takes other processes were busy on the machine.")
+    assert not any(sentence.startswith("One take each") for sentence in said.beside)
+    once = answer(without(sample(), measures=[stood({"ours": [2], "go": [1]})]))
+    assert "Disturbed" not in once.lead
+    assert once.beside[-1] == "One take each, so no spread: who is a little ahead may be behind in the next run."
+
+
+def test_of_a_lower_bound_it_is_said_that_it_is_one() -> None:
+    """Who was not asked for more may be before us: the place is shared, and there is no ratio."""
+    more = msgspec.structs.replace(taken(50), at_least=True)
+    found = measured(Noted(), {"ours": [taken(76)], "go": [more], "node": [taken(10)]}, {})
+    assert found.place == 1
+    said = standing(found, TITLES).replace("\N{NO-BREAK SPACE}", " ")
+    assert said.endswith("it has 76.0 requests/s, beside at least 50.0, and the spreads touch.")
+    ours = measured(Noted(), {"ours": [more], "go": [taken(76)], "node": [taken(10)]}, {})
+    assert ours.place == 1
+    next_to = measured(Noted(), {"ours": [more], "node": [taken(10)]}, {})
+    assert standing(next_to, TITLES).replace("\N{NO-BREAK SPACE}", " ") == (
+        "Switchboard is first of two, with at least 50.0 requests/s; next is Node with 10.0 requests/s."
+    )
 
 
 def test_a_run_without_ours_names_it_all_the_same() -> None:

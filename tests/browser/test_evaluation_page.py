@@ -92,7 +92,7 @@ def test_drawings_describe_themselves(visit: Visit, address: str) -> None:
 @pytest.mark.slow
 def test_page_and_picture_are_written(visit: Visit, tmp_path: Path) -> None:
     """What draws is installed for it.  The picture fits into a README."""
-    assert write(sample(), tmp_path) == ""
+    assert write(sample(), tmp_path / "evaluation.json") == ""
     picture = (tmp_path / "evaluation.png").read_bytes()
     width, height = struct.unpack(">II", picture[16:24])
     assert 1_550 <= width <= 1_650

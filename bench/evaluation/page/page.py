@@ -1,4 +1,4 @@
-"""The page people look at, and the picture for the README: made of evaluation.json and nothing else.
+"""The page people look at, and the picture for the README: made of a run's JSON and nothing else.
 
 One file that needs no network and no script.  Its numbers are in tables beside every drawing, so a page without
 drawings, because what draws them could not be installed, is complete too.  All texts are escaped; the page's own policy
@@ -22,7 +22,7 @@ from bench.evaluation.page.picture import picture
 from bench.evaluation.page.sections import figure, section
 from bench.evaluation.page.tables import glance
 from bench.evaluation.results import Results
-from bench.evaluation.sentences import answer, number, titles
+from bench.evaluation.sentences import absent, answer, listed, number, titles
 
 __all__ = ["CLASSIC", "render", "write"]
 
@@ -31,17 +31,17 @@ CLASSIC = ("echo", "rpc1000", "rpc4000", "kvs_get", "kvs_put")
 _TEMPLATE = Path(__file__).parent / "template"
 
 
-def write(results: Results, folder: Path) -> str:
-    """Write evaluation.html and evaluation.png into *folder*; return why there are no drawings, or an empty text."""
+def write(results: Results, path: Path) -> str:
+    """Write page and picture beside the JSON at *path*; return why there are no drawings, or an empty text."""
     lack = drawing.lack()
-    (folder / "evaluation.html").write_text(render(results, lack), encoding="utf-8")
+    path.with_suffix(".html").write_text(render(results, lack, source=path.name), encoding="utf-8")
     if not lack:
-        (folder / "evaluation.png").write_bytes(drawing.png(picture(results), scale=2.0))
+        path.with_suffix(".png").write_bytes(drawing.png(picture(results), scale=2.0))
     return lack
 
 
-def render(results: Results, lack: str = "") -> str:
-    """Return the page; without drawings if there is a *lack*."""
+def render(results: Results, lack: str = "", *, source: str = "evaluation.json") -> str:
+    """Return the page; without drawings if there is a *lack*.  *source*: the name of the JSON beside it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATE),
         autoescape=True,
@@ -73,12 +73,22 @@ def render(results: Results, lack: str = "") -> str:
             if not goal.ok
         ],
         ran=[contestant for contestant in results.contestants if not contestant.lack],
-        missing=[contestant for contestant in results.contestants if contestant.lack],
+        missing=_missing(results),
+        source=source,
         began=_day(results.began),
         lack=lack,
         plain=plain,
         number=number,
     )
+
+
+def _missing(results: Results) -> list[tuple[str, str]]:
+    """Return why each is not there who could have been, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for each in absent(results):
+        out = next((measured.out[each.name] for measured in results.measures if each.name in measured.out), "")
+        reasons.setdefault(each.lack or out or "has no result on any line", []).append(each.title)
+    return [(listed(who), reason) for reason, who in reasons.items()]
 
 
 def _day(instant: str) -> str:

@@ -17,8 +17,8 @@ from bench.evaluation.sentences import answer, titles
 
 __all__ = ["picture"]
 
-#: As many letters as a line of the title has room for.
-_LEAD_MAX = 90
+#: As many letters as a line of the title has room for, and of what stands below it.
+_LEAD_MAX, _BELOW_MAX = 90, 135
 _COLUMNS, _COLUMN_PX, _BETWEEN_PX, _AROUND_PX = 2, 370, 28, 16
 #: The most telling that there are, as many as fit.
 _WANTED, _PANELS_MAX = ("echo", "rpc1000", "kvs_get", "kvs_put", "curve_echo", "idle"), 6
@@ -42,15 +42,18 @@ def picture(results: Results) -> dict[str, Any]:
         ]
     panels = panels[:_PANELS_MAX]
     model = results.machine.model or results.machine.platform
-    rounds = "one round" if results.rounds == 1 else f"up to {results.rounds} rounds"
-    below = f"One core each of {model}; {results.began[:10]}; medians of {rounds}, with least and greatest."
+    rounds = f"medians of up to {results.rounds} rounds, with least and greatest"
+    rounds = rounds if results.rounds > 1 else "one take each"
+    found_out = answer(results)
+    told = f"One core each of {model}; {results.began[:10]}; {rounds}."
+    below = [line for sentence in (*found_out.beside, told) for line in textwrap.wrap(sentence, _BELOW_MAX)]
     return {
         **frame(PICTURE),
         # On a dark page the ground ends somewhere; it must not end at the letters.
         "background": "#ffffff",
         "padding": _AROUND_PX,
         "title": {
-            "text": textwrap.wrap(answer(results).lead, _LEAD_MAX),
+            "text": textwrap.wrap(found_out.lead, _LEAD_MAX),
             "subtitle": below,
             "anchor": "start",
             "offset": 16,

@@ -66,6 +66,10 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     least: float
     greatest: float
     ours: bool = False
+    #: It is a lower bound.
+    at_least: bool = False
+    #: What stands there instead of an amount that was never reached; nothing is drawn then.
+    never: str = ""
 
 
 def bars(rows: Sequence[Bar], amount: Amount, palette: Palette, *, width: int, less_is_better: bool = False) -> Spec:
@@ -96,8 +100,9 @@ def bars(rows: Sequence[Bar], amount: Amount, palette: Palette, *, width: int, l
 
 def logarithmic(rows: Sequence[Bar], *, less_is_better: bool) -> bool:
     """Whether amounts are so far apart that bars would show nothing but the longest."""
-    least = min((each.least for each in rows), default=0.0)
-    greatest = max((each.greatest for each in rows), default=0.0)
+    there = [each for each in rows if not each.never]
+    least = min((each.least for each in there), default=0.0)
+    greatest = max((each.greatest for each in there), default=0.0)
     return less_is_better and 0 < _APART * least < greatest
 
 
@@ -118,16 +123,17 @@ def frame(palette: Palette) -> Spec:
 
 def _row(at: int, bar: Bar, amount: Amount) -> dict[str, object]:
     name, below = _broken(_named(bar))
+    there = not bar.never
     return {
         # Numbered, because two contestants may have one title.
         "row": at,
-        "median": bar.median * amount.scale,
-        "least": bar.least * amount.scale,
-        "greatest": bar.greatest * amount.scale,
+        "median": bar.median * amount.scale if there else None,
+        "least": bar.least * amount.scale if there else None,
+        "greatest": bar.greatest * amount.scale if there else None,
         "ours": bar.ours,
         "name": name,
         "name_below": below,
-        "amount": amount.text(bar.median),
+        "amount": _amount(bar, amount),
         "told": _told(bar, amount),
     }
 
@@ -157,7 +163,7 @@ def _zero_axis(rows: Sequence[Bar], amount: Amount) -> tuple[Spec, Spec]:
 
 
 def _log_axis(rows: Sequence[Bar], amount: Amount) -> tuple[Spec, Spec]:
-    least = min(each.least for each in rows) * amount.scale
+    least = min(each.least for each in rows if not each.never) * amount.scale
     greatest = max(each.greatest for each in rows) * amount.scale
     low, high = least * 0.7, greatest * 1.15
     return {"type": "log", "domain": [low, high], "nice": False}, {"values": powers(low, high), "labelFlush": False}
@@ -180,4 +186,8 @@ def _broken(name: str) -> tuple[str, str]:
 
 def _told(bar: Bar, amount: Amount) -> str:
     spread = "" if bar.least == bar.greatest else f" ({amount.text(bar.least)} to {amount.text(bar.greatest)})"
-    return f"{_named(bar)}: {amount.text(bar.median)}{spread}"
+    return f"{_named(bar)}: {_amount(bar, amount)}{spread}"
+
+
+def _amount(bar: Bar, amount: Amount) -> str:
+    return bar.never or f"{'≥ ' if bar.at_least else ''}{amount.text(bar.median)}"

@@ -18,7 +18,7 @@ from bench.evaluation.measure import Plot
 from bench.evaluation.page import drawing
 from bench.evaluation.page.panels import Curve, panel
 from bench.evaluation.page.plots import PAGE, Bar, bars, logarithmic
-from bench.evaluation.page.tables import Table, course, noted, numbers, shown
+from bench.evaluation.page.tables import Table, course, never, noted, numbers, shown
 from bench.evaluation.results import Measured, Result
 from bench.evaluation.sentences import standing
 
@@ -28,10 +28,10 @@ _BARS_PX, _PANEL_PX, _PANEL_HIGH_PX = 330, 172, 132
 _FIGURES_MAX = 3
 #: Drawn beside what contestants are ordered by, where a measure has them, the first two that it has.
 _BESIDE = (
-    "p99_ms", "server_us", "errors_share", "back_s", "senders_p99_ms", "readers_p99_ms", "echo_p99_ms", "lost",
+    "p99_ms", "server_us", "away_share", "back_s", "senders_p99_ms", "readers_p99_ms", "echo_p99_ms", "lost",
     "p99_at_1000_ms", "capacity_rate", "cpu_ms",
 )  # fmt: skip
-#: Of these more is better.
+#: Of these more is better, and of all others less.
 _MORE = frozenset({"rate", "goodput_rate", "goodput_share", "done_share", "capacity_rate"})
 
 
@@ -89,8 +89,8 @@ def figure(caption: str, rows: Sequence[Bar], amount: Amount, *, less_is_better:
     # A percentile is written small.
     first = caption[0] if re.match(r"p\d", caption) else caption[0].upper()
     log = ", logarithmic" if logarithmic(rows, less_is_better=less_is_better) else ""
-    heading = f"{first}{caption[1:]}{', less is better' if less_is_better else ''}{log}"
-    told = "; ".join(f"{row.title} {amount.text(row.median)}" for row in rows)
+    heading = f"{first}{caption[1:]}, {'less' if less_is_better else 'more'} is better{log}"
+    told = "; ".join(f"{row.title} {row.never or amount.text(row.median)}" for row in rows)
     return Figure(caption=heading, svg=_svg(spec, f"{'Points' if log else 'Bars'}. {heading}: {told}."))
 
 
@@ -100,7 +100,10 @@ def bars_of(measured: Measured, name: str, names: Mapping[str, str]) -> list[Bar
     for each in measured.results:
         title, ours = names.get(each.contestant, each.contestant), each.contestant == OURS
         if name == measured.value:
-            rows.append(Bar(title=title, median=each.median, least=each.least, greatest=each.greatest, ours=ours))
+            bar = Bar(title=title, median=each.median, least=each.least, greatest=each.greatest, ours=ours)
+            rows.append(msgspec.structs.replace(bar, at_least=each.at_least))
+        elif said := never(each, name):
+            rows.append(Bar(title=title, median=0.0, least=0.0, greatest=0.0, ours=ours, never=said))
         elif name in each.values:
             least, greatest = _ends(each, name)
             rows.append(Bar(title=title, median=each.values[name], least=least, greatest=greatest, ours=ours))
@@ -119,7 +122,9 @@ def _figures(measured: Measured, names: Mapping[str, str]) -> list[Figure]:
     figures = [figure(caption, rows, short, less_is_better=measured.better == "less")]
     for name in beside[: _FIGURES_MAX - 1]:
         amount, rows = amount_of(name), bars_of(measured, name, names)
-        figures.append(figure(amount.head, rows, amount, less_is_better=name not in _MORE))
+        # Nothing but zeros is an empty axis; the table says it.
+        if any(row.median or row.never for row in rows):
+            figures.append(figure(amount.head, rows, amount, less_is_better=name not in _MORE))
     return figures
 
 

@@ -10,12 +10,16 @@ import msgspec
 from bench.contestants import OURS
 from bench.evaluation.amounts import amount_of, plain
 from bench.evaluation.results import Measured, Result
-from bench.evaluation.sentences import listed, number, ordinal, sharing
+from bench.evaluation.sentences import disturbed, listed, number, ordinal, sharing
 
-__all__ = ["Line", "Row", "Table", "course", "glance", "noted", "numbers", "shown"]
+__all__ = ["Line", "Row", "Table", "bound", "course", "glance", "never", "noted", "numbers", "shown"]
 
 #: Shares of a core that say whether a run counts; what they say is told by notes.
 _ASIDE = frozenset({"server_share", "generator_share", "postgres_share", "waited_share", "strangers_share"})
+
+
+#: What stands for a value that a contestant never came to.
+_NEVER = {"back_s": "not back"}
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     #: Ours to the best of the others.
     ratio: str
     less_is_better: bool
+    #: Beside how many of its takes others were busy, or an empty text.
+    disturbed: str
 
 
 def shown(measured: Measured) -> list[str]:
@@ -60,15 +66,15 @@ def numbers(measured: Measured, names: Mapping[str, str]) -> Table:
     """Return a row a contestant, best first: its median, the spread, and what ours is of it."""
     amount = amount_of(measured.value, measured.unit)
     beside = [amount_of(name) for name in shown(measured)[1:]]
-    ours = next((each.median for each in measured.results if each.contestant == OURS), None)
+    own = next((each for each in measured.results if each.contestant == OURS), None)
     first = amount.head if amount.bare else amount.unit
     head = ["", first, "least to greatest", "ours to it", *(each.head for each in beside)]
     rows = []
     for each in measured.results:
         least, greatest = (plain(end * amount.scale, exact=True) for end in (each.least, each.greatest))
-        ratio = plain(ours / each.median) if ours is not None and each.median and each.contestant != OURS else ""
+        ratio = _ratio(own, each) if own is not None and each is not own else ""
         cells = [
-            plain(each.median * amount.scale, exact=True),
+            f"{bound(each)}{plain(each.median * amount.scale, exact=True)}",
             f"{least} to {greatest}" if len(each.takes) > 1 else "one take",
             ratio,
             *(_cell(each, other.name, other.scale) for other in beside),
@@ -121,27 +127,47 @@ def _line(measured: Measured, names: Mapping[str, str]) -> Line:
     amount = amount_of(measured.value, measured.unit)
     ours = next((each for each in measured.results if each.contestant == OURS), None)
     best = next((each for each in measured.results if each is not ours), None)
-    place = "no result"
-    if ours is not None:
+    place = "no result" if ours is None else "alone"
+    if ours is not None and measured.place:
         place = ordinal(measured.place) + (", shared" if sharing(measured, ours) else "")
     nearest = "nobody"
     if best is not None:
-        nearest = f"{names.get(best.contestant, best.contestant)}: {amount.text(best.median)}"
+        nearest = f"{names.get(best.contestant, best.contestant)}: {bound(best)}{amount.text(best.median)}"
+    busy_n, takes_n = disturbed([measured])
     return Line(
         name=measured.name,
         title=measured.title,
         place=place,
         ahead=0 < measured.place <= 2,
-        ours=amount.text(ours.median) if ours is not None else "–",
+        ours=f"{bound(ours)}{amount.text(ours.median)}" if ours is not None else "–",
         best=nearest,
-        ratio=plain(ours.median / best.median) if ours is not None and best is not None and best.median else "–",
+        ratio=_ratio(ours, best),
         less_is_better=measured.better == "less",
+        disturbed=f"disturbed: {busy_n:,} of {takes_n:,} takes" if busy_n else "",
     )
+
+
+def bound(result: Result) -> str:
+    """Return the sign of a lower bound in front of what is one."""
+    return "≥\N{NO-BREAK SPACE}" if result.at_least else ""
+
+
+def never(result: Result, name: str) -> str:
+    """Return what stands for a value that half of a result's takes or more never came to, or an empty text."""
+    without_n = sum(name not in taken.values for taken in result.takes)
+    return _NEVER.get(name, "") if 2 * without_n >= len(result.takes) else ""
+
+
+def _ratio(ours: Result | None, best: Result | None) -> str:
+    # Of a lower bound there is none.
+    if ours is None or best is None or not best.median or ours.at_least or best.at_least:
+        return "–"
+    return plain(ours.median / best.median)
 
 
 def _cell(result: Result, name: str, scale: float) -> str:
     value = result.values.get(name)
-    return "" if value is None else plain(value * scale, exact=True)
+    return never(result, name) or ("" if value is None else plain(value * scale, exact=True))
 
 
 def _value(value: float | None) -> str:
