@@ -8,7 +8,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gateway.embedded.addresses import Addresses, gateway_origin, keep
@@ -26,6 +26,13 @@ __all__ = ["things_to_try", "up"]
 
 #: Seconds that a new start waits for the processes of a killed one.
 LEFTOVERS_MAX_S = 15.0
+#: What the sample assistants' chat pages are for.
+_CHATS = {
+    "bartender": "ask The Bartender for a drink",
+    "tasted": "cook with Tasted, and have it call when the time is up",
+}
+#: So many pages are named; /, where they are listed, has them all.
+_CHATS_MAX = 5
 #: Taken, or below 1024 and we are not root; anything else is the address's fault.
 _PORTS_FAULT = frozenset({errno.EADDRINUSE, errno.EACCES})
 
@@ -58,7 +65,7 @@ def _run(home: Home, environment: Mapping[str, str], output: Output, stop_reques
     )
     try:
         if supervisor.start():
-            for line in things_to_try(settings.server, environment):
+            for line in things_to_try(settings.server, settings.accounts, environment):
                 output.say("switchboard", line)
             supervisor.watch()
     finally:
@@ -78,22 +85,32 @@ def _refuse_busy_port(server: ServerSettings) -> None:
             ) from error
 
 
-def things_to_try(server: ServerSettings, environment: Mapping[str, str]) -> list[str]:
-    """Return what is said when all is ready.  Its commands can be pasted into a second terminal as they stand."""
+def things_to_try(
+    server: ServerSettings, accounts: Iterable[tuple[str, str]], environment: Mapping[str, str]
+) -> list[str]:
+    """Return what is said when all is ready: of *accounts*, each its channel and its name, what there is to try.
+
+    Its commands can be pasted into a second terminal as they stand.
+    """
     base = gateway_origin(server)
     command = os.path.relpath(Path(sys.executable).with_name("switchboard"))
     if environment.get("SWITCHBOARD_HOME"):
         # The second terminal has not this one's variables.
         command = f"SWITCHBOARD_HOME={shlex.quote(str(home_folder(environment)))} {command}"
+    there = set(accounts)
+    chats = sorted(name for channel, name in there if channel == "webchat")[:_CHATS_MAX]
+    pages = [(f"/chat/{name}", _CHATS.get(name, "its chat page")) for name in chats]
+    pages += [("/readyz", "what it needs, and whether that answers"), ("/metrics", "what it counts")]
+    commands = [f"chat {name}    the same in a terminal" for name in chats[:1]]
+    if ("slack", "bartender") in there:
+        commands.append('simulate slack bartender "I have rum and lime"    what a user of Slack sees')
+    if {("webchat", name) for name in _CHATS} <= there:
+        commands.append("play    whole conversations, and whether they went as written")
+    commands.append("conversations list")
+    width = max(len(path) for path, _ in pages) + 4
     return [
         "Ready.  Things to try:",
-        f"  {base}/chat/bartender    ask The Bartender for a drink",
-        f"  {base}/chat/tasted       cook with Tasted, and have it call when the time is up",
-        f"  {base}/readyz            what it needs, and whether that answers",
-        f"  {base}/metrics           what it counts",
-        f"  {command} chat bartender    the same in a terminal",
-        f'  {command} simulate slack bartender "I have rum and lime"    what a user of Slack sees',
-        f"  {command} play    whole conversations, and whether they went as written",
-        f"  {command} conversations list",
+        *(f"  {base}{path:<{width}}{what}" for path, what in pages),
+        *(f"  {command} {line}" for line in commands),
         f"Ctrl-C stops everything; what runs then has {server.drain_s:g} s to end (server.drain_s).",
     ]

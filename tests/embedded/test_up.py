@@ -18,6 +18,8 @@ from gateway.settings.load import DEFAULT_FILE, load
 from gateway.settings.server import ServerSettings
 from tests.embedded.running import running
 
+#: Accounts of the samples.
+SAMPLES = [("webchat", "tasted"), ("webchat", "bartender"), ("slack", "bartender"), ("slack", "tasted")]
 UP = [sys.executable, "-m", "gateway.cli", "up"]
 
 
@@ -136,10 +138,24 @@ def test_what_runs_has_the_time_that_the_settings_give_it(
 )
 def test_what_is_to_be_tried_can_be_pasted_into_a_second_terminal(given: str, prefix: str) -> None:
     """It has not the first one's variables: commands name a home that is not the default."""
-    lines = things_to_try(ServerSettings(), {"SWITCHBOARD_HOME": given})
+    lines = things_to_try(ServerSettings(), SAMPLES, {"SWITCHBOARD_HOME": given})
     commands = [line.strip() for line in lines if "switchboard " in line]
     assert len(commands) == 4
     assert all(line.startswith(prefix) and ("SWITCHBOARD_HOME" in line) == bool(prefix) for line in commands)
+
+
+def test_only_what_is_there_is_to_be_tried() -> None:
+    """Settings of somebody's own have other accounts than the samples, or no chat page at all."""
+    assert [line.split()[0] for line in things_to_try(ServerSettings(), SAMPLES, {})[1:5]] == [
+        f"http://127.0.0.1:8080{path}" for path in ("/chat/bartender", "/chat/tasted", "/readyz", "/metrics")
+    ]
+    own = "\n".join(things_to_try(ServerSettings(), [("webchat", "load"), ("slack", "load")], {}))
+    assert "/chat/load    its chat page" in own
+    assert "chat load    the same in a terminal" in own
+    assert [word for word in ("bartender", "tasted", "simulate", " play ") if word in own] == []
+    none = "\n".join(things_to_try(ServerSettings(), [("slack", "load")], {}))
+    assert "chat" not in none
+    assert "/readyz" in none
 
 
 def test_an_empty_variable_counts_as_not_set(home: Home) -> None:
