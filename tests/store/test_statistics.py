@@ -21,7 +21,7 @@ _COLUMNS = """
 """
 
 
-@pytest.mark.parametrize("table", ["turns", "outbox", "dedupe_keys", "conversations", "users"])
+@pytest.mark.parametrize("table", ["turns", "outbox", "dedupe_keys", "jobs", "conversations", "users"])
 def test_only_what_an_index_is_of_is_looked_at_and_few_rows_of_it(here: Actor, table: str) -> None:
     """Law: ANALYZE of a busy table is short.  With PostgreSQL's own targets it has the core for a fifth of a second,
     every 15 s while the tables are young, and commits wait for it.  So a migration that adds a column says its target.
