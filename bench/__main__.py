@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-BENCHES = ("turn", "chat", "wrk", "server", "evaluation", "rpc", "queue", "channels", "sim_overload")
+from bench.evaluation.plan import PARTS
+
+__all__ = ["BENCHES", "arguments_of"]
+
+#: The parts of the evaluation come before it.
+BENCHES = ("turn", "chat", "locust", "wrk", "server", "evaluation", "rpc", "queue", "channels", "sim_overload")
 REPORT = Path(__file__).parent / "results" / "report.json"
 
 
@@ -26,14 +30,8 @@ def main() -> int:
     reports = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in BENCHES:
-            written = Path(folder) / f"{name}.json"
-            arguments = ["--quick"] if options.quick else []
-            if name == "evaluation":
-                # Its page and its picture stay, beside its JSON; its parts were measured a moment ago.
-                written = options.json.parent / ("quick" if options.quick else "") / "evaluation.json"
-                parts = {f"--{part}": str(Path(folder) / f"{part}.json") for part in ("chat", "locust")}
-                arguments += ["--fresh", *itertools.chain(*parts.items())]
-            arguments += ["--json", str(written)]
+            written, arguments = arguments_of(name, Path(folder), options.json.parent, quick=options.quick)
+            written.parent.mkdir(parents=True, exist_ok=True)
             if subprocess.run([sys.executable, "-m", f"bench.{name}", *arguments], check=False).returncode:
                 return 1
             reports[name] = msgspec.json.decode(written.read_bytes())
@@ -46,4 +44,17 @@ def main() -> int:
     return 1 if missed else 0
 
 
-sys.exit(main())
+def arguments_of(name: str, folder: Path, results: Path, *, quick: bool) -> tuple[Path, list[str]]:
+    """Return where a benchmark writes its JSON, and what it is told: in *folder*, but for what stays in *results*."""
+    written, arguments = folder / f"{name}.json", ["--quick"] if quick else []
+    if name == "evaluation":
+        # Its page and its picture stay, beside its JSON; its parts were measured a moment ago.
+        written = results / ("quick" if quick else "") / "evaluation.json"
+        arguments.append("--fresh")
+        for part in PARTS:
+            arguments += [f"--{part}", str(folder / f"{part}.json")]
+    return written, [*arguments, "--json", str(written)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

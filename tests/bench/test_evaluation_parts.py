@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.evaluation.options import arguments_of, options_parser, place, plan_of
+from bench.__main__ import BENCHES
+from bench.__main__ import arguments_of as every_bench
+from bench.evaluation.options import arguments_of, given_of, options_parser, place, plan_of
 from bench.evaluation.parts import NotAReport, read_part
+from bench.evaluation.plan import PARTS
 from bench.report import Report
 from bench.stack import ROOT
 from tests.support.waiting import GUARD_S
@@ -108,6 +111,16 @@ def test_the_command_that_would_finish_a_run_is_of_the_same_plan(arguments: list
     said = arguments_of(before, Path("bench/some.json"))
     assert said[-2:] == ["--json", "bench/some.json"]
     assert plan_of(options_parser(), options_parser().parse_args(said)) == before
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_make_bench_gives_the_evaluation_what_was_measured_before_it(tmp_path: Path, quick: bool) -> None:
+    """All of its parts: it is refused, and nothing is measured, where one is not there."""
+    for name in BENCHES[: BENCHES.index("evaluation")]:
+        Report(f"bench.{name}", quick=quick).write(tmp_path / f"{name}.json")
+    _, said = every_bench(name="evaluation", folder=tmp_path, results=tmp_path, quick=quick)
+    parser = options_parser()
+    assert list(given_of(parser, parser.parse_args(said))) == list(PARTS)
 
 
 def test_no_rounds_of_chat_turns_are_refused() -> None:
