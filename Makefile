@@ -31,7 +31,7 @@ check: $(VENV)/dev.stamp ## Lint, check types, and check that imports point down
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 
-bench: $(VENV)/dev.stamp ## Run every benchmark and write one report.
+bench: $(VENV)/dev.stamp ## Run every benchmark, the comparison with other servers (bench.evaluation) too, and write one report.
 	@exec $(BIN)/python -m bench
 
 fmt: $(VENV)/dev.stamp ## Sort imports and fix what Ruff can fix.
