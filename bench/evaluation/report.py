@@ -25,7 +25,7 @@ __all__ = ["compare", "draw", "read", "results", "tell", "write"]
 #: Ours is to be first or second.
 PLACE_GOAL = 2
 #: Why somebody is not there whom --contestants has not named.
-NOT_ASKED = "was not asked for in this run"
+NOT_ASKED = "not asked for in this run"
 
 
 def results(journal: Journal, lacks: Mapping[str, str]) -> Results:

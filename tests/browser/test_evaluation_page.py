@@ -55,6 +55,19 @@ def test_nothing_is_wider_than_the_page(visit: Visit, address: str) -> None:
     assert page.evaluate("() => [...document.querySelectorAll('.scroll')].every(e => e.tabIndex === 0 && e.ariaLabel)")
 
 
+def test_the_answer_is_whole_on_a_telephone(visit: Visit, address: str) -> None:
+    """Ours and the best of the others are seen without a scroll to the side, which nothing would hint at."""
+    page = opened(visit, address)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(
+            """() => {
+                const around = document.querySelector(".glance").parentElement;
+                return around.scrollWidth <= around.clientWidth;
+            }"""
+        )
+
+
 def test_all_words_can_be_read(visit: Visit, address: str) -> None:
     """Those in drawings too, on either ground."""
     page = opened(visit, address)
