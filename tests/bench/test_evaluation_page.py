@@ -21,7 +21,7 @@ from bench.evaluation.page.page import render
 from bench.evaluation.page.panels import Curve, panel
 from bench.evaluation.page.picture import picture
 from bench.evaluation.page.plots import PAGE, Bar, bars
-from bench.evaluation.page.sections import bars_of
+from bench.evaluation.page.sections import bars_of, section
 from bench.evaluation.results import Results
 from bench.evaluation.standings import measured as stood
 from bench.needs import NEEDS
@@ -324,6 +324,17 @@ def test_the_picture_says_who_is_missing_and_of_how_many_takes_it_is() -> None:
     once = picture(sample(rounds=1))["title"]["subtitle"]
     assert "One take each, so no spread" in once[1]
     assert once[-1].endswith("; one take each.")
+
+
+@pytest.mark.skipif(not NEEDS["vega"].there, reason="what draws is not installed (python -m bench.evaluation)")
+def test_drawings_say_which_is_better_and_nothing_is_drawn_of_zeros() -> None:
+    """An axis without a bar says less than the table does."""
+    takes = {"ours": [taken(2, away_share=0.0)], "go": [taken(1, away_share=0.0)]}
+    drawn = section(stood(Noted(), takes, {}), {}, drawn=True).figures
+    assert [each.caption for each in drawn] == ["Requests/s, more is better"]
+    takes["go"] = [taken(1, away_share=0.5)]
+    drawn = section(stood(Noted(), takes, {}), {}, drawn=True).figures
+    assert [each.caption for each in drawn][1:] == ["Not answered in time, %, less is better"]
 
 
 @pytest.mark.skipif(not NEEDS["vega"].there, reason="what draws is not installed (python -m bench.evaluation)")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.connections import raise_descriptors
-from bench.evaluation.measures.stall import STALL_S, Stall
+from bench.evaluation.measures.stall import AFTER_S, STALL_S, Stall
 from bench.evaluation.measures.standstill import standstill
 from bench.evaluation.stage import Rounded
 from bench.keys import Keys
@@ -118,3 +118,6 @@ def test_a_stall_is_seen_by_who_needs_the_database_and_by_nobody_else(tmp_path: 
     assert worst["echo_p99_ms"] < worst["p99_ms"] / 2
     assert taken.values["lost"] == taken.values["refused"] == 0
     assert taken.values["failed"] > 1_000
+    # It is read off tenths of a second, and has no more digits than that; what was waited in vain is a lower bound.
+    assert taken.values["back_s"] == round(taken.values["back_s"], 1)
+    assert taken.at_least == (taken.values["back_s"] >= AFTER_S)
