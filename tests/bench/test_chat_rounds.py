@@ -78,4 +78,4 @@ def test_a_bot_that_does_not_answer_is_thrown_out(around: Outside) -> None:
 def test_a_bot_that_cannot_be_installed_is_left_out_with_what_would_help(around: Outside) -> None:
     """And nothing is started for it."""
     standings = played(around, "honest", needs=("nothing",)).standings
-    assert standings.out[CLOSED, "honest"] == "nothing is missing (status 1: ): false"
+    assert standings.out[CLOSED, "honest"] == "nothing is missing (status 1: nothing was said): false"
