@@ -26,7 +26,7 @@ from greenlet import getcurrent, greenlet
 
 from gateway import telemetry
 from gateway.domain.job import SUSPECTS_FROM, Job, JobEnd
-from gateway.server.handlers import Handlers
+from gateway.greenlets.handlers import Handlers
 from workers.board import Board
 from workers.executor import Executor, Stopped, TimeLimit
 

@@ -29,7 +29,7 @@ from gateway import telemetry
 from gateway.domain.errors import SwitchboardError, TooLate, TryLater
 from gateway.domain.reply import Reply
 from gateway.domain.turn import LaneKey, Settlement, Turn
-from gateway.server.errands import Errand, Errands
+from gateway.greenlets.errands import Errand, Errands
 from gateway.settings.lanes import LaneSettings
 from gateway.store.ledger.settle import Settled, Settling
 

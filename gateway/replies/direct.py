@@ -31,9 +31,9 @@ from gevent import Greenlet
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.turn import LaneKey, Settlement, Turn
+from gateway.greenlets.errands import Errand, Errands
 from gateway.replies.ends import Ends
 from gateway.replies.sending import Sender, tell, tell_crash
-from gateway.server.errands import Errand, Errands
 from gateway.settings.store import StoreSettings
 from gateway.store.ledger.outbox import Finish, OutboxRow
 from gateway.store.ledger.settle import Settled

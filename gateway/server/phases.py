@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gateway import telemetry
-from gateway.server.handlers import Handlers
+from gateway.greenlets.handlers import Handlers
 
 if TYPE_CHECKING:
     from gateway.server.connection import Connection

@@ -22,9 +22,9 @@ import gevent
 
 from gateway import telemetry
 from gateway.domain.http import Response
+from gateway.greenlets.handlers import Handlers
 from gateway.server.connection import LAME_DUCK_S, Connection
 from gateway.server.forwarded import TrustedPeers
-from gateway.server.handlers import Handlers
 from gateway.server.listener import Listener
 from gateway.server.phases import Phases, crashed
 from gateway.server.reader import Reader

@@ -28,6 +28,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from gateway import telemetry
 from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable, SwitchboardError, TryLater
+from gateway.greenlets.errands import Errands
 from gateway.store.postgres import Database, unavailable
 from gateway.waiting import Awaited
 
@@ -99,6 +100,7 @@ class Batcher(Generic[Item, Result]):
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._keys_under_way: set[Hashable] = set()
         self._batches = 0
+        self._errands = Errands()
 
     def __repr__(self) -> str:
         return f"<Batcher {self._name}: {len(self._waiting)} waiting, {self._batches} under way>"
@@ -167,7 +169,7 @@ class Batcher(Generic[Item, Result]):
     def _start(self) -> None:
         if self._waiting and self._batches < self._batches_max:
             self._batches += 1
-            gevent.spawn(self._drain)
+            self._errands.start(self._drain)
 
     def _drain(self) -> None:
         try:

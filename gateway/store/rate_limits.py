@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
-import gevent
 import msgspec
 import redis
 from gevent import get_hub
@@ -24,6 +24,7 @@ from gevent.lock import BoundedSemaphore
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.quota import Scope
 from gateway.domain.token_bucket import Taken
+from gateway.greenlets.errands import Errands
 from gateway.settings.store import StoreSettings
 from gateway.store.redis_client import redis_client
 from gateway.waiting import Awaited
@@ -101,6 +102,7 @@ class RateLimits:
         self._at_once = BoundedSemaphore(_AT_ONCE_MAX)
         #: By owner, for as long as somebody asks for them.
         self._waiting: dict[str, deque[_Request]] = {}
+        self._errands = Errands()
 
     def take(
         self, owner: str, scopes: Sequence[Scope], *, reserve: float = 0.0, ahead_max_s: float = 0.0
@@ -138,7 +140,7 @@ class RateLimits:
         if waiting is None:
             waiting = self._waiting[owner] = deque()
             # Behind what else this turn of the loop brings.
-            gevent.spawn(self._work, owner, waiting)
+            self._errands.start(partial(self._work, owner, waiting))
         waiting.append(request)
         return request.get()
 

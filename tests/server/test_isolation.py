@@ -11,10 +11,10 @@ import pytest
 from gevent.event import AsyncResult, Event
 from greenlet import GreenletExit, getcurrent
 
+from tests.greenlets.desk import LEAVES, NEW, look
+from tests.greenlets.test_handlers_struck import STRIKES
 from tests.server.conftest import Serve, Start
-from tests.server.desk import LEAVES, NEW, look
 from tests.server.raw import Caller
-from tests.server.test_handlers_struck import STRIKES
 from tests.support.waiting import GUARD_S, until
 
 #: A path's name, and what the application does there.

@@ -13,7 +13,7 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent
 
-from gateway.server.handlers import Handlers
+from gateway.greenlets.handlers import Handlers
 from gateway.server.phases import Phases
 from tests.server.conftest import Serve, Start
 from tests.server.raw import Caller

@@ -8,11 +8,13 @@ import gevent
 import psycopg2
 import pytest
 from gevent import Greenlet
+from greenlet import greenlet
 from psycopg2.extensions import cursor as Cursor
 
 from gateway.domain.errors import Overloaded, StoreRefused, StoreUnavailable
 from gateway.store.batcher import Batcher
 from gateway.store.postgres import Database
+from tests.greenlets.switched import switched_to
 from tests.server.telling import told
 from tests.store.kept import Keeper, kept, make_table
 from tests.support.waiting import GUARD_S, until
@@ -58,6 +60,16 @@ def test_an_idle_batcher_adds_no_delay(table: Database) -> None:
     keeper = Keeper()
     assert keeper.batcher(table).submit("alone") == "alone"
     assert keeper.batches == [["alone"]]
+
+
+def test_batches_one_after_another_share_a_greenlet(table: Database) -> None:
+    """Law: a batch of one, which is what a turn's are on a gateway that is not busy, costs no new greenlet."""
+    batcher = Keeper().batcher(table)
+    batcher.submit("first")
+    with switched_to() as greenlets:
+        for number in range(3):
+            batcher.submit(f"item {number}")
+    assert [kind for kind, _ in greenlets] == [greenlet]
 
 
 def test_items_in_nobodys_way_wait_for_others_until_somebody_hurries(table: Database) -> None:
@@ -213,7 +225,7 @@ def test_killing_a_greenlet_that_waits_harms_nobody(table: Database) -> None:
 
 def test_a_killed_batch_leaves_nobody_waiting(table: Database) -> None:
     """Law: even if the greenlet that runs the batches dies, all who wait learn it or are served by the next one."""
-    runners: list[Greenlet] = []
+    runners: list[greenlet] = []
 
     def work(cursor: Cursor, items: Sequence[str]) -> Sequence[str]:
         if not runners:
@@ -224,7 +236,7 @@ def test_a_killed_batch_leaves_nobody_waiting(table: Database) -> None:
     batcher = Batcher("kept", table, work, rows_max=1, batches_max=1, waiting_max=100)
     first, second = submitted(batcher, ["dies", "waits"])
     until("the batch", lambda: runners)
-    runners[0].kill()
+    gevent.kill(runners[0])
     gevent.joinall([first, second])
     assert isinstance(first.value, gevent.GreenletExit)
     assert second.value == "waits"

@@ -11,6 +11,7 @@ from pathlib import Path
 import gevent
 import pytest
 import redis
+from greenlet import greenlet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -20,6 +21,7 @@ from gateway.domain.token_bucket import TokenBucket
 from gateway.settings.secret import Secret
 from gateway.settings.store import StoreSettings
 from gateway.store.rate_limits import RateLimits, bucket_key
+from tests.greenlets.switched import switched_to
 from tests.support.waiting import GUARD_S
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +61,14 @@ def test_many_who_ask_at_once_share_round_trips_and_are_served_in_order(limits: 
         assert ours == pytest.approx([0, 0, 0, 0, 100, 200], abs=NEAR_S)
     assert client.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
     client.close()
+
+
+def test_those_who_ask_one_after_another_cost_no_new_greenlet(limits: RateLimits) -> None:
+    limits.take("a", [SLOW])
+    with switched_to() as greenlets:
+        for _ in range(3):
+            limits.take("a", [SLOW])
+    assert [kind for kind, _ in greenlets] == [greenlet]
 
 
 def test_all_or_none(limits: RateLimits) -> None:

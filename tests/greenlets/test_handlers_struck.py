@@ -16,7 +16,7 @@ from greenlet import getcurrent, greenlet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.server.desk import LEAVES, NEW, Desk, glance, nothing
+from tests.greenlets.desk import LEAVES, NEW, Desk, glance, nothing
 from tests.support.waiting import GUARD_S
 
 #: When timers strike, and when they certainly have: the same loop runs both.

@@ -13,8 +13,8 @@ from gevent import GreenletExit
 from gevent.event import Event
 from greenlet import getcurrent
 
-from gateway.server.errands import Errands
-from tests.server.desk import NEW, leave_a_local, leave_a_thread, look
+from gateway.greenlets.errands import Errands
+from tests.greenlets.desk import NEW, leave_a_local, leave_a_thread, look
 from tests.support.waiting import GUARD_S, until
 
 

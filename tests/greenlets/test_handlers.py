@@ -20,7 +20,7 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 from greenlet import getcurrent, greenlet, settrace
 
-from tests.server.desk import LEAVES, NEW, VARIABLE, Desk, look, nothing
+from tests.greenlets.desk import LEAVES, NEW, VARIABLE, Desk, look, nothing
 from tests.support.waiting import GUARD_S
 
 

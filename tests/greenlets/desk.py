@@ -13,7 +13,7 @@ import gevent.local
 from gevent.event import Event
 from greenlet import getcurrent, greenlet
 
-from gateway.server.handlers import Handlers
+from gateway.greenlets.handlers import Handlers
 from tests.support.waiting import GUARD_S
 
 __all__ = ["LEAVES", "LOCAL", "NEW", "VARIABLE", "Desk", "glance", "look", "nothing"]

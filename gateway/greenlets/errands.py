@@ -18,7 +18,7 @@ from gevent import GreenletExit, get_hub
 from gevent.event import Event
 from greenlet import getcurrent, greenlet
 
-from gateway.server.handlers import Handlers
+from gateway.greenlets.handlers import Handlers
 
 __all__ = ["Errand", "Errands"]
 
