@@ -10,7 +10,7 @@ import pytest
 
 from bench.answers import WrongAnswer
 from bench.evaluation.measure import Taken
-from bench.evaluation.measures.curve import COMMON, GRID, Curve, highest, rates
+from bench.evaluation.measures.curve import COMMON, GRID, Curve, Step, climbed, highest, rates
 from tests.bench.served import REFUSED, RIGHT, Answering, Served, Standing, line
 
 
@@ -60,6 +60,35 @@ def test_who_was_never_too_slow_is_told() -> None:
     assert result.values["rate"] == 40
     assert "served well at the highest rate that was asked: it can do more" in result.notes
     assert result.at_least
+
+
+@pytest.mark.parametrize(
+    ("p99s", "told", "asked"),
+    [
+        # An accident at an easy rate; and the end, which is there again.
+        ([[20, 1], [2], [30, 11]], [1, 2, 11], [1, 1, 2, 3, 3]),
+        # The better one counts, whichever came first; behind the end nothing is asked twice.
+        ([[1], [12, 90], [40]], [1, 12, 40], [1, 2, 2, 3]),
+        # Whoever fell behind, twice, is asked for nothing more.
+        ([[1], [1_000, 999], [1]], [1, 999], [1, 2, 2]),
+        # Whoever fell behind once goes on.
+        ([[1], [1_000, 3], [4]], [1, 3, 4], [1, 2, 2, 3]),
+    ],
+)
+def test_the_first_rate_that_is_not_well_is_asked_for_twice(
+    p99s: list[list[float]], told: list[float], asked: list[int]
+) -> None:
+    """One slow moment of the machine is not a contestant's end."""
+    answers = [iter(each) for each in p99s]
+    calls = []
+
+    def step(rate: int) -> Step:
+        calls.append(rate)
+        p99_ms = next(answers[rate - 1])
+        return Step({"rate": rate, "p99_ms": p99_ms}, (), p99_ms > 300)
+
+    assert [each.row["p99_ms"] for each in climbed([1, 2, 3], step)] == told
+    assert calls == asked
 
 
 def test_rates_are_of_one_grid_and_near_the_end() -> None:

@@ -7,8 +7,10 @@ it does in a closed loop: a few that are easy, and all that are near its end.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
+
+import msgspec
 
 from bench.evaluation.arrivals.asking import CAPACITY_S, Asking
 from bench.evaluation.arrivals.generator import generator
@@ -16,7 +18,7 @@ from bench.evaluation.arrivals.orders import Heard, Load
 from bench.evaluation.measure import Plot, Stage, Taken
 from bench.lines import LINES, Line
 
-__all__ = ["Curve", "curves", "highest", "is_bound", "rates"]
+__all__ = ["Curve", "Step", "climbed", "curves", "highest", "is_bound", "rates"]
 
 #: What callers are served well by.
 P99_MAX_MS = 10.0
@@ -34,6 +36,20 @@ COMMON = 1_000
 EASY, DENSE, END = (0.1, 0.25), 0.55, 1.7
 _SETTLE_S, _STEP_S = 0.2, 1.0
 _TITLES = {"echo": "Echo at fixed rates", "kvs_get": "KVS GET at fixed rates"}
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What came of one rate."""
+
+    row: Mapping[str, float]
+    notes: Sequence[str]
+    #: Whether the contestant could not keep up.
+    behind: bool
+
+    @property
+    def well(self) -> bool:
+        """Whether p99 was within its bound."""
+        return self.row["p99_ms"] <= P99_MAX_MS
 
 
 class Curve:
@@ -78,16 +94,17 @@ class Curve:
         with generator() as generating:
             asking = Asking(self._line, stage.shared(name), stage, generating)
             capacity = asking.capacity(self._capacity_s)
-            rows: list[dict[str, float]] = []
-            notes: dict[str, None] = {}
-            for rate in rates(capacity, self._grid):
-                ran = asking.run(asking.order([Load(rate, self._settle_s), Load(rate, self._step_s)]))
+            loads = (self._settle_s, self._step_s)
+
+            def step(rate: int) -> Step:
+                ran = asking.run(asking.order([Load(rate, seconds) for seconds in loads]))
                 heard = ran.arrived.loads[-1]
-                rows.append(_row(rate, heard))
-                notes |= dict.fromkeys(ran.notes(heard))
-                if behind(heard):
-                    break
+                return Step(_row(rate, heard), tuple(ran.notes(heard)), behind(heard))
+
+            steps = list(climbed(rates(capacity, self._grid), step))
             asking.check_again()
+        rows = [each.row for each in steps]
+        notes = dict.fromkeys(note for each in steps for note in each.notes)
         at_least = is_bound(rows)
         if at_least:
             notes["served well at the highest rate that was asked: it can do more"] = None
@@ -109,6 +126,23 @@ def rates(capacity: float, grid: Sequence[int] = GRID) -> Iterator[int]:
     for rate in grid:
         if DENSE * capacity <= rate <= END * capacity or (rate in easy and rate < DENSE * capacity):
             yield rate
+
+
+def climbed(rates: Iterable[int], step: Callable[[int], Step]) -> Iterator[Step]:
+    """Return what came of each rate, up to the first at which a contestant fell behind.
+
+    The first that was not well is asked for once more, and the better of both counts: a slow moment of the machine's
+    comes once, where a contestant's end is comes again.
+    """
+    well = True
+    for rate in rates:
+        found = step(rate)
+        if well and not found.well:
+            found = min(found, step(rate), key=lambda each: each.row["p99_ms"])
+            well = found.well
+        yield found
+        if found.behind:
+            return
 
 
 def behind(heard: Heard) -> bool:
