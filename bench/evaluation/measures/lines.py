@@ -21,6 +21,8 @@ __all__ = ["Closed", "closed_lines"]
 #: Of a whole run and of a quick one, which asks fewer questions: still more than anybody has answers ready for.
 WHOLE = Pace(warm_s=0.5, measured_s=1.0, again_max=3)
 QUICK = Pace(warm_s=0.1, measured_s=0.35, again_max=4, questions=100)
+#: Each take of those who wait is long already, and the run before it is mostly opening: hardly again.
+QUICK_MANY = msgspec.structs.replace(QUICK, again_max=1)
 #: Of 1,000 connections at once, for so long that their opening is less than a hundredth of all requests, and in no p99.
 #: Not again: the second that warms up is mostly opening, and dearer a request than any other.
 MANY = Pace(warm_s=0.5, measured_s=3.0)
@@ -84,11 +86,11 @@ class Closed:
     def take(self, name: str, stage: Stage) -> Taken:
         """Check, warm up, measure and check again."""
         server = stage.shared(name)
+        quick = QUICK
         if self._line.path == "/bench/rpc":
+            quick = QUICK_MANY
             _must_wait_side_by_side(server, self._line.connections)
-        sample = sampled(
-            self._line, server, stage.keys, stage.postgres_pid, QUICK if stage.quick else self._whole
-        )
+        sample = sampled(self._line, server, stage.keys, stage.postgres_pid, quick if stage.quick else self._whole)
         return Taken(values=msgspec.structs.asdict(sample), notes=notes(sample))
 
 
