@@ -13,8 +13,9 @@ from bench.evaluation.arrivals.orders import Load
 from bench.evaluation.measures.overload import Overload, Timing
 from tests.bench.served import RIGHT, Served, Standing, line
 
-EASY_S, FULL_S = 0.4, 0.4
-LOADS = [Load(50, EASY_S), Load(100, FULL_S), Load(50, EASY_S)]
+#: Half of the long ones is room for a machine on which everything comes late.
+EASY_S, FULL_S, AFTER_S = 0.2, 0.8, 0.8
+LOADS = [Load(50, EASY_S), Load(100, FULL_S), Load(50, AFTER_S)]
 
 
 def ran(**options: int) -> Ran:
@@ -37,9 +38,8 @@ def ran(**options: int) -> Ran:
 
 def test_what_a_server_uses_is_looked_at_during_the_load_that_counts() -> None:
     """Whoever was full then was the limit, though it had time left before and afterwards."""
-    assert ran(during=1).server_share > 0.9
-    assert ran(during=2).server_share < 0.1
-    assert ran().server_share == pytest.approx(FULL_S / (2 * EASY_S + FULL_S), abs=0.1)
+    assert ran(during=1).server_share > 0.5 > ran(during=2).server_share
+    assert ran().server_share == pytest.approx(FULL_S / (EASY_S + FULL_S + AFTER_S), abs=0.15)
 
 
 @pytest.mark.usefixtures("wrk")
@@ -56,4 +56,4 @@ def test_who_is_full_while_it_is_overrun_is_its_own_limit() -> None:
         served.cpu_s = full  # type: ignore[method-assign]
         Overload(["served"], line=line(), timing=timing).take("served", Standing(served))
     first, second = looked
-    assert second - first == pytest.approx(timing.overload, abs=0.2)
+    assert 0.5 * timing.overload < second - first < timing.overload + timing.after
