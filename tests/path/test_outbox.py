@@ -15,7 +15,8 @@ def test_a_rate_limit_is_heeded(stack: Stack) -> None:
 
     [row] = stack.ledger.wait_outbox(said, "sent")
     refused, taken = stack.slack.about(said)
-    assert taken.arrived - refused.ended >= 1.0
+    # Not from when it "ended": on a full machine the sender has read the refusal before the fake notes that it is out.
+    assert taken.arrived - refused.arrived >= 1.0
     assert row["attempts"] == 2
     assert row["platform_id"]
 
