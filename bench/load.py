@@ -7,11 +7,13 @@ for a second is charged for everybody who would have come in that second (no coo
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["Answer", "Answered", "Check", "closed_loop", "each_once", "fixed_rate"]
+__all__ = ["Answer", "Answered", "Check", "closed_loop", "each_once", "fixed_rate", "uncollected"]
 
 #: Returns what is wrong with an answer's status line and body, or an empty text.
 Check = Callable[[bytes, bytes], str]
@@ -19,6 +21,23 @@ Check = Callable[[bytes, bytes], str]
 EACH_ONCE_MAX_S = 60.0
 #: When each answer came and how long it took, in seconds.
 Answered = list[tuple[float, float]]
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the collector of cycles out of a generator that measures: its pauses would be the server's latencies.
+
+    With a task for each request of 8 s alive, one collection took 25 to 50 ms, of which 1,250 requests a second had
+    their p99.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 class Answer(NamedTuple):
@@ -99,7 +118,8 @@ def closed_loop(
         await asyncio.gather(*map(call, callers, requests))
         return answered
 
-    return asyncio.run(run())
+    with uncollected():
+        return asyncio.run(run())
 
 
 def fixed_rate(
@@ -131,7 +151,8 @@ def fixed_rate(
         await asyncio.gather(*tasks)
         return answered
 
-    return asyncio.run(run())
+    with uncollected():
+        return asyncio.run(run())
 
 
 def each_once(host: str, port: int, requests: Sequence[bytes], *, callers_n: int) -> list[Answer]:

@@ -7,7 +7,6 @@ ends when its answer has arrived at the stand-in for Slack.
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import msgspec
 from bench.chat.checker import Checker, Verdict
 from bench.chat.messages import CONVERSATIONS, delivery
 from bench.chat.wire import Callers
+from bench.load import uncollected
 from bench.report import percentile
 
 __all__ = ["BURST", "DELIVERED", "Order", "Outcome", "Played", "Scene"]
@@ -117,26 +117,21 @@ class Scene:
         for at in range(int(order.rate * order.seconds) if order.scene == "rate" else order.messages):
             self._ready[at % CONVERSATIONS].append(self._make(at % CONVERSATIONS))
         await self._callers.open(CALLERS)
-        # No pauses of ours in the contestant's latencies.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        busy_s, began = time.process_time(), time.perf_counter()
         try:
-            match order.scene:
-                case "closed":
-                    await self._closed(began)
-                case "rate":
-                    await self._rate(began)
-                case "repeats":
-                    await self._repeats()
-                case "bursts":
-                    await self._bursts()
-            busy_s, took_s = time.process_time() - busy_s, time.perf_counter() - began
-            await self._settle()
+            with uncollected():
+                busy_s, began = time.process_time(), time.perf_counter()
+                match order.scene:
+                    case "closed":
+                        await self._closed(began)
+                    case "rate":
+                        await self._rate(began)
+                    case "repeats":
+                        await self._repeats()
+                    case "bursts":
+                        await self._bursts()
+                busy_s, took_s = time.process_time() - busy_s, time.perf_counter() - began
+                await self._settle()
         finally:
-            gc.enable()
-            gc.unfreeze()
             self._callers.close()
         return Outcome(
             verdict=self._checker.verdict(),
