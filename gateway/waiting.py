@@ -20,6 +20,10 @@ __all__ = ["Awaited", "EqualWaits"]
 
 Result = TypeVar("Result")
 
+#: Waits that one turn of the loop ends.  What the woken want written is written behind them, so the first of a hundred
+#: waited for the last.  1,000 callers that wait 50 ms, all at once: 19,570 a second with 8, 19,430 with 16, 18,710 with
+#: all that are over; 4,000 callers: 51,300, 53,000 and 47,900.
+_WOKEN_MAX = 8
 _NOTHING = object()
 _switch = greenlet.switch
 
@@ -123,9 +127,10 @@ class EqualWaits:
 
     def _wake(self) -> None:
         self._timer.close()
-        waits, now = self._waits, time.monotonic()
+        waits, now, left = self._waits, time.monotonic(), _WOKEN_MAX
         try:
-            while waits and waits[0].over_at <= now:
+            while left and waits and waits[0].over_at <= now:
+                left -= 1
                 wait = waits.popleft()
                 waiting, wait.greenlet = wait.greenlet, None
                 if waiting is not None:
@@ -134,4 +139,5 @@ class EqualWaits:
             # Only here: who is woken may wait again.
             self._timer = None
             if waits:
-                self._wake_in(waits[0].over_at - now)
+                # A new look at the clock: the woken have used some time.
+                self._wake_in(max(0.0, waits[0].over_at - time.monotonic()))

@@ -151,6 +151,26 @@ def test_who_is_woken_may_wait_again() -> None:
     assert len(rounds) == 250
 
 
+def test_the_loop_has_its_turn_between_waits_that_are_over_at_once() -> None:
+    """What the first ones want written does not wait for the last."""
+    waits, seen = EqualWaits(0.01), []
+
+    def wait() -> None:
+        waits.wait()
+        seen.append("woken")
+        if len(seen) == 1:
+            gevent.get_hub().loop.run_callback(seen.append, "written")
+
+    waiting = [gevent.spawn(wait) for _ in range(100)]
+    gevent.sleep(0)
+    over_at = time.monotonic() + 0.02
+    while time.monotonic() < over_at:
+        """The loop stands still until all are over."""
+    gevent.joinall(waiting, timeout=GUARD_S)
+    assert len(seen) == 101
+    assert seen.index("written") <= 16
+
+
 def test_a_wait_that_is_given_up_is_nobody_elses() -> None:
     waits, ended = EqualWaits(0.02), []
 
