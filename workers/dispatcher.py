@@ -27,6 +27,7 @@ from greenlet import getcurrent, greenlet
 from gateway import telemetry
 from gateway.domain.job import SUSPECTS_FROM, Job, JobEnd
 from gateway.greenlets.handlers import Handlers
+from gateway.greenlets.turns import in_next_turn
 from workers.board import Board
 from workers.executor import Executor, Stopped, TimeLimit
 
@@ -177,7 +178,8 @@ class Dispatcher:
         for left in reversed(begun):
             self._board.unstart(left.args[0])  # type: ignore[attr-defined]  # a partial, of our own making
         if begun or len(jobs) == room:
-            self.wake()
+            self._woken = True
+            in_next_turn(self._dispatch)
 
     def _run(self, job: Job) -> None:
         if not self._owns(job):

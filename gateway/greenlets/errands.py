@@ -10,6 +10,7 @@ errand.  ``handlers.py`` says what else must be true of a greenlet before it is 
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +20,13 @@ from gevent.event import Event
 from greenlet import getcurrent, greenlet
 
 from gateway.greenlets.handlers import Handlers
+from gateway.greenlets.turns import in_next_turn
 
 __all__ = ["Errand", "Errands"]
 
 _TRIM_S = 1.0
+#: Seconds for which one turn of the event loop begins errands: thousands may be asked for at once.
+_BEGIN_S = 0.005
 
 
 class Errand:
@@ -80,6 +84,8 @@ class Errands:
         """*trim_s*: seconds between two looks at greenlets that were not needed."""
         self._trim_s = trim_s
         self._waiting: deque[Callable[[], None]] = deque()
+        #: The hub will come to what waits.
+        self._beginning = False
         self._under_way = 0
         self._idle = Event()
         self._idle.set()
@@ -97,9 +103,10 @@ class Errands:
         if not self._under_way:
             self._idle.clear()
         self._under_way += 1
-        if not self._waiting:
-            get_hub().loop.run_callback(self._begin)
         self._waiting.append(errand.run)
+        if not self._beginning:
+            self._beginning = True
+            get_hub().loop.run_callback(self._begin)
         return errand
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -108,10 +115,15 @@ class Errands:
 
     def _begin(self) -> None:
         """In the hub."""
-        if self._handlers is None:
-            self._handlers = Handlers(get_hub())
-        waiting, self._waiting = self._waiting, deque()
-        self._handlers.run(waiting)
+        try:
+            if self._handlers is None:
+                self._handlers = Handlers(get_hub())
+            self._handlers.run(self._waiting, time.monotonic() + _BEGIN_S)
+        finally:
+            # More than one turn can begin, or left by an exception: nobody else would come to them.
+            self._beginning = bool(self._waiting)
+            if self._beginning:
+                in_next_turn(self._begin)
         if self._trimming is None:
             self._trimming = get_hub().loop.timer(self._trim_s, self._trim_s, ref=False)
             self._trimming.start(self._trim)

@@ -24,6 +24,7 @@ from psycopg2.extensions import cursor as Cursor
 from gateway.domain.errors import Overloaded
 from gateway.domain.job import Draft, Enqueued, partition_of
 from gateway.domain.resilience.priority import Priority
+from gateway.greenlets.turns import let_others
 from gateway.jobs.backlog import Backlog
 from gateway.jobs.drafts import checked, draft, due_at
 from gateway.settings.jobs import JobSettings
@@ -217,7 +218,7 @@ class Jobs:
         for each in drafts:
             asked.append(self.checked(each))
             if self._clock() >= until:
-                gevent.sleep(0)
+                let_others()
                 until = self._clock() + _TURN_S
         return asked
 

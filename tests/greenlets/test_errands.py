@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import io
+import math
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -14,6 +17,7 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from gateway.greenlets.errands import Errands
+from gateway.greenlets.handlers import Handlers
 from tests.greenlets.desk import NEW, leave_a_local, leave_a_thread, look
 from tests.support.waiting import GUARD_S, until
 
@@ -43,6 +47,45 @@ def test_errands_begin_in_order_and_join_waits_for_all() -> None:
     gate.set()
     assert errands.join(GUARD_S)
     assert done == [0, 1, 2]
+
+
+def test_thousands_that_are_begun_at_once_let_timers_have_their_turn() -> None:
+    """And keep their order, one that comes meanwhile too."""
+    errands, seen = Errands(), list[str]()
+
+    def burn(number: int) -> None:
+        until_ = time.monotonic() + 0.004
+        while time.monotonic() < until_:
+            pass
+        seen.append(str(number))
+        if not number:
+            errands.start(partial(burn, 40))
+
+    timer = gevent.get_hub().loop.timer(0.001)
+    timer.start(seen.append, "timer")
+    for number in range(40):
+        errands.start(partial(burn, number))
+    assert errands.join(GUARD_S)
+    assert seen.index("timer") < 20
+    seen.remove("timer")
+    assert seen == [str(number) for number in range(41)]
+    timer.close()
+
+
+def test_what_an_error_leaves_behind_is_begun_all_the_same(told: io.StringIO) -> None:
+    class Exhausted(Handlers):
+        def run(self, jobs: deque[Callable[[], None]], until: float = math.inf) -> None:
+            if not done:
+                done.append("exhausted")
+                raise MemoryError("on purpose")
+            super().run(jobs, until)
+
+    errands, done = Errands(), list[str]()
+    errands._handlers = Exhausted(gevent.get_hub())
+    errands.start(lambda: done.append("errand"))
+    assert errands.join(GUARD_S)
+    assert done == ["exhausted", "errand"]
+    assert "on purpose" in told.getvalue()
 
 
 def test_none_runs_inside_of_who_starts_it() -> None:

@@ -125,6 +125,26 @@ def test_many_short_jobs_keep_their_order_and_let_others_have_their_turn(build: 
     assert it.started == [each.job_id for each in jobs]
 
 
+def test_many_short_jobs_let_timers_have_their_turn_so_the_beat_too(build: Build) -> None:
+    """Law: callbacks that ask for callbacks have fifty turns before anything else has one."""
+    it = build()
+    started: list[int] = []
+
+    def burn(_: Context) -> Done:
+        until_ = time.monotonic() + 0.004
+        while time.monotonic() < until_:
+            pass
+        return Done()
+
+    it.on("burns", burn)
+    timer = gevent.get_hub().loop.timer(0.001)
+    timer.start(lambda: started.append(len(it.started)))
+    it.give_many(40, kind="burns")
+    it.wait_ends(40)
+    timer.close()
+    assert started[0] < 20
+
+
 # The lease
 
 
