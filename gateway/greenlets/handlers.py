@@ -27,9 +27,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from sys import getrefcount
+from sys import exc_info, getrefcount
 from weakref import getweakrefcount
 
+from gevent import GreenletExit
 from gevent.hub import Hub
 from greenlet import getcurrent, greenlet
 
@@ -112,14 +113,23 @@ class Handlers:
             while self._called:
                 self._called = False
                 jobs, turn, ours = self._jobs, self._turn, getrefcount(getcurrent())
-                jobs.popleft()()
-                while (
-                    jobs
-                    and turn == self._turn
-                    and time.monotonic() < self._until
-                    and self._is_new(getcurrent(), ours)
-                ):
+                try:
                     jobs.popleft()()
+                    while (
+                        jobs
+                        and turn == self._turn
+                        and time.monotonic() < self._until
+                        and self._is_new(getcurrent(), ours)
+                    ):
+                        jobs.popleft()()
+                except GreenletExit:
+                    # Let go while it waited.
+                    return
+                except BaseException:
+                    # A fault of ours.  Not raised in the hub, where it would be the end of what has come with it, or
+                    # (``SystemExit``) of the process.
+                    self._hub.print_exception(self, *exc_info())
+                    return
                 # No variable holds this greenlet, which would then never end, or a job: one that waits for its garbage
                 # collection holds a whole request.
                 parked.append(getcurrent())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import io
 import math
 import sys
 import weakref
@@ -308,9 +309,13 @@ def test_an_error_that_gets_past_everything_ends_only_its_greenlet(desk: Desk) -
     def raises() -> None:
         raise SystemExit(3)
 
+    told, before = io.StringIO(), desk.hub.exception_stream
+    desk.hub.exception_stream = told
     ran: list[str] = []
     desk.run_all(raises, lambda: ran.append("the next"))
     assert ran == ["the next"]
     desk.run(raises)
+    desk.hub.exception_stream = before
+    assert told.getvalue().count("SystemExit: 3") == 2, "and is told"
     assert desk.parked == 0
     desk.assert_next_is_new()
