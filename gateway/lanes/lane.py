@@ -203,8 +203,12 @@ class Lanes:
     def _run_turn(self, entry: _Lane, turn: Turn) -> Settlement:
         try:
             return self._run(entry.key, turn)
-        except Exception as error:
-            # Whatever it is, it is this turn's alone; without an end it would be run again for ever.
+        except gevent.GreenletExit:
+            # The lane's own end.
+            raise
+        except BaseException as error:
+            # Whatever it is, a forgotten ``gevent.Timeout`` too, it is this turn's alone; without an end it would be
+            # run again for ever.
             self._crashed(turn, error)
             return _failed(turn, "crashed", f"{type(error).__name__}; trace {turn.trace_id}")
 
@@ -240,7 +244,7 @@ class Lanes:
             self._crashed(settlement.turn, error)
         return settled.next_turn
 
-    def _crashed(self, turn: Turn, error: Exception) -> None:
+    def _crashed(self, turn: Turn, error: BaseException) -> None:
         telemetry.event(
             "turn.crashed",
             channel=turn.channel,

@@ -238,8 +238,12 @@ class DirectSends:
             if conversation.rows or self._draining or finish.fate != "sent":
                 self._ends.hurry()
             ours = self._ends.end(finish)
-        except Exception as error:
-            # In our own code.  What is true of the row is being written; nothing behind it may be faster.
+        except gevent.GreenletExit:
+            # Cut off by a stop.
+            raise
+        except BaseException as error:
+            # In our own code, or a forgotten ``gevent.Timeout`` of a channel's.  What is true of the row is being
+            # written; nothing behind it may be faster.
             conversation.broken = True
             tell_crash(row, error)
             gevent.joinall(writing)

@@ -184,7 +184,7 @@ def tell(row: OutboxRow, finish: Finish, *, ours: bool) -> None:
         )
 
 
-def tell_crash(row: OutboxRow, error: Exception) -> str:
+def tell_crash(row: OutboxRow, error: BaseException) -> str:
     """Tell of a fault in our own code; return what a row says of it."""
     telemetry.event(
         "send.crashed",

@@ -63,6 +63,7 @@ class Bench:
         self.held = Event()
         self.held.set()
         self.crash_on: set[int] = set()
+        self.crash: BaseException = ZeroDivisionError()
         self.deaf = False
         #: Closed: the ledger does what a settle asks for, and its answer is under way.
         self.answers = Event()
@@ -147,7 +148,7 @@ class Bench:
             else:
                 gevent.sleep(0)
             if turn.seq in self.crash_on:
-                raise ZeroDivisionError
+                raise self.crash
         finally:
             self.running -= 1
         return Settlement(turn=turn, state="answered", reply=Reply())

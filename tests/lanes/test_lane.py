@@ -284,10 +284,13 @@ def test_a_turn_whose_apology_cannot_be_written_either_ends_without_a_word() -> 
 # Our own mistakes
 
 
-def test_a_crash_while_a_turn_runs_is_that_turns_alone() -> None:
+@pytest.mark.parametrize(
+    "crash", [ZeroDivisionError(), gevent.Timeout(), SystemExit()], ids=lambda each: type(each).__name__
+)
+def test_a_crash_while_a_turn_runs_is_that_turns_alone(crash: BaseException) -> None:
     bench = Bench()
     bench.add(1, 2)
-    bench.crash_on = {1}
+    bench.crash_on, bench.crash = {1}, crash
     bench.grant()
     ended(bench)
     assert [(settlement.state, settlement.reason) for settlement, _ in bench.told] == [

@@ -208,8 +208,9 @@ def test_an_end_waits_for_others_unless_somebody_waits_for_it(houses: Callable[.
         (RetryLater("busy"), ("one", "pending", "busy")),
         (Unknown("cut"), ("one", "unknown", "cut")),
         (ZeroDivisionError(), ("one", "unknown", "crashed")),
+        (gevent.Timeout(), ("one", "unknown", "cut_off")),
     ],
-    ids=["retry", "unknown", "crash"],
+    ids=["retry", "unknown", "crash", "forgotten timeout"],
 )
 def test_behind_one_that_was_not_sent_all_go_back(house: House, answer: Any, found: tuple[str, ...]) -> None:
     """Law: they would overtake it; as tries they do not count."""
