@@ -11,10 +11,12 @@ import math
 import resource
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from bench.stack import pinned
 
@@ -54,9 +56,11 @@ class Shot(msgspec.Struct, frozen=True, kw_only=True):
     #: Of a script that leaves the opening out: answers after it, and for how long they came.
     counted: int = 0
     counted_us: int = 0
-    #: Processor seconds of wrk itself, and seconds in which it would have used its core and others had it.
+    #: Processor seconds of wrk itself.
     busy_s: float = 0.0
-    waited_s: float = 0.0
+    #: The share of its time in which wrk had its core, or wanted it and others had it: 1 leaves it no time to wait for
+    #: answers.
+    wanted_share: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -93,13 +97,16 @@ def fire(
     argv = ["wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds) + 1}s", f"--timeout={TIMEOUT_S}s"]
     argv += ["-s", script, url, "--", str(expected.status), str(expected.length), str(connections), *more]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began_at, stolen_s = time.monotonic(), _stolen_s(cpu)
     with pinned(cpu):
         wrk = subprocess.Popen(argv, cwd=SCRIPTS, stdout=subprocess.PIPE)
     with wrk:
         # wrk counts in whole seconds; interrupted, it ends its run in order and reports.
         with contextlib.suppress(subprocess.TimeoutExpired):
             wrk.wait(seconds)
-        waited_s = _waited_s(wrk.pid)
+        # Of the time until now alone: what it waits for after that, until it notices that it is to end, nobody sees.
+        wanted_s = _wanted_s(wrk.pid) + _stolen_s(cpu) - stolen_s
+        wanted_share = min(1.0, wanted_s / (time.monotonic() - began_at))
         wrk.send_signal(signal.SIGINT)
         try:
             output, _ = wrk.communicate(timeout=_GRACE_S)
@@ -109,16 +116,22 @@ def fire(
     # wrk is the only child that ended meanwhile.
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return msgspec.structs.replace(parse(output), busy_s=used_s, waited_s=waited_s)
+    return msgspec.structs.replace(parse(output), busy_s=used_s, wanted_share=wanted_share)
 
 
-def _waited_s(pid: int) -> float:
-    """Return for how long a process could have run and did not, as far as the kernel keeps account of it."""
-    waited_ns = 0
+def _wanted_s(pid: int) -> float:
+    """Return for how long a process ran or could have run, as far as the kernel keeps account of it."""
+    wanted_ns = 0
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            waited_ns += int((task / "schedstat").read_text().split()[1])
-    return waited_ns / 1e9
+            ran_ns, waited_ns, _ = map(int, (task / "schedstat").read_text().split())
+            wanted_ns += ran_ns + waited_ns
+    return wanted_ns / 1e9
+
+
+def _stolen_s(cpu: int) -> float:
+    """Return for how long a core was another machine's, on the same host: whoever ran on it then seems to have slept."""
+    return float(psutil.cpu_times(percpu=True)[cpu].steal)
 
 
 def parse(output: bytes) -> Shot:

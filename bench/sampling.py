@@ -71,6 +71,6 @@ def shot(line: Line, server: Running, postgres_pid: int, expected: Expected, sec
         server_share=server_s / took_s,
         generator_share=fired.busy_s / took_s,
         postgres_share=postgres_s / took_s,
-        waited_share=fired.waited_s / took_s,
+        wanted_share=fired.wanted_share,
         strangers_share=max(0.0, strangers_s / took_s),
     )

@@ -36,8 +36,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     server_share: float
     generator_share: float
     postgres_share: float
-    #: The share of time in which the generator would have used its core and others had it.
-    waited_share: float = 0.0
+    #: In which the generator had its core, or wanted it and others had it.
+    wanted_share: float = 0.0
     #: What everybody else on the machine used of the two cores.
     strangers_share: float
 
@@ -51,7 +51,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
         # They share a core.
         if self.generator_share + self.postgres_share >= GENERATOR_FULL:
             return "limited by the generator and PostgreSQL together"
-        if self.generator_share + self.waited_share >= GENERATOR_FULL:
+        if self.wanted_share >= GENERATOR_FULL:
             return "limited by the generator, whose core others used"
         return ""
 

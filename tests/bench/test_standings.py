@@ -22,7 +22,7 @@ def sample(
     server: float = 1.0,
     generator: float = 0.5,
     postgres: float = 0.0,
-    waited: float = 0.0,
+    wanted: float = 0.0,
     strangers: float = 0.0,
 ):
     return Sample(
@@ -33,7 +33,7 @@ def sample(
         server_share=server,
         generator_share=generator,
         postgres_share=postgres,
-        waited_share=waited,
+        wanted_share=wanted,
         strangers_share=strangers,
     )
 
@@ -113,7 +113,7 @@ def test_who_did_not_run_keeps_no_promise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "generator", "postgres", "waited", "limit"),
+    ("server", "generator", "postgres", "wanted", "limit"),
     [
         (0.99, 0.80, 0.0, 0.0, ""),
         (0.80, 0.96, 0.0, 0.0, "limited by the generator"),
@@ -123,14 +123,14 @@ def test_who_did_not_run_keeps_no_promise() -> None:
         (0.80, 0.50, 0.46, 0.0, "limited by the generator and PostgreSQL together"),
         (0.80, 0.50, 0.40, 0.0, ""),
         # It was never idle, and did not get what it needed.
-        (0.80, 0.50, 0.0, 0.46, "limited by the generator, whose core others used"),
-        (0.80, 0.50, 0.0, 0.40, ""),
-        (0.80, 0.50, 0.46, 0.46, "limited by the generator and PostgreSQL together"),
+        (0.80, 0.50, 0.0, 0.96, "limited by the generator, whose core others used"),
+        (0.80, 0.50, 0.0, 0.90, ""),
+        (0.80, 0.50, 0.46, 0.96, "limited by the generator and PostgreSQL together"),
     ],
 )
-def test_the_limit_is_named(server: float, generator: float, postgres: float, waited: float, limit: str) -> None:
+def test_the_limit_is_named(server: float, generator: float, postgres: float, wanted: float, limit: str) -> None:
     """A rate that the server did not set is not the server's."""
-    assert sample(1, server=server, generator=generator, postgres=postgres, waited=waited).limit == limit
+    assert sample(1, server=server, generator=generator, postgres=postgres, wanted=wanted).limit == limit
 
 
 def test_a_limited_run_is_told_beside_the_goals() -> None:

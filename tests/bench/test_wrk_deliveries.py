@@ -105,8 +105,8 @@ def test_what_was_acknowledged_and_is_not_held_is_told() -> None:
 
 def test_wrk_may_be_the_limit() -> None:
     """When it had no time left of its run, whether it ran or waited for its core."""
-    for busy_s, waited_s, limit in ((0.5, 0.3, ""), (0.97, 0.0, LIMITED), (0.6, 0.38, LIMITED)):
-        shot = Shot(requests=1, took_us=1_000_000, p50_us=1, p99_us=2, busy_s=busy_s, waited_s=waited_s)
+    for wanted_share, limit in ((0.8, ""), (0.97, LIMITED)):
+        shot = Shot(requests=1, took_us=1_000_000, p50_us=1, p99_us=2, busy_s=0.5, wanted_share=wanted_share)
         assert Taken(shot=shot, held=1, answered=1, gateway_us=1.0).limit == limit
 
 

@@ -15,7 +15,7 @@ from bench.evaluation.sentences import disturbed, listed, number, ordinal, shari
 __all__ = ["Line", "Row", "Table", "bound", "course", "glance", "never", "noted", "numbers", "shown"]
 
 #: Shares of a core that say whether a run counts; what they say is told by notes.
-_ASIDE = frozenset({"server_share", "generator_share", "postgres_share", "waited_share", "strangers_share"})
+_ASIDE = frozenset({"server_share", "generator_share", "postgres_share", "wanted_share", "strangers_share"})
 
 
 #: What stands for a value that a contestant never came to.
