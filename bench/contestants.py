@@ -50,6 +50,8 @@ class Contestant(msgspec.Struct, frozen=True):
     gunicorn: bool = False
     #: Whether its memory is taken long before it is needed, and given to connections without growing.
     heap_ahead: bool = False
+    #: Seconds of work after which most of what is asked often is compiled, of those that compile while they run.
+    warm_s: float = 0.0
     #: Called when its needs are met.
     version: versions.Version = versions.unknown
 
@@ -70,6 +72,7 @@ def _node(name: str, title: str, program: str, packages: Sequence[str], **env: s
         ("node", str(PEERS / "node" / program)),
         ("node", "npm packages"),
         env,
+        warm_s=1.3,
         version=versions.node(packages, PEERS / "node"),
     )
 
@@ -149,6 +152,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
             ("java", f"@{built('aleph') / 'arguments'}"),
             ("java", "aleph"),
             heap_ahead=True,
+            warm_s=5.0,
             version=versions.clojure(PEERS / "aleph" / "deps.edn", ("clojure", "aleph", "jsonista", "postgresql")),
         ),
         _flask("flask_ours", "Flask, our worker", WORKER),

@@ -130,7 +130,7 @@ def _wanted_s(pid: int) -> float:
 
 
 def _stolen_s(cpu: int) -> float:
-    """Return for how long a core was another machine's, on the same host: whoever ran on it then seems to have slept."""
+    """Return for how long a core was another machine's on the same host: whoever ran on it seems to have slept then."""
     return float(psutil.cpu_times(percpu=True)[cpu].steal)
 
 

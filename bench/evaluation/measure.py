@@ -76,8 +76,7 @@ class Measure(Protocol):
     plot: Plot | None
     #: Whether a quick run has it.
     quick: bool
-    #: How many rounds of a whole run have it, at most, and about how long a take is then, with its checks.
-    rounds: int
+    #: About how long a take of a whole run is, with its checks.
     take_s: float
 
     def take(self, name: str, stage: Stage) -> Taken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,16 +34,17 @@ def results(journal: Journal, lacks: Mapping[str, str]) -> Results:
     plan = journal.head.plan
     found = standings(journal, MEASURES)
     notes = [f"bench.{name} failed, and is left out" for name, part in journal.parts.items() if part is None]
+    # All of them: a comparison of some says so.  Side by side: some take a second to say their version.
+    lacking = {name: lacks.get(name, "") if name in plan.contestants else NOT_ASKED for name in WHO}
+    with ThreadPoolExecutor() as threads:
+        contestants = list(threads.map(_contestant, lacking, lacking.values()))
     whole = Results(
         quick=plan.quick,
         rounds=plan.rounds,
         began=journal.head.began,
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=journal.head.machine,
-        # All of them: a comparison of some says so.
-        contestants=[
-            _contestant(name, lacks.get(name, "") if name in plan.contestants else NOT_ASKED) for name in WHO
-        ],
+        contestants=contestants,
         measures=found,
         chat=journal.parts.get("chat"),
         locust=journal.parts.get("locust"),

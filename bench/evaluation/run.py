@@ -23,7 +23,7 @@ __all__ = ["DESCRIPTORS", "run_rounds"]
 #: Connections of the largest measurement, and whatever else is open.
 DESCRIPTORS = CONNECTIONS + BALLAST + 1_000
 #: Work for each contestant at the beginning of a round.  V8 compiles within two seconds; the JVM goes on for longer,
-#: and is seen to do so.  A quick run leaves it to its takes, which see it too.
+#: and is seen to do so.  A quick run has no time for that, and knows who compiles.
 WARMING = Pace(warm_s=1.0, measured_s=1.0, again_max=6)
 
 
@@ -38,7 +38,7 @@ def run_rounds(journal: Journal) -> dict[str, str]:
         keys = Keys(postgres.url())
         keys.fill()
         field = Field(environment(postgres.url(), redis.url, Path(folder)), Path(folder))
-        stage = Rounded(field, keys, postgres_pid, quick=plan.quick, warming=None if plan.quick else WARMING)
+        stage = Rounded(field, keys, postgres_pid, quick=plan.quick, warming=WARMING)
         Rounds(journal, stage, MEASURES).run(lacks)
         keys.close()
     return lacks

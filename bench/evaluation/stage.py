@@ -9,11 +9,13 @@ import psutil
 
 from bench.answers import WrongAnswer
 from bench.contestants import Running
+from bench.evaluation.quiet import wait_quiet
 from bench.generator import GeneratorFailed
 from bench.keys import Keys
 from bench.lines import LINES
 from bench.rounds import Field
 from bench.sampling import Pace, settled, shot
+from bench.standings import Sample
 
 __all__ = ["Rounded"]
 
@@ -26,7 +28,7 @@ _NOT_STARTED = "it did not start"
 class Rounded:
     """What measures have to work with (:class:`bench.evaluation.measure.Stage`), for one round after the other."""
 
-    def __init__(self, field: Field, keys: Keys, postgres_pid: int, *, quick: bool, warming: Pace | None) -> None:
+    def __init__(self, field: Field, keys: Keys, postgres_pid: int, *, quick: bool, warming: Pace) -> None:
         self.quick = quick
         self.keys = keys
         self.postgres_pid = postgres_pid
@@ -46,8 +48,7 @@ class Rounded:
     @property
     def start_s(self) -> float:
         """About how long a contestant takes to start and to get warm."""
-        warming = self._warming
-        return _START_S + (warming.warm_s + warming.measured_s if warming else 0.0)
+        return _START_S + (0.0 if self.quick else self._warming.warm_s + self._warming.measured_s)
 
     def shared(self, name: str) -> Running:
         """Return this round's process of a contestant, which has answered others before."""
@@ -63,12 +64,14 @@ class Rounded:
             for running in again.values():
                 self._warm(running)
             self._shared |= again
+        wait_quiet()
         return _started(self._shared, name)
 
     @contextlib.contextmanager
     def fresh(self, name: str) -> Iterator[Running]:
         """Run a process of its own, until the block ends."""
         with self._field.start([name]) as running:
+            wait_quiet()
             yield _started(running, name)
 
     def command(self, name: str, port: int) -> tuple[list[str], dict[str, str]]:
@@ -77,14 +80,21 @@ class Rounded:
 
     def _warm(self, server: Running) -> None:
         """Let compilers that work at run time see work before anybody counts."""
-        warming = self._warming
-        if warming is None:
+        warm_s = server.contestant.warm_s
+        if self.quick and not warm_s:
             return
         # What is wrong with it, or ended it, is found by whoever measures it, and is no fault of whom it is beside.
         with contextlib.suppress(WrongAnswer, GeneratorFailed, OSError, psutil.Error):
             echo = LINES["echo"]
             right = echo.check(server.port, self.keys, questions=_QUESTIONS)
-            settled(lambda seconds: shot(echo, server, self.postgres_pid, right, seconds), warming)
+
+            def take(seconds: float) -> Sample:
+                return shot(echo, server, self.postgres_pid, right, seconds)
+
+            if self.quick:
+                take(warm_s)
+            else:
+                settled(take, self._warming)
 
 
 def _started(running: Mapping[str, Running], name: str) -> Running:

@@ -36,13 +36,11 @@ class Noted:
         does: Callable[[str], Taken] | None = None,
         better: Literal["more", "less"] = "more",
         plot: Plot | None = None,
-        rounds: int = 5,
     ) -> None:
         self.name = name
         self.contestants = contestants
         self.better: Literal["more", "less"] = better
         self.plot = plot
-        self.rounds = rounds
         self.asked: list[str] = []
         self._does = does or (lambda _: taken(1.0))
 

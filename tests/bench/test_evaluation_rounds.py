@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
@@ -108,6 +109,23 @@ def test_who_was_ended_by_one_measure_is_there_for_the_next(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("wrk")
+@pytest.mark.parametrize(("quick", "warm_s", "warmed"), [(False, 0.0, True), (True, 1.5, True), (True, 0.0, False)])
+def test_in_a_quick_run_those_get_warm_whose_code_is_compiled_meanwhile(
+    quick: bool, warm_s: float, warmed: bool, tmp_path: Path
+) -> None:
+    """Seen by one that is right a thousand times and no longer."""
+    trimmed = msgspec.structs.replace(contestant("trimmed"), warm_s=warm_s)
+    field = Field(environment(), tmp_path, contestants={"trimmed": trimmed})
+    warming = Pace(warm_s=0.5, measured_s=1.0)
+    stage = Rounded(field, None, os.getpid(), quick=quick, warming=warming)  # type: ignore[arg-type]
+    with (
+        stage.round(["trimmed"]),
+        pytest.raises(WrongAnswer) if warmed else contextlib.nullcontext(),
+    ):
+        LINES["echo"].check(stage.shared("trimmed").port, None, questions=100)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("wrk")
 def test_who_was_ended_and_does_not_start_again_did_not_start(tmp_path: Path) -> None:
     """Which is what there is to say of it, each time, and not that nobody answers."""
     honest = contestant("honest")
@@ -193,12 +211,13 @@ def test_a_journal_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_another_one_is_first_in_each_round() -> None:
-    """And a measure has as many rounds as it wants."""
-    measures = {"noted": Noted(), "short": Noted("short", ("node", "ours"), rounds=1)}
-    turns = a_plan(("noted", "short"), rounds=3).all_turns(measures)
+    """Among those that a measure is for."""
+    measures = {"noted": Noted(), "other": Noted("other", ("node", "ours"))}
+    turns = a_plan(("noted", "other"), rounds=3).all_turns(measures)
     assert [[turn.contestant for turn in turns if turn == Turn(n, "noted", turn.contestant)] for n in range(3)] == [
         ["ours", "go", "node"],
         ["go", "node", "ours"],
         ["node", "ours", "go"],
     ]
-    assert [turn for turn in turns if turn.measure == "short"] == [Turn(0, "short", "ours"), Turn(0, "short", "node")]
+    others = [turn.contestant for turn in turns if turn.measure == "other"]
+    assert others == ["ours", "node", "node", "ours", "ours", "node"]

@@ -15,15 +15,13 @@ import msgspec
 from bench.answers import WrongAnswer
 from bench.contestants import free_port
 from bench.evaluation.measure import Plot, Stage, Taken
+from bench.evaluation.quiet import wait_quiet
 from bench.generator import ECHO_BODY
-from bench.report import median
 from bench.stack import GATEWAY_CPU, cpu_s, pinned
 from gateway.embedded.child import set_death_signal
 
 __all__ = ["ColdStart", "start"]
 
-#: How often one take starts it.
-STARTS, QUICK_STARTS = 3, 1
 _LOOK_S = 0.005
 _ANSWER_MAX_S = 60.0
 _END_MAX_S = 15.0
@@ -36,29 +34,25 @@ class ColdStart:
     name: str = "cold_start"
     title: str = "Cold start"
     about: str = (
-        "From exec to the first right echo, asked for every 5 ms, its files in the page cache; the median of three "
-        "starts. Beside it the processor time of all its processes until then, in steps of 10 ms."
+        "From exec to the first right echo, asked for every 5 ms, its files in the page cache. Beside it the processor "
+        "time of all its processes until then, in steps of 10 ms."
     )
     value: str = "start_ms"
     unit: str = "ms"
     better: Literal["more", "less"] = "less"
     plot: Plot | None = None
     quick: bool = False
-    rounds: int = 2
-    take_s: float = 5.0
+    take_s: float = 1.5
 
     def __init__(self, contestants: Sequence[str]) -> None:
         self.contestants = contestants
 
     def take(self, name: str, stage: Stage) -> Taken:
-        """Start it, and end it, some times."""
-        starts = [start(*stage.command(name, port), port) for port in _ports(QUICK_STARTS if stage.quick else STARTS)]
-        return Taken(
-            values={
-                "start_ms": 1e3 * median([each for each, _ in starts]),
-                "cpu_ms": 1e3 * median([each for _, each in starts]),
-            }
-        )
+        """Start it, and end it."""
+        port = free_port()
+        wait_quiet()
+        started_s, used_s = start(*stage.command(name, port), port)
+        return Taken(values={"start_ms": 1e3 * started_s, "cpu_ms": 1e3 * used_s})
 
 
 def start(argv: list[str], env: dict[str, str], port: int) -> tuple[float, float]:
@@ -111,7 +105,3 @@ def _echoes(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _ports(count: int) -> list[int]:
-    return [free_port() for _ in range(count)]

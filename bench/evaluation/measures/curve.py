@@ -34,7 +34,7 @@ GRID = (
 COMMON = 1_000
 #: Shares of the closed loop's rate: the easy ones, and from where to where every rate of the grid is asked for.
 EASY, DENSE, END = (0.1, 0.25), 0.55, 1.7
-_SETTLE_S, _STEP_S = 0.2, 1.0
+_SETTLE_S, _STEP_S = 0.2, 0.6
 _TITLES = {"echo": "Echo at fixed rates", "kvs_get": "KVS GET at fixed rates"}
 
 
@@ -62,8 +62,7 @@ class Curve:
         x="rate", x_title="requests a second", y="p99_ms", y_title="p99 in ms, from the intended start", log_y=True
     )
     quick: bool = False
-    rounds: int = 2
-    take_s: float = 12.0
+    take_s: float = 9.0
 
     def __init__(
         self,
@@ -119,7 +118,7 @@ def curves(contestants: Sequence[str]) -> list[Curve]:
 def rates(capacity: float, grid: Sequence[int] = GRID) -> Iterator[int]:
     """Return the rates that one is asked for who answers *capacity* in a closed loop; whoever has fallen behind stops.
 
-    Of the grid alone: two rounds, and two contestants, have as many rates in common as their capacities allow.
+    Of the grid alone: rounds, and contestants, have as many rates in common as their capacities allow.
     """
     easy = {min(grid, key=lambda rate: abs(math.log(rate / (share * capacity)))) for share in EASY}
     easy.add(COMMON)

@@ -20,9 +20,9 @@ __all__ = ["Closed", "closed_lines"]
 
 #: Of a whole run and of a quick one, which asks fewer questions: still more than anybody has answers ready for.
 WHOLE = Pace(warm_s=0.5, measured_s=1.0, again_max=3)
-QUICK = Pace(warm_s=0.1, measured_s=0.35, again_max=4, questions=100)
-#: Each take of those who wait is long already, and the run before it is mostly opening: hardly again.
-QUICK_MANY = msgspec.structs.replace(QUICK, again_max=1)
+QUICK = Pace(warm_s=0.1, measured_s=0.3, again_max=4, questions=100)
+#: Of those who wait, whose run before is mostly opening and always dearer: never again, but longer.
+QUICK_MANY = msgspec.structs.replace(QUICK, measured_s=0.35, again_max=0)
 #: Of 1,000 connections at once, for so long that their opening is less than a hundredth of all requests, and in no p99.
 #: Not again: the second that warms up is mostly opening, and dearer a request than any other.
 MANY = Pace(warm_s=0.5, measured_s=3.0)
@@ -51,9 +51,8 @@ _ABOUT = {
         "statement and one commit for all who ask at the same moment, the others by one for each."
     ),
 }
-_ROUNDS, _MANY_ROUNDS, _LONG_ROUNDS = 5, 3, 2
 #: 4,000 waits at once are nothing for a short look: some need a second for the first answers to all.
-_LONGER = 3.0
+_LONGER = 2.0
 
 
 class Closed:
@@ -70,7 +69,6 @@ class Closed:
         contestants: Sequence[str],
         *,
         whole: Pace = WHOLE,
-        rounds: int = _ROUNDS,
         quick: bool = True,
     ) -> None:
         self.name = line.name
@@ -78,7 +76,6 @@ class Closed:
         self.about = _ABOUT[line.name]
         self.contestants = contestants
         self.quick = quick
-        self.rounds = rounds
         self.take_s = (whole.warm_s + whole.measured_s) * line.longer + _CHECKS_S
         self._line = line
         self._whole = whole
@@ -129,8 +126,8 @@ def closed_lines(contestants: Sequence[str]) -> list[Closed]:
     longer = msgspec.structs.replace(LINES["rpc4000"], longer=_LONGER)
     return [
         Closed(LINES["echo"], contestants),
-        Closed(LINES["rpc1000"], contestants, whole=MANY, rounds=_MANY_ROUNDS),
-        Closed(longer, contestants, rounds=_LONG_ROUNDS, quick=False),
+        Closed(LINES["rpc1000"], contestants, whole=MANY),
+        Closed(longer, contestants, quick=False),
         Closed(LINES["kvs_get"], contestants),
         Closed(LINES["kvs_put"], contestants),
     ]

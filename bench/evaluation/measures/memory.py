@@ -26,8 +26,6 @@ class Memory:
     better: Literal["more", "less"] = "less"
     plot: Plot | None = None
     quick: bool = False
-    # Bytes are not like seconds: they hardly differ from one process to the next.
-    rounds: int = 2
     take_s: float = 3.5
 
     def __init__(

@@ -36,11 +36,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of each stretch."""
 
     #: Of the closed loop: warm up, count.  Compilers that work at run time have seen nothing before.
-    capacity: Sequence[float] = (1.5, 1.0)
+    capacity: Sequence[float] = (1.5, 0.8)
     settle: float = 0.5
-    before: float = 1.5
-    overload: float = 4.0
-    after: float = 3.0
+    before: float = 1.0
+    overload: float = 2.5
+    after: float = 2.0
 
 
 class Overload:
@@ -59,8 +59,7 @@ class Overload:
         log_y=True,
     )
     quick: bool = False
-    rounds: int = 2
-    take_s: float = 15.0
+    take_s: float = 11.0
 
     def __init__(
         self, contestants: Sequence[str], *, line: Line = LINES["echo"], timing: Timing | None = None

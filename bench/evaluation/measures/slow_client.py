@@ -24,7 +24,7 @@ __all__ = ["SlowClient", "dawdlers", "slow_clients"]
 #: processor time.
 RATE = 2_000.0
 #: Seconds: nobody looks yet, because slow readers' large requests come at once; then they do.
-_WARM_S, _SETTLE_S, _COUNTED_S = 1.5, 0.7, 1.5
+_WARM_S, _SETTLE_S, _COUNTED_S = 1.5, 0.6, 1.0
 _ANSWER_MAX_S = 10.0
 
 
@@ -45,8 +45,7 @@ class SlowClient:
     better: Literal["more", "less"] = "less"
     plot: Plot | None = None
     quick: bool = False
-    rounds: int = 2
-    take_s: float = 12.0
+    take_s: float = 10.0
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ __all__ = ["Stall"]
 #: Requests a second of each kind.
 RATES: dict[Kind, float] = {"get": 400.0, "put": 200.0, "echo": 200.0}
 #: Seconds: a run of its own that nobody looks at; before, with PostgreSQL stopped, and afterwards.
-WARM_S, BEFORE_S, STALL_S, AFTER_S = 1.0, 2.0, 3.0, 4.0
+WARM_S, BEFORE_S, STALL_S, AFTER_S = 1.0, 1.5, 3.0, 3.0
 #: What is said of a stretch leaves out what is this near to a stop or its end: those happen in another process.
 _EDGE_S = 0.2
 #: When PostgreSQL stops, and the stretches of a run: before, around the stop, stopped, and from then on.
@@ -58,7 +58,6 @@ class Stall:
         x="at_s", x_title="seconds since PostgreSQL stopped", y="p99_ms", y_title="p99 of GET and PUT, ms", log_y=True
     )
     quick: bool = False
-    rounds: int = 2
     take_s: float = WARM_S + BEFORE_S + STALL_S + AFTER_S + 3.0
 
     def __init__(self, contestants: Sequence[str]) -> None:

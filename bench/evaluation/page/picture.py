@@ -42,7 +42,7 @@ def picture(results: Results) -> dict[str, Any]:
         ]
     panels = panels[:_PANELS_MAX]
     model = results.machine.model or results.machine.platform
-    rounds = f"medians of up to {results.rounds} rounds, with least and greatest"
+    rounds = f"medians of {results.rounds} rounds, with least and greatest"
     rounds = rounds if results.rounds > 1 else "one take each"
     found_out = answer(results)
     told = f"One core each of {model}; {results.began[:10]}; {rounds}."
